@@ -6,40 +6,22 @@ the points meanwhile and been credited others, so a person looks in the dashboar
 
 from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import msgspec
 
-from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.client import Points
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.unkeyed.sending import Body
 from xoxo_async.consequences import is_answer
 from xoxo_async.errors import ConfigError, LedgerConflictError, RefusedError, XoxoError
-from xoxo_async.services.points import PointsCancelled
 from xoxo_async.wire.replies import Part
 
-__all__ = ["CancelReport", "CancelResult", "Cancelling", "Points", "PointsClient", "settle_cancels"]
+__all__ = ["CancelReport", "CancelResult", "Cancelling", "settle_cancels"]
 
 _NAMED: Final = 20
 """How many wrong keys an error names."""
-
-
-class Points(Protocol):
-    """The part of `PointService` that cancels."""
-
-    async def cancel(self, unique_ids: Sequence[int]) -> PointsCancelled:
-        """Cancel points; one result for each id."""
-        ...
-
-
-class PointsClient(BulkClient, Protocol):
-    """The part of `XoxoClient` that a job of points uses."""
-
-    @property
-    def points(self) -> Points:
-        """Cancels points."""
-        ...
 
 
 class CancelResult(Part, frozen=True, kw_only=True):

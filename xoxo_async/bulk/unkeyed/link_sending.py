@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
@@ -20,7 +20,6 @@ from xoxo_async.services.links import (
     GENERATE_LINKS,
     LIST_CAMPAIGNS,
     SEND_LINKS,
-    Campaign,
     CampaignsRequest,
     EmailRequest,
     GenerateRequest,
@@ -29,25 +28,10 @@ from xoxo_async.services.links import (
 )
 from xoxo_async.wire.enums import VoucherType
 
-__all__ = ["LinkBody", "LinkSending", "Links", "LinksClient", "MailSending"]
+__all__ = ["LinkBody", "LinkSending", "MailSending"]
 
 _MOST: Final = 100_000
 """Links a row, as in `LinkService.generate`: no page states a maximum, and this stops a mistyped quantity."""
-
-
-class Links(Protocol):
-    """The part of `LinkService` that a plan of links needs."""
-
-    async def get_campaign(self, campaign_id: int) -> Campaign:
-        """Return a campaign, or raise `NotFoundError`."""
-
-
-class LinksClient(BulkClient, Protocol):
-    """The part of `XoxoClient` that a job of links uses."""
-
-    @property
-    def links(self) -> Links:
-        """Reads campaigns."""
 
 
 class LinkBody(Body, frozen=True, kw_only=True):
@@ -82,10 +66,11 @@ class _Campaign:
             raise ConfigError("give campaign_id and expires_on together: both are part of each row")
         self.unit = ""
         self._value: Decimal | None = None
-        self._campaign_id: Final = None if campaign_id is None else checks.whole("campaign_id", campaign_id)
-        self._expires: Final = None if expires_on is None else _still_to_come(expires_on)
+        self._terms: tuple[int, date] | None = None
+        if campaign_id is not None and expires_on is not None:
+            self._terms = checks.whole("campaign_id", campaign_id), _still_to_come(expires_on)
 
-    async def ask(self, client: LinksClient, kept: str) -> None:
+    async def ask(self, client: BulkClient, kept: str) -> None:
         """Read what a link of the campaign is worth, once. One call, unless no row is planned.
 
         Args:
@@ -97,12 +82,13 @@ class _Campaign:
             XoxoError: The campaign cannot be read.
         """
         self.unit = self.unit or kept
-        if self._campaign_id is None or self._value is not None:
+        if self._terms is None or self._value is not None:
             return
+        campaign_id, _ = self._terms
         try:
-            campaign = await client.links.get_campaign(self._campaign_id)
+            campaign = await client.links.get_campaign(campaign_id)
         except NotFoundError as error:
-            raise ConfigError(f"there is no campaign {self._campaign_id}; nothing was sent") from error
+            raise ConfigError(f"there is no campaign {campaign_id}; nothing was sent") from error
         self._value, self.unit = campaign.denomination_value, campaign.currency_code or ""
 
     def require_terms(self) -> None:
@@ -111,13 +97,16 @@ class _Campaign:
         Raises:
             ConfigError: They are missing.
         """
-        if self._campaign_id is None:
+        self._needed()
+
+    def _needed(self) -> tuple[int, date]:
+        if self._terms is None:
             raise ConfigError("campaign_id and expires_on are missing: without them a job of links only resumes")
+        return self._terms
 
     def _body(self, quantity: int, email: str | None = None) -> LinkBody:
-        if self._campaign_id is None or self._expires is None:  # `require_terms` has refused it
-            raise ConfigError("campaign_id and expires_on are missing")
-        return LinkBody(product_id=self._campaign_id, quantity=quantity, email=email, expires=self._expires)
+        campaign_id, expires = self._needed()
+        return LinkBody(product_id=campaign_id, quantity=quantity, email=email, expires=expires)
 
     def decode(self, body: str) -> LinkBody:
         """Read what a ledger keeps of a row."""

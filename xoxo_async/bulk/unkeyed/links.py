@@ -6,12 +6,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Final, Literal
 
+from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.facts import CURRENCY
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.settings import Bounds
 from xoxo_async.bulk.unkeyed.issuer import Row, UnkeyedIssuer, UnkeyedSettings
 from xoxo_async.bulk.unkeyed.lines import LinkLine, MailLine
-from xoxo_async.bulk.unkeyed.link_sending import LinksClient, LinkSending, MailSending
+from xoxo_async.bulk.unkeyed.link_sending import LinkSending, MailSending
 from xoxo_async.errors import ConfigError
 
 __all__ = ["BulkLinkMails", "BulkLinks"]
@@ -22,7 +23,7 @@ class _CampaignIssuer(UnkeyedIssuer[Row]):
 
     def __init__(
         self,
-        client: LinksClient,
+        client: BulkClient,
         ledger: Ledger,
         sending: LinkSending | MailSending,
         settings: UnkeyedSettings,
@@ -30,12 +31,11 @@ class _CampaignIssuer(UnkeyedIssuer[Row]):
         clock: Callable[[], float],
         wall: Callable[[], float] | None,
     ) -> None:
-        self._links_client: Final = client
         super().__init__(client, ledger, sending, settings, clock=clock, wall=wall)
         self._campaign: Final = sending
 
     async def _bounds(self) -> Bounds:
-        await self._campaign.ask(self._links_client, await self._ledger.get_fact(CURRENCY) or "")
+        await self._campaign.ask(self._client, await self._ledger.get_fact(CURRENCY) or "")
         return await super()._bounds()
 
 
@@ -90,7 +90,7 @@ class BulkLinks(_CampaignIssuer[LinkLine]):
 
     def __init__(
         self,
-        client: LinksClient,
+        client: BulkClient,
         ledger: Ledger,
         *,
         campaign_id: int | None = None,
@@ -168,7 +168,7 @@ class BulkLinkMails(_CampaignIssuer[MailLine]):
 
     def __init__(
         self,
-        client: LinksClient,
+        client: BulkClient,
         ledger: Ledger,
         *,
         campaign_id: int | None = None,

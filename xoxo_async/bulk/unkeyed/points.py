@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable, Collection
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Literal
 
+from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.identity import check_identity
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.protocol import Ledger
-from xoxo_async.bulk.unkeyed.cancelling import Cancelling, CancelReport, PointsClient
+from xoxo_async.bulk.unkeyed.cancelling import Cancelling, CancelReport
 from xoxo_async.bulk.unkeyed.issuer import UnkeyedIssuer, UnkeyedSettings
 from xoxo_async.bulk.unkeyed.lines import PointsLine
 from xoxo_async.bulk.unkeyed.points_sending import PointsSending
@@ -66,7 +67,7 @@ class BulkPoints(UnkeyedIssuer[PointsLine]):
 
     def __init__(
         self,
-        client: PointsClient,
+        client: BulkClient,
         ledger: Ledger,
         *,
         sender_email: str = "",
@@ -100,7 +101,6 @@ class BulkPoints(UnkeyedIssuer[PointsLine]):
             restore=restore,
             address=address,
         )
-        self._points_client: Final = client
         super().__init__(client, ledger, PointsSending(sender_email, expiry_month), settings, clock=clock, wall=wall)
 
     async def cancel(self, keys: Collection[str] | None, *, reason: str) -> CancelReport:
@@ -127,7 +127,5 @@ class BulkPoints(UnkeyedIssuer[PointsLine]):
         with self._alone():
             await check_identity(self._client, self._ledger, self._identity)
             stopped = lambda: self._stop_wanted is not None  # noqa: E731 - a question
-            cancelling = Cancelling(
-                self._points_client.points, self._ledger, batch=self._settings.batch, stopped=stopped
-            )
+            cancelling = Cancelling(self._client.points, self._ledger, batch=self._settings.batch, stopped=stopped)
             return await cancelling.cancel(keys, reason)
