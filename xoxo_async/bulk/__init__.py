@@ -10,7 +10,6 @@ if TYPE_CHECKING:
         InputChanged,
         LineDoubted,
         LineSettled,
-        Pause,
         PenaltyMet,
         RunFailed,
         RunFinished,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
     from xoxo_async.bulk.ledger.terms import Identity
     from xoxo_async.bulk.once import Once
+    from xoxo_async.bulk.pauses import Pause
     from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
     from xoxo_async.bulk.proving.prover import prove_job
     from xoxo_async.bulk.proving.result import Finding, Proof, ProofSums
@@ -115,7 +115,7 @@ _HOMES: Final = {
     "InputChanged": "xoxo_async.bulk.events",
     "LineDoubted": "xoxo_async.bulk.events",
     "LineSettled": "xoxo_async.bulk.events",
-    "Pause": "xoxo_async.bulk.events",
+    "Pause": "xoxo_async.bulk.pauses",
     "PenaltyMet": "xoxo_async.bulk.events",
     "RunFailed": "xoxo_async.bulk.events",
     "RunFinished": "xoxo_async.bulk.events",

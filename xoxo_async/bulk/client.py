@@ -7,6 +7,7 @@ can pass its own object.
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
+from decimal import Decimal
 from typing import Protocol
 
 import msgspec
@@ -18,9 +19,7 @@ from xoxo_async.paging import Page
 from xoxo_async.services.account.replies import Balance
 from xoxo_async.services.catalog.replies import Voucher
 from xoxo_async.services.catalog.requests import Category
-from xoxo_async.services.links import Campaign
 from xoxo_async.services.orders.replies import Order, OrderSummary
-from xoxo_async.services.points import PointsCancelled
 from xoxo_async.transport.connections import Attempt, ConnectionRecord, OrderAnswer
 
 __all__ = ["Account", "BulkClient", "Catalog", "Links", "Orders", "Points", "SingleAttempts"]
@@ -102,18 +101,60 @@ class Catalog(Protocol):
         ...
 
 
+class CampaignFacts(Protocol):
+    """What a plan of links reads of a `Campaign`."""
+
+    @property
+    def denomination_value(self) -> Decimal | None:
+        """The value of one link."""
+        ...
+
+    @property
+    def currency_code(self) -> str | None:
+        """Its currency."""
+        ...
+
+
 class Links(Protocol):
     """The part of `LinkService` that a plan of links needs."""
 
-    async def get_campaign(self, campaign_id: int) -> Campaign:
+    async def get_campaign(self, campaign_id: int) -> CampaignFacts:
         """Return a campaign, or raise `NotFoundError`."""
+        ...
+
+
+class CreditCancelled(Protocol):
+    """What a cancellation reads of a `PointsWithdrawal`."""
+
+    @property
+    def unique_id(self) -> int | None:
+        """The id of the credit."""
+        ...
+
+    @property
+    def success(self) -> bool:
+        """Whether it was cancelled."""
+        ...
+
+    @property
+    def message(self) -> str | None:
+        """The vendor's text."""
+        ...
+
+
+class CreditsCancelled(Protocol):
+    """What a cancellation reads of `PointsCancelled`."""
+
+    @property
+    def recipients(self) -> Sequence[CreditCancelled]:
+        """One result for each credit."""
         ...
 
 
 class Points(Protocol):
     """The part of `PointService` that cancels."""
 
-    async def cancel(self, unique_ids: Sequence[int]) -> PointsCancelled:
+    async def cancel(self, unique_ids: Sequence[int]) -> CreditsCancelled:
         """Cancel points; one result for each id."""
         ...
 

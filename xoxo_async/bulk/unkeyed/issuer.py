@@ -10,7 +10,6 @@ import msgspec
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.deciding import Decision, Resolved, decide_line
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.intake.rows_file import RowsFile
@@ -18,6 +17,7 @@ from xoxo_async.bulk.ledger.facts import BOUNDS
 from xoxo_async.bulk.ledger.kinds import require_kind
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.session import BulkSession

@@ -66,8 +66,9 @@ class _Campaign:
             raise ConfigError("give campaign_id and expires_on together: both are part of each row")
         self.unit = ""
         self._value: Decimal | None = None
-        self._campaign_id: Final = None if campaign_id is None else checks.whole("campaign_id", campaign_id)
-        self._expires: Final = None if expires_on is None else _still_to_come(expires_on)
+        self._terms: tuple[int, date] | None = None
+        if campaign_id is not None and expires_on is not None:
+            self._terms = checks.whole("campaign_id", campaign_id), _still_to_come(expires_on)
 
     async def ask(self, client: BulkClient, kept: str) -> None:
         """Read what a link of the campaign is worth, once. One call, unless no row is planned.
@@ -81,12 +82,13 @@ class _Campaign:
             XoxoError: The campaign cannot be read.
         """
         self.unit = self.unit or kept
-        if self._campaign_id is None or self._value is not None:
+        if self._terms is None or self._value is not None:
             return
+        campaign_id, _ = self._terms
         try:
-            campaign = await client.links.get_campaign(self._campaign_id)
+            campaign = await client.links.get_campaign(campaign_id)
         except NotFoundError as error:
-            raise ConfigError(f"there is no campaign {self._campaign_id}; nothing was sent") from error
+            raise ConfigError(f"there is no campaign {campaign_id}; nothing was sent") from error
         self._value, self.unit = campaign.denomination_value, campaign.currency_code or ""
 
     def require_terms(self) -> None:
@@ -95,14 +97,16 @@ class _Campaign:
         Raises:
             ConfigError: They are missing.
         """
-        if self._campaign_id is None:
+        self._needed()
+
+    def _needed(self) -> tuple[int, date]:
+        if self._terms is None:
             raise ConfigError("campaign_id and expires_on are missing: without them a job of links only resumes")
+        return self._terms
 
     def _body(self, quantity: int, email: str | None = None) -> LinkBody:
-        self.require_terms()
-        assert self._campaign_id is not None
-        assert self._expires is not None
-        return LinkBody(product_id=self._campaign_id, quantity=quantity, email=email, expires=self._expires)
+        campaign_id, expires = self._needed()
+        return LinkBody(product_id=campaign_id, quantity=quantity, email=email, expires=expires)
 
     def decode(self, body: str) -> LinkBody:
         """Read what a ledger keeps of a row."""

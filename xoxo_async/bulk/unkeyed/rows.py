@@ -14,6 +14,7 @@ from xoxo_async.bulk.intake.streaming import Rows, stream
 from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.bulk.intake.unique import FirstKeys, FirstRows, RepeatedKeys
 from xoxo_async.bulk.ledger.kept import encode_kept
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import LineState, PlannedLine
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.unkeyed.rows_files import row_kind
@@ -100,7 +101,8 @@ class _Intake:
         for column, person in (("email", self._sending.person(row.body)), ("phone", row.phone)):
             first = self._people.first((column, person), row.number) if person else row.number
             if first != row.number:
-                what = f"is in row {first} already: one row a person, so add the two up, or leave one out"
+                add_up = "add the two up, or " if self._sending.kind is JobKind.POINTS else ""
+                what = f"is in row {first} already: one row a person, so {add_up}leave one out"
                 value = row.given.get(self.problems.titles.get(column, column))
                 self.problems.add(row.number, what, column=column, value=value, given=row.given)
                 return False

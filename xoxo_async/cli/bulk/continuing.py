@@ -53,10 +53,10 @@ async def stopped_by_refusals(ledger: "Ledger") -> bool:
     Args:
         ledger: The ledger, open.
     """
-    from xoxo_async.bulk.events import Pause
     from xoxo_async.bulk.ledger.facts import RUNS
     from xoxo_async.bulk.ledger.lines import LineState
     from xoxo_async.bulk.ledger.overview import notes_of
+    from xoxo_async.bulk.pauses import Pause
 
     notes = notes_of(await ledger.get_fact(RUNS))
     if not notes or notes[-1].end != Pause.REFUSALS.value:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.alarms import print_alarms

@@ -13,9 +13,9 @@ from tests.unit.bulk.ledger.facts import alone
 from tests.unit.bulk.ledger.ledgers import each
 from tests.unit.bulk.running.servers import Sending, Server
 from xoxo_async import RateLimits, errors
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.pacing import Pacer
 from xoxo_async.services.orders import Order
 from xoxo_async.transport.connections import Attempt

@@ -1,4 +1,4 @@
-"""`BulkLinks` and `BulkLinkMails` against the sandbox: each row gets its links or its mail once, or a person decides."""
+"""`BulkLinks` and `BulkLinkMails` against the sandbox: each row is sent once, or a person decides about it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,8 +22,8 @@ from xoxo_async.bulk import (
     UnkeyedTotals,
     export_codes,
 )
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.vouchers import codes_of
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.errors import ConfigError, LedgerError, PlanError
 from xoxo_async.sandbox import Sandbox
 
@@ -237,7 +237,7 @@ async def test_many_addresses_may_share_a_call(sandbox: Sandbox, xoxo: XoxoClien
 async def test_one_address_is_one_row(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
     """In any case, within the input and against the ledger: nobody is mailed under two keys."""
     async with mailing(xoxo, tmp_path) as (mails, _):
-        with pytest.raises(PlanError, match="row 2, column email: its recipient is in row 1 already"):
+        with pytest.raises(PlanError, match="row 2, column email: is in row 1 already: one row a person, so leave"):
             await mails.run(addresses("ada", "ADA"))
         await mails.run(addresses("ada"))
         with pytest.raises(PlanError, match="under the key 'k1'"):
