@@ -13,13 +13,14 @@ from msgspec.structs import replace
 
 from xoxo_async.auth.tokens import TokenProvider
 from xoxo_async.calls import Calls, report_doubt
-from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count, check_number
+from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count, check_kind, check_number
 from xoxo_async.credentials import allowance_from, credentials_from, fingerprint_of, network_from
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.environment import Environment
 from xoxo_async.errors import ConfigError
-from xoxo_async.hooks import Hook, checked
+from xoxo_async.hooks import Hook
 from xoxo_async.network import Network, check_base_url
+from xoxo_async.notifying import checked_hooks
 from xoxo_async.operation import Operation
 from xoxo_async.options import Options
 from xoxo_async.pacing import Pacer, Pacing
@@ -109,21 +110,21 @@ class XoxoClient:
         user_agent: str | None = None,
         allowance: "Allowance | None" = None,
     ) -> None:
-        if not callable(getattr(credentials, "obtain", None)):
+        if isinstance(credentials, type) or not callable(getattr(credentials, "obtain", None)):
             raise ConfigError("credentials must be a token provider, for example ClientCredentials(id, secret)")
         check_count("max_connections", max_connections)
-        hooks = tuple(checked(hook) for hook in hooks)
+        hooks = checked_hooks(hooks)
         network = Network(proxy=proxy or "", ssl=ssl, trust_env=trust_env, app=app, user_agent=user_agent or "")
         # The client applies these to its own session alone, so a caller's session would send past the proxy.
         if session is not None and (proxy or ssl is not None or trust_env):
             raise ConfigError("proxy, ssl and trust_env are for the client's own session: set them in the one you give")
         self._base_url: Final = check_base_url(base_url, allow_insecure_http=allow_insecure_http)
         self._fingerprint: Final = fingerprint_of(credentials)
-        self._timeouts: Final = timeouts or Timeouts()
-        retry = retry or RetryPolicy()
+        self._timeouts: Final = check_kind("timeouts", timeouts or Timeouts(), Timeouts)
+        retry = check_kind("retry", retry or RetryPolicy(), RetryPolicy)
         # The vendor does not say whether it counts by client, token or address (wire documentation § 5). One allowance
         # for each account is safe for the first two.
-        limits = rate_limits or RateLimits()
+        limits = check_kind("rate_limits", rate_limits or RateLimits(), RateLimits)
         pacer: Pacing = Pacer.shared(self._base_url, credentials, limits)
         self._leave: Callable[[], Awaitable[None]] | None = None
         if allowance is not None:

@@ -8,7 +8,9 @@ import threading
 from contextlib import suppress
 from typing import Final
 
-from xoxo_async.hooks import Event, Hook, checked
+from xoxo_async.config import check_count
+from xoxo_async.hooks import Event, Hook
+from xoxo_async.notifying import checked
 
 __all__ = ["Background"]
 
@@ -28,6 +30,9 @@ class Background:
     Attributes:
         dropped: How many events were dropped.
 
+    Raises:
+        ConfigError: The hook is none, or `most` is no whole number from 1.
+
     Example:
         ```python
         from xoxo_async.integrations.background import Background
@@ -39,7 +44,7 @@ class Background:
     def __init__(self, hook: Hook, *, most: int = 10_000) -> None:
         self.dropped: int = 0
         self._hook: Final = checked(hook)
-        self._events: queue.Queue[Event | None] = queue.Queue(most)
+        self._events: queue.Queue[Event | None] = queue.Queue(check_count("most", most))
         self._thread: threading.Thread | None = None
         self._process = 0
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from xoxo_async.consequences import in_our_words
 from xoxo_async.errors import (
     ApiError,
     ArgumentError,
@@ -199,7 +200,8 @@ def log_error(error: XoxoError) -> None:
     """Log an error that a web app answers with `http_answer`, with `po_number` and `call_id` as fields of the record.
 
     An order in doubt and everything that a person must look at is a WARNING. A refusal, and what passes by itself, is
-    INFO.
+    INFO. The log never has words of the vendor's, which may repeat a code or an e-mail address: of an answer it has the
+    error's class, the status and the error id.
 
     Args:
         error: What a call raised.
@@ -210,10 +212,9 @@ def log_error(error: XoxoError) -> None:
     call_id = getattr(error, "call_id", "")
     _LOG.log(
         level,
-        "answered %d %s: %s: %s",
+        "answered %d %s: %s",
         row.status,
         row.code,
-        type(error).__name__,
-        error,
+        in_our_words(error),
         extra={"po_number": error.po_number or "", "call_id": call_id, "operation": error.operation},
     )

@@ -117,6 +117,21 @@ def test_doubt_is_logged_as_a_warning(
     assert (record.levelno, record.__dict__["po_number"], record.__dict__["call_id"]) == (level, "PO-7", "")
 
 
+def test_the_log_has_no_words_of_the_vendor(caplog: pytest.LogCaptureFixture) -> None:
+    """Of an answer it has class, status and a known error id; of an error of ours the message."""
+    caplog.set_level(logging.DEBUG, "xoxo_async")
+    echo = errors.RefusedError("the code HUNTER-2 of ann@x.example", status=422, error_id="HUNTER-2", operation="other")
+    unknown = errors.OutcomeUnknownError("HUNTER-2", status=500, po_number="PO-7")
+    unknown.__cause__ = errors.ServerError("HUNTER-2", status=500)
+    for error in (echo, unknown, errors.ConfigError("this client is closed", operation="placeOrder")):
+        log_error(error)
+    assert [record.getMessage() for record in caplog.records] == [
+        "answered 502 outcome_unknown: RefusedError, HTTP 422, unlisted, other",
+        "answered 503 order_unknown: ServerError, HTTP 500, poNumber PO-7",
+        "answered 500 wrong_settings: ConfigError: this client is closed [placeOrder]",
+    ]
+
+
 def test_the_page_has_the_table_of_the_code() -> None:
     """Each row of the documented table is a row of the code, in its order."""
     documented = [

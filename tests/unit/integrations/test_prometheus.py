@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from xoxo_async.hooks import AttemptEnded, AttemptStarted, CallFinished, CallQueued, Penalised, TokenRenewed
+from xoxo_async.hooks import (
+    AttemptEnded,
+    AttemptStarted,
+    CallFinished,
+    CallQueued,
+    Penalised,
+    TokenNotRenewed,
+    TokenRenewed,
+)
 from xoxo_async.integrations.prometheus import PrometheusHook
 
 DASHBOARD = Path(__file__).parents[3] / "docs" / "how-to" / "grafana-dashboard.json"
@@ -36,6 +44,7 @@ def test_a_call_is_counted_with_its_attempts(registry: CollectorRegistry) -> Non
         hook(AttemptEnded(**of, attempt=1, elapsed_s=0.2, method="POST", url=URL, status=status, error=error))
     hook(Penalised(**of, wait_s=60.0))
     hook(TokenRenewed(expires_at=1_800_000_000.0))
+    hook(TokenNotRenewed(error="AuthError", status=500))
     hook(CallFinished(**of, attempts=2, elapsed_s=3.0))
     assert value(registry, "xoxo_calls_active") == 0
     assert value(registry, "xoxo_call_seconds_count", operation="placeOrder", outcome="ok") == 1
@@ -46,6 +55,7 @@ def test_a_call_is_counted_with_its_attempts(registry: CollectorRegistry) -> Non
     assert value(registry, "xoxo_allowance_used_total", operation="placeOrder") == 2
     assert value(registry, "xoxo_allowance_per_minute", operation="placeOrder") == 100
     assert value(registry, "xoxo_penalties_total", operation="placeOrder") == 1
+    assert value(registry, "xoxo_tokens_failed_total", outcome="AuthError") == 1
     assert value(registry, "xoxo_token_expiry_timestamp_seconds") == 1_800_000_000
 
 
