@@ -241,7 +241,7 @@ class XoxoClient:
         """
         ends_at = time.monotonic() + check_number("deadline", seconds)
         view = self._view(replace(self._options, ends_at=min(ends_at, self._options.ends_at)))
-        leave = self._dispatcher.scope.enter(ends_at)
+        leave = self._dispatcher.bounds.scope.enter(ends_at)
         try:
             yield view
         finally:
@@ -273,23 +273,17 @@ class XoxoClient:
         allowance: "Allowance | None" = None,
         profile: str | None = None,
     ) -> Self:
-        """Make a client from `XOXO_*` variables and a profile.
+        """Return a client made from `XOXO_*` variables and a profile.
 
         The first complete set of credentials is used: `XOXO_ACCESS_TOKEN` alone; `XOXO_REFRESH_TOKEN`, or a pair that
-        `xoxo token import` has stored, with client id and secret; client id and secret. A refresh token rotates, and
-        its pairs are kept in `XOXO_TOKEN_FILE`, or in the account's file under `$XDG_STATE_HOME/xoxo`.
-        With `XOXO_SHARED=postgresql://…`, and without `XOXO_TOKEN_FILE`, pairs and tokens are kept in that database.
-        `XOXO_TOKEN_FAMILY=company` says that the credentials are those for points and the storefront.
+        `xoxo token import` has stored, with client id and secret; client id and secret. `XOXO_TOKEN_FAMILY=company`
+        says that these are for points. Variables with `_FILE` after their names name files that hold the secrets. A
+        refresh token rotates: its pairs are kept in `XOXO_TOKEN_FILE`, otherwise in the database of `XOXO_SHARED`,
+        otherwise in the account's file under `$XDG_STATE_HOME/xoxo`.
 
-        `XOXO_PROXY` is the address of a proxy. `XOXO_CA_FILE` is a file of certificates that the client trusts besides
-        the system's. With `XOXO_TRUST_ENV=1` the client uses `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
-
-        `XOXO_SHARED` is the address of a store in which all processes of the account share one allowance:
-        `postgresql://…`, `redis://…` or `file:/path`.
-
-        `XOXO_CLIENT_SECRET_FILE`, `XOXO_REFRESH_TOKEN_FILE` and `XOXO_ACCESS_TOKEN_FILE` name files that hold the
-        secrets. `XOXO_PROFILE` names a profile of `~/.config/xoxo/config.toml` (`XOXO_CONFIG`): a variable goes before
-        a setting of the profile.
+        `XOXO_PROXY` is a proxy, `XOXO_CA_FILE` holds certificates to trust besides the system's, and `XOXO_TRUST_ENV=1`
+        is as `trust_env`. `XOXO_SHARED` (`postgresql://…`, `redis://…`, `file:/path`) is as `allowance`. `XOXO_PROFILE`
+        names a profile of `~/.config/xoxo/config.toml` (`XOXO_CONFIG`), and a variable goes before it.
 
         Args:
             base_url: The address, instead of `XOXO_BASE_URL`.
@@ -306,14 +300,10 @@ class XoxoClient:
             app: As for the client.
             user_agent: As for the client.
             allowance: The store, instead of `XOXO_SHARED`.
-            profile: The name of a profile, instead of `XOXO_PROFILE`.
-
-        Returns:
-            The client.
+            profile: The name of a profile, instead of `XOXO_PROFILE`. It goes before the variables.
 
         Raises:
-            ConfigError: A variable or the profile is missing or wrong, or there is no place for the token file. The
-                message names the setting.
+            ConfigError: A setting is missing or wrong; the message names it.
         """
         environment = Environment.read(profile=profile)
         network = network_from(environment, proxy=proxy, ssl=ssl, trust_env=trust_env, own=session is None)

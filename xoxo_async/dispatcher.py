@@ -141,11 +141,6 @@ class Dispatcher:
         """Return when a call made now must have ended, apart from its own time; infinity without a deadline."""
         return self.bounds.ends_at
 
-    @property
-    def scope(self) -> Scope:
-        """The deadlines of blocks, shared with the views."""
-        return self._common.scope
-
     async def __call__(self, operation: Operation[Request, Reply], request: Request, /) -> Reply:
         """Run one operation to its end.
 
