@@ -38,7 +38,9 @@ class Claim(BaseModel):
     denomination: Decimal
 
 
-async def po_number(idempotency_key: Annotated[str, Header(max_length=200)], x_user: Annotated[str, Header()]) -> str:
+async def po_number(
+    idempotency_key: Annotated[str, Header(max_length=200)], x_user: Annotated[str, Header(min_length=1)]
+) -> str:
     """Derive the poNumber from the caller's own key: never a random one. Your login gives the user."""
     return derive_po_number(f"claims of {x_user}", idempotency_key)
 

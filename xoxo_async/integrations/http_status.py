@@ -82,6 +82,8 @@ STATUS_TABLE: Final = (
     StatusRow(NotAllowedError, 409, "not_allowed", "The shop may not buy this product."),
     StatusRow(InsufficientFundsError, 503, "no_funds", "The shop cannot pay for the order now.", in_doubt=True),
     StatusRow(DuplicatePoNumberError, 409, "key_used", "The key belongs to another order."),
+    # As for the one out of stock. Without this row a product id with a typing error would be asked for again and again.
+    StatusRow(NotFoundError, 409, "no_product", "The product cannot be ordered now.", "PLE10017", in_doubt=True),
     StatusRow(NotFoundError, 404, "not_found", "There is no such order or product."),
     StatusRow(RateLimitedError, 503, "too_many", "The shop has too many orders at the moment. Nothing was ordered."),
     StatusRow(LineBusyError, 503, "busy", "The order is being worked on. Send the same request again.", in_doubt=True),
