@@ -43,7 +43,8 @@ ANSWERS: list[tuple[XoxoError, int, str, int | None]] = [
     (E.DecodeError("x", effect="none"), 502, "not_understood", None),
     (E.OutcomeUnknownError("x", po_number="P"), 503, "order_unknown", 150),
     (E.OutcomeUnknownError("points"), 502, "outcome_unknown", None),
-    (E.NotFoundError("x", effect="possible", error_id="PLE10017", po_number="P"), 503, "order_unknown", 150),
+    (E.NotFoundError("x", effect="possible", error_id="PLE10017", po_number="P"), 409, "no_product", 150),
+    (E.NotFoundError("x", effect="possible", error_id="PLE10021", po_number="P"), 503, "order_unknown", 150),
 ]
 
 
@@ -82,6 +83,7 @@ def test_doubt_never_reads_as_a_refusal(kind: type[XoxoError]) -> None:
                 (503, "no_funds"),
                 (503, "busy"),
                 (409, "out_of_stock"),
+                (409, "no_product"),
             }
             assert answer.body.retry_after_s or verdict_of(error).action == "person"
         error.po_number = None
