@@ -48,13 +48,16 @@ async def po_number(
 Po, Desk = Annotated[str, Depends(po_number)], Annotated[OrderDesk, Depends(get_desk)]
 
 
-@app.post("/claims", responses=ERROR_RESPONSES)
+LATER = {202: {"description": "The order is being placed, or its codes come later: ask again after `Retry-After`."}}
+
+
+@app.post("/claims", responses={**ERROR_RESPONSES, **LATER})
 async def claim(body: Claim, po: Po, desk: Desk, response: Response) -> dict[str, object]:
     """Place the order of a claim. The same claim made again finds the same order."""
     return told(await desk.place(**body.model_dump(), po_number=po, wait_s=WAIT_S), response)
 
 
-@app.get("/claims", responses=ERROR_RESPONSES)
+@app.get("/claims", responses={**ERROR_RESPONSES, **LATER})
 async def poll(po: Po, desk: Desk, response: Response) -> dict[str, object]:
     """Read the order of a claim."""
     if desk.is_placing(po):

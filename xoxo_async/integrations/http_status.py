@@ -43,7 +43,7 @@ from xoxo_async.errors import (
 )
 from xoxo_async.verdicts import verdict_of
 
-__all__ = ["STATUS_TABLE", "ErrorBody", "HttpAnswer", "StatusRow", "http_answer", "log_error"]
+__all__ = ["STATUS_TABLE", "STATUS_TEXTS", "ErrorBody", "HttpAnswer", "StatusRow", "http_answer", "log_error"]
 
 _LOG: Final = logging.getLogger("xoxo_async")
 
@@ -121,6 +121,17 @@ NO_KEY: Final = StatusRow(
     in_doubt=True,
 )
 """The answer while a call that nobody can look up (points, links) may have taken effect."""
+
+
+STATUS_TEXTS: Final = {
+    404: "There is no such order or product.",
+    409: "The order is refused: `error` says why (out_of_stock, kyc_missing, key_used …).",
+    422: "The request is wrong: `error` says how (wrong_argument, wrong_denomination …).",
+    500: "The shop's settings are wrong. Nothing was ordered.",
+    502: "The vendor's answer is not understood, or the outcome of a call without a poNumber is unknown.",
+    503: "Not now, or the outcome is unknown: send the same request with the same key after `Retry-After` seconds.",
+}
+"""The statuses of the table, in words for an app's OpenAPI."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):

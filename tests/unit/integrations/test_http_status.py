@@ -8,7 +8,7 @@ import pytest
 
 from xoxo_async import errors, verdict_of
 from xoxo_async.errors import ERROR_IDS, Effect, XoxoError
-from xoxo_async.integrations.http_status import IN_DOUBT, NO_KEY, STATUS_TABLE, http_answer, log_error
+from xoxo_async.integrations.http_status import IN_DOUBT, NO_KEY, STATUS_TABLE, STATUS_TEXTS, http_answer, log_error
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "web-errors.md"
 
@@ -61,6 +61,11 @@ def test_every_row_of_the_table_answers() -> None:
     """No row hides behind one above it, and the list above has each of them."""
     reached = {http_answer(error).body.detail for error, *_ in ANSWERS[1:]} | {STATUS_TABLE[0].detail}
     assert {row.detail for row in (*STATUS_TABLE, IN_DOUBT, NO_KEY)} <= reached
+
+
+def test_each_status_has_words_for_openapi() -> None:
+    """The statuses of the table, and no other."""
+    assert set(STATUS_TEXTS) == {row.status for row in (*STATUS_TABLE, IN_DOUBT, NO_KEY)}
 
 
 def _all_errors() -> list[type[XoxoError]]:
