@@ -74,7 +74,7 @@ def test_openapi_describes_the_masks() -> None:
     fields = {name.rpartition("_")[2]: schema.get("properties", {}) for name, schema in schemas.items()}
     text = {"type": "string", "examples": ["****"]}
     mask = {"type": "object", "properties": {"masked": text}, "required": ["masked"]}
-    assert fields["VoucherCode"]["pin"] == mask
+    assert fields["VoucherCode"]["pin"].items() >= mask.items()
     assert fields["Order"]["orderMeta"] == {"oneOf": [mask, {"type": "null"}]}
 
 
