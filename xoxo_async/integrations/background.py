@@ -24,7 +24,8 @@ class Background:
     them, and the log says so. At the end of the process, the waiting events get two more seconds.
 
     Args:
-        hook: The hook. It must not use the event loop: it runs in another thread.
+        hook: The hook. It must not use the event loop, nor its context variables, as `OpenTelemetryHook` does: it runs
+            in another thread.
         most: How many events may wait.
 
     Attributes:

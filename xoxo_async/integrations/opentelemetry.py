@@ -296,11 +296,12 @@ class _Meters:
         """Return the attributes of an operation and an error: one dictionary for each pair, because they are few."""
         known = self._kept.get(values)
         if known is None:
-            known = {"xoxo.operation": self._labels.operation(values[0])}
+            made: dict[str, str | int] = {"xoxo.operation": self._labels.operation(values[0])}
             if len(values) > 1 and values[1]:
-                known["error.type"] = outcome_of(values[1])
+                made["error.type"] = outcome_of(values[1])
             if len(self._kept) < _MOST_KEPT:
-                self._kept[values] = known
+                self._kept[values] = made
+            return made
         return known
 
     def _queue(self, _event: CallQueued) -> None:
