@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,7 +32,7 @@ GOOD: dict[str, Any] = {
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
     """Import a module of the benchmarks, which are scripts and no package."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     before = set(sys.modules)
@@ -97,18 +97,22 @@ def test_a_page_of_no_runs_is_whole(tmp_path: Path, bench: Callable[[str], Modul
     assert all(drawn.startswith("<svg ") for drawn in page.pictures_of([]).values())
 
 
-def test_plots_show_parts_of_goals(tmp_path: Path, bench: Callable[[str], ModuleType]) -> None:
+def test_plots_show_parts_of_goals(
+    tmp_path: Path, bench: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A figure of at least something is turned round, so that left of the line is reached for all."""
     page, plots = bench("page"), bench("plots")
     more = {**GOOD["goals"][0], "name": "bulk-throughput", "what": "throughput", "value": 1.9, "sense": ">="}
     _write(tmp_path, _2026_11_26=[GOOD, {**GOOD, "bench": "bench_bulk", "goals": [more]}])
     seen: list[dict[str, Any]] = []
-    drawn = plots.to_goals
-    plots.to_goals = lambda points: seen.extend(points) or drawn(points)
-    try:
-        svg = page.pictures_of(page.read_runs(tmp_path))["speed-goals.svg"]
-    finally:
-        plots.to_goals = drawn
+    draw = plots.to_goals
+
+    def noted(points: list[dict[str, Any]]) -> object:
+        seen.extend(points)
+        return draw(points)
+
+    monkeypatch.setattr(plots, "to_goals", noted)
+    svg = page.pictures_of(page.read_runs(tmp_path))["speed-goals.svg"]
     assert {point["what"]: round(point["part"], 2) for point in seen} == {"throughput": 0.5, "import xoxo_async": 0.96}
     assert "import xoxo_async" in svg
 
