@@ -19,8 +19,8 @@ _LONGEST: Final = 32_767
 """Characters of a cell, counted as UTF-16."""
 _BETWEEN: Final = "\x1f"
 _ODD: Final = re.compile("[&<>\x00-\x1e\ufffe\uffff\ud800-\udfff]|_x[0-9a-fA-F]{4}_|\x1f[^\\S\x1f]|[^\\S\x1f]\x1f")
-"""What a cell cannot hold as it is, in the cells of a row with `_BETWEEN` around each. That is a blank itself, and two of
-them in a row are an empty cell."""
+"""What a cell cannot hold as it is, in the cells of a row with `_BETWEEN` around each. Python counts that as a blank, too,
+so it is taken out of the blanks here: it stands beside an empty cell."""
 _UNUSUAL: Final = re.compile("[^ !-%'-;=?-~\x1f]")
 """What is neither printable ASCII nor `_BETWEEN`, and markup. Most rows have none of it, and this takes a tenth of the
 time of `_ODD`."""
@@ -109,9 +109,10 @@ class SheetRows:
         """Return the rest of a cell with a text that needs care."""
         units = len(text.encode("utf-16-le", "surrogatepass")) // 2
         if units > _LONGEST:
+            name = self._columns[self._starts.index(start)]
             raise ConfigError(
-                f"a text of {units:,} characters in the column {self._columns[self._starts.index(start)]!r} does not fit into a cell of a"
-                " workbook: export to .csv or .jsonl"
+                f"a text of {units:,} characters in the column {name!r} does not fit into a cell of a workbook: export"
+                " to .csv or .jsonl"
             )
         # A workbook spells a control character _x0007_, and the underscore of a text that looks like that _x005F_.
         text = _CONTROL.sub(lambda found: f"_x{ord(found[0]):04X}_", _ESCAPE_LIKE.sub("_x005F_", text))
