@@ -19,8 +19,8 @@ _LONGEST: Final = 32_767
 """Characters of a cell, counted as UTF-16."""
 _BETWEEN: Final = "\x1f"
 _ODD: Final = re.compile("[&<>\x00-\x1e\ufffe\uffff\ud800-\udfff]|_x[0-9a-fA-F]{4}_|\x1f[^\\S\x1f]|[^\\S\x1f]\x1f")
-"""What a cell cannot hold as it is, in the cells of a row with `_BETWEEN` around each. Python counts that as a blank, too,
-so it is taken out of the blanks here: it stands beside an empty cell."""
+"""What a cell cannot hold as it is, in the cells of a row with `_BETWEEN` around each. To Python that is a blank.
+Here it is none, since it stands beside empty cells."""
 _UNUSUAL: Final = re.compile("[^ !-%'-;=?-~\x1f]")
 """What is neither printable ASCII nor `_BETWEEN`, and markup. Most rows have none of it, and this takes a tenth of the
 time of `_ODD`."""
