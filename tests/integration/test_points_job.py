@@ -35,11 +35,14 @@ pytestmark = pytest.mark.anyio
 SENDER = "admin@example.com"
 
 
+def person(key: str, email: str | None, points: object, phone: str | None = None) -> PointsLine:
+    amount = points if isinstance(points, Decimal) else Decimal(str(points))
+    return PointsLine(key=key, email=email, phone=phone, amount=amount, name="Jane", citation="thanks")
+
+
 def people(count: int, points: int = 100) -> list[PointsLine]:
     """Return recipients; the n-th gets `points` and n more."""
-    return [
-        PointsLine(key=f"k{n}", name="P", email=f"p{n}@example.com", amount=Decimal(points + n)) for n in range(count)
-    ]
+    return [person(f"k{n}", f"p{n}@example.com", points + n) for n in range(count)]
 
 
 @pytest.fixture
@@ -207,7 +210,7 @@ async def test_rows_that_cannot_be_paid_are_not_sent(sandbox: Sandbox, xoxo: Xox
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         job = BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER)
         with pytest.raises(errors.PlanError, match="and the company has"):
-            await job.run([PointsLine(key="k", name="P", email="p@example.com", amount=available + 1)])
+            await job.run([person("k", "p@example.com", available + 1)])
         assert (await counts_of(ledger)).rows == 0
         assert booked(sandbox) == {}
 
@@ -232,21 +235,12 @@ async def test_a_sum_is_approved_once(sandbox: Sandbox, xoxo: XoxoClient, tmp_pa
 
 
 BAD = [
-    (
-        PointsLine(key="k1", name="P", email="P0@Example.com", amount=Decimal(1)),
-        "row 2, column email: is in row 1 already",
-    ),
-    (
-        PointsLine(key="K0", name="P", email="q@example.com", amount=Decimal(1)),
-        "row 2, column key: 'K0' is in row 1 already",
-    ),
-    (
-        PointsLine(key="k1", name="P", email="q@example.com", amount=Decimal(0)),
-        "row 2, column amount: must be a number above 0",
-    ),
-    (PointsLine(key="k1", name="P", amount=Decimal(5)), "row 2, column email: is missing"),
-    (PointsLine(key="k1", name="P", phone="+91-98", amount=Decimal(5)), "row 2, column email: is missing"),
-    (PointsLine(key="", name="P", email="q@example.com", amount=Decimal(5)), "row 2, column key: is empty"),
+    (person("k1", "P0@Example.com", 1), "row 2, column email: is in row 1 already"),
+    (person("K0", "q@example.com", 1), "row 2, column key: 'K0' is in row 1 already"),
+    (person("k1", "q@example.com", 0), "row 2, column amount: must be a number above 0"),
+    (person("k1", None, 5), "row 2, column email: is missing"),
+    (person("k1", None, 5, "+91-9812345678"), "row 2, column email: is missing"),
+    (person("", "q@example.com", 5), "row 2, column key: is empty"),
 ]
 
 
@@ -268,7 +262,7 @@ async def test_nobody_is_paid_under_a_second_key(sandbox: Sandbox, xoxo: XoxoCli
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         job = BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER, missing="keep")
         await job.run(people(2))
-        renamed = [PointsLine(key="other", name="P", email="p1@example.com", amount=Decimal(101))]
+        renamed = [person("other", "p1@example.com", 101)]
         with pytest.raises(errors.PlanError, match="its recipient is in this ledger already, under the key 'k1'"):
             await job.run(renamed)
         assert len(booked(sandbox)) == 2

@@ -150,7 +150,11 @@ def links_generate(
         if flags["source"] is not None:
             refuse(("quantity",), "does not fit --file: a column of the file has each row's quantity")
         day = _day_of_job(campaign_id, expires_on, new=flags["source"] is not None or quantity is not None)
-        return send_job(JobKind.LINKS, ledger, quantity=quantity or 0, campaign_id=campaign_id, expires_on=day, **flags)
+        from xoxo_async.cli.unkeyed.work import JobWork
+
+        return send_job(
+            JobKind.LINKS, ledger, JobWork, quantity=quantity or 0, campaign_id=campaign_id, expires_on=day, **flags
+        )
     refuse(JOB_FLAGS, "needs --ledger")
     if campaign_id is None or quantity is None or expires_on is None:
         raise lacks(("campaign_id", "quantity", "expires_on"), "for links without a ledger")
@@ -316,7 +320,9 @@ def links_send(
     if ledger is not None:
         refuse(("emails",), "does not fit --ledger: addresses come from --file")
         day = _day_of_job(campaign_id, expires_on, new=flags["source"] is not None)
-        return send_job(JobKind.LINK_MAILS, ledger, campaign_id=campaign_id, expires_on=day, **flags)
+        from xoxo_async.cli.unkeyed.work import JobWork
+
+        return send_job(JobKind.LINK_MAILS, ledger, JobWork, campaign_id=campaign_id, expires_on=day, **flags)
     refuse(JOB_FLAGS, "needs --ledger")
     if campaign_id is None or not emails or expires_on is None:
         raise lacks(("campaign_id", "emails", "expires_on"), "for a few addresses, or --ledger for many")

@@ -114,7 +114,9 @@ def points_send(
         refuse(_ONE_PERSON, "is for one person; with --ledger, people come from --file")
         if flags["source"] is not None and not sender:
             raise lacks(("sender",), "with --file")
-        return send_job(JobKind.POINTS, ledger, sender=sender or "", **flags)
+        from xoxo_async.cli.unkeyed.work import JobWork
+
+        return send_job(JobKind.POINTS, ledger, JobWork, sender=sender or "", **flags)
     refuse(JOB_FLAGS, "needs --ledger")
     if sender is None or email is None or name is None or amount is None:
         raise lacks(("sender", "email", "name", "amount"), "for one person, or --ledger for many")

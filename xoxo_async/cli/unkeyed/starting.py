@@ -8,10 +8,11 @@ from xoxo_async.cli.unkeyed.forms import FILE_FLAGS, refuse
 from xoxo_async.cli.unkeyed.request import JobRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.kinds import JobKind
+    from xoxo_async.cli.bulk.session import Work
 
 __all__ = ["connection_of", "send_job"]
 
@@ -25,12 +26,21 @@ def connection_of(flags: "Mapping[str, Any]") -> Connection:
     return Connection(base_url=flags["base_url"], client_id=flags["client_id"], sandbox=flags["sandbox"])
 
 
-def send_job(kind: "JobKind", ledger: "LedgerAddress", *, source: str | None, quantity: int = 0, **flags: Any) -> int:
+def send_job(
+    kind: "JobKind",
+    ledger: "LedgerAddress",
+    work: "Callable[[JobRequest], Work[Any, Any]]",
+    *,
+    source: str | None,
+    quantity: int = 0,
+    **flags: Any,
+) -> int:
     """Plan the rows of a file and send them, or send what a ledger has left.
 
     Args:
         kind: What the job is of.
         ledger: Its ledger.
+        work: `JobWork`. The command imports it, once it runs: it loads most of the library.
         source: The file; None goes on with the ledger.
         quantity: Rows of one link each, in place of a file.
         flags: The other flags of the command.
@@ -40,7 +50,6 @@ def send_job(kind: "JobKind", ledger: "LedgerAddress", *, source: str | None, qu
     """
     from xoxo_async.cli.bulk.session import run_work
     from xoxo_async.cli.connect import open_client
-    from xoxo_async.cli.unkeyed.work import JobWork
 
     new = source is not None or quantity > 0
     if not new:
@@ -63,4 +72,4 @@ def send_job(kind: "JobKind", ledger: "LedgerAddress", *, source: str | None, qu
         connection=connection,
         **flags,
     )
-    return run_work(JobWork(request), open_client)
+    return run_work(work(request), open_client)
