@@ -371,7 +371,7 @@ def test_points_are_cancelled_by_the_vendors_word(evidences: tuple[Evidence, ...
     assert line.evidence == E.ANSWERED_PLACED
 
 
-def test_a_cancellation_in_doubt_is_not_asked_for_again() -> None:
+def test_a_cancellation_in_doubt_is_not_repeated() -> None:
     """Neither are one that was answered, one without an id, and one of an order."""
     unkeyed = EffectClass.UNKEYED
     for line in (
