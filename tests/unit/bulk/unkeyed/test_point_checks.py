@@ -23,9 +23,11 @@ def problems_of(fields: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize(("given", "exact"), [(500, "500"), ("0.10", "0.10"), (0.1, "0.1"), (Decimal("5E+2"), "500")])
-def test_a_good_amount_is_exact(given: object, exact: str) -> None:
-    """Nothing is rounded, and no amount is sent as 5E+2."""
+@pytest.mark.parametrize(("given", "exact"), [
+    (500, "500"), ("0.10", "0.1"), (0.1, "0.1"), (Decimal("5E+2"), "500"), (Decimal("1500.00"), "1500"),
+])  # fmt: skip
+def test_a_good_amount_is_exact_and_plain(given: object, exact: str) -> None:
+    """Nothing is rounded, and 500 is sent as 500, however a spreadsheet shows it."""
     checked = check_points({**GOOD, "amount": given}, lambda *_: pytest.fail("it is right"))
     assert checked is not None
     assert (str(checked.amount), checked.phone, checked.citation) == (exact, "", "")

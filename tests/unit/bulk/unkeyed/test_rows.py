@@ -33,7 +33,7 @@ async def test_a_good_row_is_planned_as_it_is_sent() -> None:
     """The ledger keeps the request, the points, and what rides along."""
     (row,) = [row async for row in rows_of([person("A", amount="0.50", kept={"Team": "x"})], SENDING, "march")]
     kept = msgspec.json.decode(row.line.request)
-    assert (kept["email"], str(row.body.denomination), row.line.worth) == ("A@example.com", "0.50", Decimal("0.50"))
+    assert (kept["email"], str(row.body.denomination), row.line.worth) == ("A@example.com", "0.5", Decimal("0.5"))
     assert row.line.po_number.startswith("points:march-A-")
     assert "Team" in row.line.kept
     assert row.given["amount"] == "0.50"
