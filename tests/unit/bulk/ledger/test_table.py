@@ -264,6 +264,7 @@ CANCEL_ENDS = {
     E.PERSON_CANCELLED: ("T17", S.PLACED),
     E.PERSON_KEPT: ("T17", S.PLACED),
 }
+UNKEYED_MANUAL = {**UNKEYED_PROVEN, E.BALANCE_SEEN: ("-", S.MANUAL)}
 UNKEYED_LEADS = {
     "planned": (
         a_line(S.PLANNED),
@@ -374,7 +375,7 @@ def test_points_are_cancelled_by_the_vendors_word(evidences: tuple[Evidence, ...
     assert line.evidence == E.ANSWERED_PLACED
 
 
-def test_a_cancellation_in_doubt_is_not_asked_for_again() -> None:
+def test_a_cancellation_in_doubt_is_not_repeated() -> None:
     """Neither are one that was answered, one without an id, and one of an order."""
     unkeyed = EffectClass.UNKEYED
     for line in (
