@@ -13,7 +13,7 @@ from xoxo_async.bulk.ledger.table import MAX_ORDER_ID
 from xoxo_async.bulk.unkeyed.lines import PointsLine
 from xoxo_async.bulk.unkeyed.point_checks import check_points
 from xoxo_async.bulk.unkeyed.sending import Body, Report, doubtful
-from xoxo_async.errors import ConfigError
+from xoxo_async.errors import ApiError, ConfigError
 from xoxo_async.operation import Operation
 from xoxo_async.services import checks
 from xoxo_async.services.points import (
@@ -180,12 +180,19 @@ class PointsSending:
         return GET_POINTS, PointsRequest(email=self._sender or "nobody@example.com")
 
     async def available(self, client: BulkClient) -> Decimal | None:
-        """Return the company's points, as getBalance tells them; None where it does not.
+        """Return the company's points, as getBalance tells them; None where it does not, or not for this account.
+
+        No page says whether the company's credentials, which points need, may read the balance of rewards.
 
         Args:
             client: Reads the balance.
         """
-        return (await client.account.get_balance()).points
+        try:
+            return (await client.account.get_balance()).points
+        except ApiError as error:
+            if error.retryable:
+                raise
+            return None
 
     def balance_request(self, line: LedgerLine) -> tuple[Operation[Any, Any], msgspec.Struct]:
         """Return the look at the recipient's points.
