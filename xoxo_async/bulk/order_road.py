@@ -30,11 +30,10 @@ class OrderRoad:
         history_s: Seconds that reading the order history may take in a pass of look-ups.
     """
 
-    kind: Final = JobKind.ORDERS
-    operation: Final = PLACE_ORDER.name
-    batch: Final = 1
-
     def __init__(self, client: BulkClient, ledger: Ledger, history_s: float = LONGEST_S) -> None:
+        self.kind: Final = JobKind.ORDERS
+        self.operation: Final = PLACE_ORDER.name
+        self.batch: Final = 1
         self._client: Final = client
         self._ledger: Final = ledger
         self._history_s: Final = history_s
