@@ -91,10 +91,10 @@ class Road(Protocol):
         """Return whether two lines may travel in one call."""
         ...
 
-    def call(
-        self, lines: Sequence[LedgerLine], doubt: Callable[[OrderAnswer], None], wall: Callable[[], float], /
-    ) -> Awaitable[Sent]:
-        """Send lines whose intent is durable, in exactly one call. Moves money."""
+    def caller(
+        self, doubt: Callable[[OrderAnswer], None], wall: Callable[[], float], /
+    ) -> Callable[[Sequence[LedgerLine]], Awaitable[Sent]]:
+        """Return what sends lines whose intent is durable, in exactly one call. It moves money."""
         ...
 
     def look(self) -> Awaitable[object]:
