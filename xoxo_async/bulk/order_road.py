@@ -30,16 +30,15 @@ class OrderRoad:
         history_s: Seconds that reading the order history may take in a pass of look-ups.
     """
 
-    kind: Final = JobKind.ORDERS
-    operation: Final = PLACE_ORDER.name
-    batch: Final = 1
-
     def __init__(self, client: BulkClient, ledger: Ledger, history_s: float = LONGEST_S) -> None:
+        self.kind: Final = JobKind.ORDERS
+        self.operation: Final = PLACE_ORDER.name
+        self.batch: Final = 1
         self._client: Final = client
         self._ledger: Final = ledger
         self._history_s: Final = history_s
 
-    def fit(self, _one: LedgerLine, _other: LedgerLine) -> bool:
+    def fit(self, one: LedgerLine, other: LedgerLine) -> bool:  # noqa: ARG002 - see `Road`
         """Return False: each order has its poNumber."""
         return False
 

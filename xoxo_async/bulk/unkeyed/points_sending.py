@@ -63,12 +63,11 @@ class PointsSending:
         expiry_month: After how many months the points expire.
     """
 
-    kind: Final = JobKind.POINTS
-    row: Final = PointsLine
-    operation: Final[Operation[Any, Any]] = SEND_POINTS
-    unit: Final = POINTS
-
     def __init__(self, sender_email: str = "", expiry_month: int | None = None) -> None:
+        self.kind: Final = JobKind.POINTS
+        self.row: Final = PointsLine
+        self.operation: Final[Operation[Any, Any]] = SEND_POINTS
+        self.unit: Final = POINTS
         self._sender: Final = (checks.email("sender_email", sender_email) or "") if sender_email else ""
         self._months: Final = (
             None if expiry_month is None else checks.whole("expiry_month", expiry_month, high=_MOST_MONTHS)

@@ -191,10 +191,9 @@ class PersonSettler:
         balance: Returns in words what a row's recipient holds now; None reads nothing.
     """
 
-    pause: Final = Pause.NONE
-    reason: Final = ""
-
     def __init__(self, ledger: Ledger, run: Run, balance: Callable[[LedgerLine], Any] | None) -> None:
+        self.pause: Final = Pause.NONE
+        self.reason: Final = ""
         self._ledger: Final = ledger
         self._run: Final = run
         self._progress: Final[Progress] = run.progress
