@@ -38,7 +38,7 @@ class OrderRoad:
         self._ledger: Final = ledger
         self._history_s: Final = history_s
 
-    def fit(self, _one: LedgerLine, _other: LedgerLine) -> bool:
+    def fit(self, one: LedgerLine, other: LedgerLine) -> bool:  # noqa: ARG002 - see `Road`
         """Return False: each order has its poNumber."""
         return False
 
