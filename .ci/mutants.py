@@ -40,9 +40,10 @@ EQUIVALENT: Final[dict[str, str]] = {
     "_last_byte: drop return None": "a function that ends without a return gives None",
     "_order_facts: change.held > line.held with GtE": "as many codes as before are as many",
     "decide: if table is TRANSITIONS => False": "the rows of the table are found anew each time: slower, and the same",
+    "T5 REFUSED_NO_ORDER UNKNOWN if (unkeyed,): True => False": "the row above takes every line that is not suspect",
     "T5 REFUSED_NO_ORDER CONFLICT: True => False": "the row above takes every line that is not suspect",
     "T5 REFUSED_UNCLEAR CONFLICT: True => False": "the row above takes every line that is not suspect",
-    "T8 LOOKUP_MATCHED MANUAL if (names_order,): foreign => True": "the row above takes every line that is not foreign",
+    "T8 LOOKUP_MATCHED MANUAL if (keyed, names_order): foreign => True": "the row above takes every line that is not foreign",
 }
 """Changes that make no difference, as they are printed, and why they make none."""
 

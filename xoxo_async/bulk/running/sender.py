@@ -119,8 +119,8 @@ class Sender:
         else:
             self._circuit.succeeded()
             self._penalties = 0
-        for line, change in zip(lines, sent.changes, strict=True):
-            self._count(line, change)
+        for place, line in enumerate(lines):
+            self._count(line, sent.changes[place])
         return sent.changes
 
     def _count(self, line: LedgerLine, change: Change) -> None:

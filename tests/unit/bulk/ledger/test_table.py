@@ -203,6 +203,8 @@ LEADS = {
     ),
     "conflict, of a stranger": (a_line(S.CONFLICT, foreign=True), CONFLICT | {E.LOOKUP_MATCHED: ("T8", S.MANUAL)}),
     "manual": (a_line(S.MANUAL), PROVEN | PERSON_DECIDES),
+    # Look-ups have waited before a person sees it.
+    "manual, just sent": (a_line(S.MANUAL, last_sent_tick=NOW), PROVEN | PERSON_DECIDES),
     "manual, of a stranger": (
         a_line(S.MANUAL, foreign=True),
         without(PROVEN, E.LOOKUP_MATCHED) | PERSON_DECIDES,
