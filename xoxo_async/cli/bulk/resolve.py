@@ -31,6 +31,7 @@ __all__ = ["resolve"]
     epilog="""\b
 Examples, after a look at EMP-17 in the vendor's dashboard:
   xoxo bulk resolve EMP-17 --ledger march.db --placed 123456
+  xoxo bulk resolve EMP-17 --ledger points.db --done             points that the dashboard shows, without an id
   xoxo bulk resolve EMP-17 --ledger march.db --resend --reason "support says it was never received"
   xoxo bulk resolve EMP-17 --ledger march.db --reject --reason "bought elsewhere" """,
 )
