@@ -87,7 +87,7 @@ class Road(Protocol):
         """How many lines travel in one call at most."""
         ...
 
-    def fit(self, one: LedgerLine, other: LedgerLine) -> bool:
+    def fit(self, one: LedgerLine, other: LedgerLine, /) -> bool:
         """Return whether two lines may travel in one call."""
         ...
 
