@@ -43,7 +43,9 @@ EQUIVALENT: Final[dict[str, str]] = {
     "T5 REFUSED_NO_ORDER UNKNOWN if (unkeyed,): True => False": "the row above takes every line that is not suspect",
     "T5 REFUSED_NO_ORDER CONFLICT: True => False": "the row above takes every line that is not suspect",
     "T5 REFUSED_UNCLEAR CONFLICT: True => False": "the row above takes every line that is not suspect",
-    "T8 LOOKUP_MATCHED MANUAL if (keyed, names_order): foreign => True": "the row above takes every line that is not foreign",
+    "T8 LOOKUP_MATCHED MANUAL if (keyed, names_order): foreign => True": (
+        "the row above takes every line that is not foreign"
+    ),
 }
 """Changes that make no difference, as they are printed, and why they make none."""
 
