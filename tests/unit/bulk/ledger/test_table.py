@@ -337,7 +337,9 @@ def test_a_success_without_an_id_places_the_line() -> None:
     done = told(a_line(S.SENDING), E.ANSWERED_DONE, effect=unkeyed, order_id=None, delivery=Delivery.DELIVERED).line
     assert (done.state, done.order_id, done.delivery) == (S.PLACED, None, Delivery.DELIVERED)
     named = told(done, E.ANSWERED_PLACED, effect=unkeyed, order_id=9).line
-    assert (named.state, named.order_id) == (S.PLACED, 9)
+    assert (named.state, named.order_id, named.evidence) == (S.PLACED, 9, E.ANSWERED_PLACED.value)
+    assert told(done, E.ANSWERED_PLACED, effect=unkeyed, order_id=None).transition is None
+    assert told(a_line(S.PLACED, order_id=None), E.ANSWERED_PLACED).alarm  # an order always has an id
     assert told(named, E.ANSWERED_PLACED, effect=unkeyed, order_id=8).alarm
     assert told(a_line(S.MANUAL), E.PERSON_PLACED, effect=unkeyed, order_id=None).line.state is S.PLACED
     assert told(a_line(S.MANUAL), E.PERSON_PLACED, effect=unkeyed, order_id=None, reason=" ").transition is None
