@@ -339,9 +339,14 @@ def test_a_success_without_an_id_places_the_line() -> None:
     named = told(done, E.ANSWERED_PLACED, effect=unkeyed, order_id=9).line
     assert (named.state, named.order_id, named.evidence) == (S.PLACED, 9, E.ANSWERED_PLACED.value)
     assert told(done, E.ANSWERED_PLACED, effect=unkeyed, order_id=None).transition is None
+    assert told(named, E.ANSWERED_DONE, effect=unkeyed, order_id=None).line == named
     assert told(a_line(S.PLACED, order_id=None), E.ANSWERED_PLACED).alarm  # an order always has an id
     assert told(named, E.ANSWERED_PLACED, effect=unkeyed, order_id=8).alarm
-    assert told(a_line(S.MANUAL), E.PERSON_PLACED, effect=unkeyed, order_id=None).line.state is S.PLACED
+    manual = a_line(S.MANUAL)
+    assert seen(manual, told(manual, E.PERSON_PLACED, effect=unkeyed, order_id=None)) == ("T13", S.PLACED)
+    just_sent = a_line(S.MANUAL, last_sent_tick=NOW, evidence=E.PERSON_PLACED.value)
+    for evidence in (E.PERSON_RESEND, E.PERSON_REJECTED):
+        assert told(just_sent, evidence, effect=unkeyed).transition is None
     assert told(a_line(S.MANUAL), E.PERSON_PLACED, effect=unkeyed, order_id=None, reason=" ").transition is None
     assert told(a_line(S.PLANNED), E.ANSWERED_DONE, effect=unkeyed, epoch=0).line.state is S.PLACED
 
