@@ -39,6 +39,7 @@ from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
 from xoxo_async.bulk.ledger.sqlite.codes import MARKS_KEY, read_codes
+from xoxo_async.bulk.ledger.sqlite.journal import read_journal
 from xoxo_async.bulk.ledger.sqlite.kept import read_kept
 from xoxo_async.bulk.ledger.sqlite.lock import holder_of
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, set_meta
@@ -47,7 +48,7 @@ from xoxo_async.bulk.ledger.sqlite.overview import read_overview
 from xoxo_async.bulk.ledger.sqlite.packs import pack_of, read_packed
 from xoxo_async.bulk.ledger.sqlite.planning import run_plan
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
-from xoxo_async.bulk.ledger.sqlite.statements import read_journal, read_key, read_state
+from xoxo_async.bulk.ledger.sqlite.statements import read_key, read_state
 from xoxo_async.bulk.ledger.sqlite.sums import count, count_orders, read_committed
 from xoxo_async.bulk.ledger.sqlite.view import LedgerView
 from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
