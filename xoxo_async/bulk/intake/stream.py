@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anyio.to_thread
 import msgspec
@@ -14,7 +14,9 @@ from xoxo_async.bulk.intake.rows import Row, Rows, check_fields, check_file_row,
 from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.bulk.intake.unique import Repeats
 
-__all__ = ["rows_of"]
+__all__ = ["in_thread", "rows_of"]
+
+T = TypeVar("T")
 
 _CHUNK: Final = 500
 
@@ -43,9 +45,9 @@ def rows_of(
         rows = intake.streamed(orders)
     elif isinstance(orders, OrdersFile):
         source = orders.source
-        rows = _in_thread(intake.new(map(intake.from_file, orders.rows(intake.problems))))
+        rows = in_thread(intake.new(map(intake.from_file, orders.rows(intake.problems))))
     else:
-        rows = _in_thread(intake.new(itertools.starmap(intake.from_python, enumerate(orders, 1))))
+        rows = in_thread(intake.new(itertools.starmap(intake.from_python, enumerate(orders, 1))))
     return Rows(source, rows, intake.problems, intake.repeats.warnings)
 
 
@@ -92,8 +94,14 @@ class _Intake:
                 yield row
 
 
-async def _in_thread(rows: Iterator[Row]) -> AsyncIterator[Row]:
-    def chunk() -> list[Row]:
+async def in_thread(rows: Iterator[T]) -> AsyncIterator[T]:
+    """Yield what an iterator gives, and let a thread ask it, a chunk at a time.
+
+    Args:
+        rows: The iterator.
+    """
+
+    def chunk() -> list[T]:
         return list(itertools.islice(rows, _CHUNK))
 
     while batch := await anyio.to_thread.run_sync(chunk):

@@ -188,6 +188,7 @@ class Records:
             revs={seq: stored.rev for seq, stored in lines.items()},
             codes=codes,
             marks=marks,
+            effect=job.effect,
             closed=work.holding.closed_by(gone),
         )
 
@@ -272,12 +273,12 @@ class _Transaction:
         work, connection = self._work, self._connection
         if not any(request.changes for request in requests):
             return
-        named = await order_owners(connection, self._job.account, orders_named(requests))
+        named = await order_owners(connection, self._job.account, orders_named(requests), self._job.effect)
         seqs = {change.seq for request in requests for change in request.changes}
         found = await read_stored(connection, seqs | set(named.values()), lock=True)
         self._read(found)
         # Only now that the lines are locked does it stay so.
-        owners = await order_owners(connection, self._job.account, orders_named(requests))
+        owners = await order_owners(connection, self._job.account, orders_named(requests), self._job.effect)
         ours = {
             seq: stored.line
             for seq, stored in found.lines.items()
@@ -377,6 +378,7 @@ class _Transaction:
                 moves=ours,
                 revs={seq: stored.rev for seq, stored in self.lines.items()},
                 closed=self._work.holding.closed_by(gone),
+                effect=self._job.effect,
                 awake=self._awake,
             )
             revs = await write(self._connection, what)

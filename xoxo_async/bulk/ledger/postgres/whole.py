@@ -272,7 +272,7 @@ class Whole(NamedTuple):
 
     def moment(self, epoch: int = 0) -> Moment:
         """Return who writes, and when."""
-        return Moment(now=self.now, epoch=epoch, rules=DEFAULT_RULES)
+        return Moment(now=self.now, epoch=epoch, rules=DEFAULT_RULES, effect=self.job.effect)
 
     async def _chunks(self, states: Sequence[LineState]) -> AsyncIterator[list[Stored]]:
         """Yield all lines in some states, locked, in chunks."""

@@ -11,7 +11,8 @@ import msgspec
 
 from xoxo_async.bulk.ledger.bookkeeping import StoredLine, state_for_all
 from xoxo_async.bulk.ledger.budget import units
-from xoxo_async.bulk.ledger.facts import PLANNED_AT
+from xoxo_async.bulk.ledger.facts import KIND, PLANNED_AT
+from xoxo_async.bulk.ledger.kinds import JobKind, check_kind, kind_of
 from xoxo_async.bulk.ledger.lines import Evidence, Pack, PlannedLine
 from xoxo_async.bulk.ledger.owners import check_identity, check_job
 from xoxo_async.bulk.ledger.plans import (
@@ -150,7 +151,10 @@ class _Plan:
         known = get_meta(connection, "job")
         check_job(known, self._job)
         if known is None:
-            set_metas(connection, {"job": self._job, fact(PLANNED_AT): f"{self._now}"})
+            kind = {} if self._terms.kind is JobKind.ORDERS else {fact(KIND): self._terms.kind.value}
+            set_metas(connection, {"job": self._job, fact(PLANNED_AT): f"{self._now}"} | kind)
+        else:
+            check_kind(kind_of(get_meta(connection, fact(KIND))), self._terms.kind)
         owner = read_identity(connection)
         check_identity(owner, identity)
         if owner is None and identity is not None:

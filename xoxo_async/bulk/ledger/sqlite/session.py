@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from xoxo_async.bulk.ledger.arming import ArmRequest, decide_arms
+from xoxo_async.bulk.ledger.arming import ArmRequest, Owner, decide_arms
 from xoxo_async.bulk.ledger.bookkeeping import (
     ClaimRequest,
     decide_claims,
@@ -23,10 +23,11 @@ from xoxo_async.bulk.ledger.clock import LedgerClock
 from xoxo_async.bulk.ledger.dealing import Dealing
 from xoxo_async.bulk.ledger.facts import CURRENCY, KEPT_NAMES, LAST_SLOT, PAUSED, PLANNED_AT
 from xoxo_async.bulk.ledger.kept import KeptNames, names_of
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Evidence, LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.moves import Move
-from xoxo_async.bulk.ledger.owners import Identity, Owner
+from xoxo_async.bulk.ledger.owners import Identity
 from xoxo_async.bulk.ledger.recording import (
     Recorded,
     RecordRequest,
@@ -55,6 +56,7 @@ from xoxo_async.bulk.ledger.sqlite.meta import (
     fact,
     get_meta,
     read_identity,
+    read_kind,
     set_identity,
     set_meta,
     set_metas,
@@ -106,6 +108,7 @@ class LedgerSession:
         self.noted: int = 0
         self._epoch = 0
         self._funds: Funds | None = None
+        self._kind: JobKind | None = None
         self._box: Final = box
         self._marks: Final = marks
         self._clock: Final = clock
@@ -126,7 +129,8 @@ class LedgerSession:
     def moment(self) -> Moment:
         """Return who writes, and when."""
         now = self.now()
-        return Moment(now=now, epoch=self._epoch, rules=DEFAULT_RULES, ahead=self.date() - now)
+        ahead = self.date() - now
+        return Moment(now=now, epoch=self._epoch, rules=DEFAULT_RULES, ahead=ahead, effect=self.kind().effect)
 
     def _dated(self, now: float) -> float:
         """Return the wall clock's time at a moment of the ledger's clock."""
@@ -161,8 +165,18 @@ class LedgerSession:
     def forget(self) -> None:
         """Forget what was read: a transaction was undone that may have changed it."""
         self._funds = None
+        self._kind = None
         for part in (self._shapes, self._journal, self._tally):
             part.forget()
+
+    def kind(self) -> JobKind:
+        """Return what the ledger's job is of; one without a line yet counts as orders."""
+        if self._kind is None:
+            kind = read_kind(self.connection)
+            if kind is None:
+                return JobKind.ORDERS
+            self._kind = kind
+        return self._kind
 
     # The hot path.
 
@@ -274,7 +288,7 @@ class LedgerSession:
         moment = self._begin_epoch() if begins else self.moment()
         budgeted = begins and any(request.budget is not None for request in arms)
         meta = get_meta(self.connection, "job"), read_identity(self.connection), bool(get_meta(self.connection, COPIED))
-        owner = Owner(*meta, get_meta(self.connection, fact(PAUSED)) or "")
+        owner = Owner(*meta, get_meta(self.connection, fact(PAUSED)) or "", self.kind())
         last = last_seq(self.connection)
         funds = self._read_funds() if budgeted else Funds()
         decided = decide_arms(
