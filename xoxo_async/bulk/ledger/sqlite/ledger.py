@@ -39,7 +39,7 @@ from xoxo_async.bulk.ledger.overview import Overview, RunNote, with_note
 from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
-from xoxo_async.bulk.ledger.sqlite.codes import MARKS_KEY, read_codes
+from xoxo_async.bulk.ledger.sqlite.codes import MARKS_KEY, read_codes, unpacked
 from xoxo_async.bulk.ledger.sqlite.journal import read_journal
 from xoxo_async.bulk.ledger.sqlite.kept import read_kept
 from xoxo_async.bulk.ledger.sqlite.lock import holder_of
@@ -714,6 +714,8 @@ def _with_codes(connection: sqlite3.Connection, lines: list[LedgerLine], box: Co
         return lines
     stored = read_codes(connection, [line.seq for line in lines if line.state is LineState.PLACED])
     return [
-        msgspec.structs.replace(line, codes=box.open(stored[line.seq], line.seq)) if line.seq in stored else line
+        msgspec.structs.replace(line, codes=unpacked(box.open(stored[line.seq], line.seq)))
+        if line.seq in stored
+        else line
         for line in lines
     ]

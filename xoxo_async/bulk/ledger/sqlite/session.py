@@ -45,8 +45,10 @@ from xoxo_async.bulk.ledger.sqlite.codes import (
     MARKS_KEY,
     drop_codes,
     owners_of_marks,
+    packed,
     read_codes,
     take_marks,
+    unpacked,
     write_codes,
 )
 from xoxo_async.bulk.ledger.sqlite.journal import Journal, note_ledger
@@ -231,7 +233,7 @@ class LedgerSession:
         coded = seqs_with_codes(records, lines)
         if coded and self._box is not None:
             stored = read_codes(self.connection, coded)
-            dealing.give({seq: self._box.open(codes, seq) for seq, codes in stored.items()})
+            dealing.give({seq: unpacked(self._box.open(codes, seq)) for seq, codes in stored.items()})
         return decide_records(records, lines, moment, dealing, owners)
 
     def _settle_codes(self, dealing: Dealing, lines: Mapping[int, LedgerLine], *, keep: bool = True) -> list[Move]:
@@ -243,7 +245,7 @@ class LedgerSession:
             dealing.refuse(refused)
         changed = dealing.codes_to_keep()
         if keep and changed and self._box is not None:
-            write_codes(self.connection, [(seq, self._box.seal(codes, seq)) for seq, codes in changed])
+            write_codes(self.connection, [(seq, self._box.seal(packed(codes), seq)) for seq, codes in changed])
         owners = {line.seq: line for line in read_lines(self.connection, dealing.owners())} if dealing.owners() else {}
         return dealing.alarms(lines, owners)
 
