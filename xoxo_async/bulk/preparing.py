@@ -23,7 +23,7 @@ from xoxo_async.bulk.same_input import SameInput
 from xoxo_async.bulk.settings import Bounds, Settings, kept_bounds
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.errors import ConfigError, LedgerConflictError, PlanError
-from xoxo_async.hooks import notify
+from xoxo_async.notifying import notify
 from xoxo_async.services.orders.operations import PLACE_ORDER
 
 __all__ = ["Approval", "Preparer"]
