@@ -100,7 +100,7 @@ TABLES = st.sets(st.sampled_from(sorted(set(CELLS).difference(NEEDED)))).flatmap
 
 
 @given(TABLES, st.integers(1, 3))
-def test_rows_that_are_alike_are_read_as_any_other(table: tuple[list[str], list[tuple[str, ...]]], most: int) -> None:
+def test_alike_rows_are_read_as_any_other(table: tuple[list[str], list[tuple[str, ...]]], most: int) -> None:
     """The same rows and the same problems, whether or not a row is compared with earlier ones."""
     names, rows = table
     read: list[object] = []

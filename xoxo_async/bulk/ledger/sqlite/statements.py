@@ -17,10 +17,10 @@ import msgspec
 
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
-from xoxo_async.bulk.ledger.sqlite.schema import IS_OPEN
 
 __all__ = [
     "FIXED",
+    "IS_OPEN",
     "fields",
     "last_seq",
     "read_doubted",
@@ -31,6 +31,9 @@ __all__ = [
     "read_state",
     "write_moves",
 ]
+
+IS_OPEN: Final = "(state <> 'placed' OR delivery <> 'delivered')"
+"""Is true of a line that is not at its end in the usual way. A query that is to use the short list has these words."""
 
 # The order of LedgerLine's fields: rows are decoded straight into it.
 # They never change once planned.

@@ -15,7 +15,8 @@ from xoxo_async.bulk.ledger.lines import Delivery, LineState
 from xoxo_async.bulk.ledger.sqlite.journal import read_journal
 from xoxo_async.bulk.ledger.sqlite.packs import read_packed
 from xoxo_async.bulk.ledger.sqlite.statements import read_state
-from xoxo_async.bulk.ledger.sqlite.sums import count, read_committed, read_funds
+from xoxo_async.bulk.ledger.sqlite.sums import read_committed, read_funds
+from xoxo_async.bulk.ledger.sqlite.tally import count
 
 
 @pytest.fixture
