@@ -107,7 +107,10 @@ def check_file_row(row: FileRow, problems: Problems) -> dict[str, Any] | None:
         request = _check_own(row.fields, alike.request)
         if request is not None:
             return request
-    request = check_fields(row.number, row.fields, problems, key_column=row.key_column, given=row.given)
+    fields = row.fields
+    if alike is not None:
+        fields = {name: fields[name] for name in (*alike.names, *fields) if name in fields}
+    request = check_fields(row.number, fields, problems, key_column=row.key_column, given=row.given)
     if alike is not None and request is not None:
         alike.request = {name: value for name, value in request.items() if name not in _OWN_FIELDS}
     return request
