@@ -6,13 +6,13 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.intake.problems import Problems
-from xoxo_async.bulk.intake.tables import FileRow
+from xoxo_async.bulk.intake.tables import Alike, FileRow
 from xoxo_async.bulk.intake.template_marks import without_label
-from xoxo_async.bulk.intake.turning import Turns, as_amount, as_flag, as_kept, as_phone, as_whole, turn_row
+from xoxo_async.bulk.intake.turning import Turns, as_amount, as_flag, as_kept, as_phone, as_text, as_whole, turn_row
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.orders.details import AirmilesDetails, Details, LoungeDetails, ShippingDetails, TopUpDetails
 
-__all__ = ["is_turned", "read_fields"]
+__all__ = ["is_turned", "read_alike", "read_fields"]
 
 _DETAILS: Final[tuple[type[Details], ...]] = (LoungeDetails, AirmilesDetails, TopUpDetails, ShippingDetails)
 
@@ -34,6 +34,26 @@ def read_fields(
         given: The row as the file has it; None where that is `fields`.
     """
     return turn_row(number, fields, _TURNS, problems, keys=_KEYS, key_column=key_column, given=given)
+
+
+def read_alike(row: FileRow, alike: Alike) -> FileRow:
+    """Do as `read_fields` does for a row that may have much in common with earlier ones.
+
+    Args:
+        row: The row, as its table's reader gives it. All its values are texts or numbers.
+        alike: What it has in common with others.
+    """
+    if alike.fields is None:
+        alike.fields = {name: _TURNS.get(name, as_text)(value) for name, value in alike.values.items()}
+    values = {**row.fields, **alike.fields}
+    if "contact" in values:
+        values["contact"] = as_phone(values["contact"])
+    first, *others = _KEYS
+    if first not in values:
+        values.update((first, values[key]) for key in reversed(others) if key in values)
+    if row.kept:
+        values["kept"] = row.kept
+    return FileRow(row.number, values, row.key_column, row.given, alike=alike)
 
 
 def is_turned(column: str, value: object) -> bool:

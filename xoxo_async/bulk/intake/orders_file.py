@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Mapping
 from typing import Final, Literal, TypeAlias
 
-from xoxo_async.bulk.intake.fields import is_turned, read_fields
+from xoxo_async.bulk.intake.fields import is_turned, read_alike, read_fields
 from xoxo_async.bulk.intake.order_fields import ORDER_FIELDS
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.problems import Problems
@@ -40,7 +40,14 @@ def _is_line(row: FileRow, problems: Problems) -> bool:
 
 
 ORDERS: Final = RowKind(
-    line=OrderLine, fields=ORDER_FIELDS, one="order", many="orders", done="ordered", read=read_fields, is_line=_is_line
+    line=OrderLine,
+    fields=ORDER_FIELDS,
+    one="order",
+    many="orders",
+    done="ordered",
+    read=read_fields,
+    is_line=_is_line,
+    read_alike=read_alike,
 )
 """The rows of a file of orders."""
 

@@ -20,7 +20,7 @@ from xoxo_async.bulk.intake.jsonl_rows import JsonRows
 from xoxo_async.bulk.intake.matching import FieldSet, recognised, same_name
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
-from xoxo_async.bulk.intake.tables import FileRow, Form, Table
+from xoxo_async.bulk.intake.tables import Alike, FileRow, Form, Table
 from xoxo_async.bulk.intake.template_marks import is_example
 from xoxo_async.bulk.intake.text_lines import Place, UnreadableError, printable
 from xoxo_async.bulk.intake.workbook.reader import is_workbook, read_workbook, refuse_misnamed
@@ -43,6 +43,8 @@ class RowKind(NamedTuple, Generic[LineT]):
         read: Turns the texts of a row into the values of its fields. It gets the row's number, its fields, the
             problems, the column that holds the key, and the row as the file has it.
         is_line: Returns whether a row can be a line, and notes what cannot be read.
+        read_alike: Does as `read` does for a row that has much in common with earlier ones; only needed where `fields`
+            says which fields are a row's own.
     """
 
     line: type[LineT]
@@ -52,6 +54,7 @@ class RowKind(NamedTuple, Generic[LineT]):
     done: str
     read: Callable[[int, Mapping[str, object], Problems, str, Mapping[str, object] | None], FileRow]
     is_line: Callable[[FileRow, Problems], bool]
+    read_alike: Callable[[FileRow, Alike], FileRow] | None = None
 
 
 class RowsFile(Generic[LineT]):
@@ -64,6 +67,8 @@ class RowsFile(Generic[LineT]):
         form: How the file was read at the last iteration, as far as that came; None before the first.
         columns: Which column is which field, in words: `Employee ID is key`. Empty where every name is a field's.
         key_column: The name of the column that names the rows; empty where there are no columns, or none was read yet.
+        format: The format that a person gave; None leaves it to the content.
+        contents: A hash of what the last iteration has read; empty before its end, and for what cannot be read twice.
 
     Args:
         path: The file, or `-` for standard input.
@@ -87,8 +92,9 @@ class RowsFile(Generic[LineT]):
         self.form: Form | None = None
         self.columns: str = ""
         self.key_column: str = ""
+        self.format: Final[str | None] = format_
+        self.contents: str = ""
         self._path: Final = None if os.fspath(path) == "-" else Path(path)
-        self._format: Final = format_
         self._kind: Final = kind
 
     def __iter__(self) -> Iterator[LineT]:
@@ -107,6 +113,19 @@ class RowsFile(Generic[LineT]):
             return ""
         return f"{self.form.describe()}; {self.columns}" if self.columns else self.form.describe()
 
+    def hash_contents(self) -> str:
+        """Return the hash that `contents` has after an iteration, without reading a row; blocks.
+
+        Raises:
+            PlanError: The file cannot be read.
+        """
+        opened = InputFile(self._path, self.source)
+        with opened.file:
+            try:
+                return opened.hash()
+            except OSError as error:
+                raise PlanError(f"{self.source}: cannot be read ({error.strerror})") from None
+
     def rows(self, problems: Problems) -> Iterator[FileRow]:
         """Yield every row that can be read; its fields are not checked yet.
 
@@ -117,11 +136,13 @@ class RowsFile(Generic[LineT]):
             PlanError: The file as a whole cannot be read.
         """
         opened = InputFile(self._path, self.source)
-        self.columns = self.key_column = ""
+        self.columns = self.key_column = self.contents = ""
         with opened.file:
             try:
+                contents = opened.hash()
                 yield from self._parse(opened, problems)
                 opened.check_unchanged()
+                self.contents = contents
             except OSError as error:
                 raise PlanError(f"{self.source}: cannot be read ({error.strerror})") from None
 
@@ -148,7 +169,7 @@ class RowsFile(Generic[LineT]):
             yield from self._workbook(opened, form, problems)
             return
         refuse_misnamed(head, self.source)
-        if self._format == "workbook":
+        if self.format == "workbook":
             raise PlanError(f"{self.source}: this is no workbook (.xlsx, .xls or .ods)")
         if self.choices.sheet is not None:
             raise ConfigError(f"{self.source}: only a workbook has sheets, so --sheet does not fit")
@@ -156,7 +177,7 @@ class RowsFile(Generic[LineT]):
         lines = iter(text)
         first = self._first(lines, at)
         lines = itertools.chain([first], lines)
-        if self._format == "jsonl" or (self._format is None and first.lstrip().startswith("{")):
+        if self.format == "jsonl" or (self.format is None and first.lstrip().startswith("{")):
             form.kind = "JSONL"
             self._refuse_choices_about_tables()
             text.need_utf_8()
@@ -170,8 +191,8 @@ class RowsFile(Generic[LineT]):
 
     def _workbook(self, opened: InputFile, form: Form, problems: Problems) -> Iterator[FileRow]:
         """Yield the rows of a workbook's sheet."""
-        if self._format is not None and self._format != "workbook":
-            raise PlanError(f"{self.source}: this is a workbook, not {self._format.upper()}")
+        if self.format is not None and self.format != "workbook":
+            raise PlanError(f"{self.source}: this is a workbook, not {self.format.upper()}")
         for name in ("delimiter", "encoding"):
             if getattr(self.choices, name) is not None:
                 raise ConfigError(f"{self.source}: this is a workbook, so --{name} does not fit")
@@ -197,6 +218,9 @@ class RowsFile(Generic[LineT]):
             if is_example(row.fields.get("key")):
                 rows.form.rows -= 1
                 rows.form.notes.append(f"the template's example in row {row.number} left out")
+                continue
+            if row.alike is not None and self._kind.read_alike is not None:
+                yield self._kind.read_alike(row, row.alike)
                 continue
             fields = {**row.fields, "kept": row.kept} if row.kept else row.fields
             yield self._kind.read(row.number, fields, problems, row.key_column, row.given)

@@ -8,7 +8,7 @@ import msgspec
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import ORDERS, OrdersFile
 from xoxo_async.bulk.intake.problems import Problems, ProblemSink
-from xoxo_async.bulk.intake.rows import Row, check_fields, make_row
+from xoxo_async.bulk.intake.rows import Row, check_fields, check_file_row, make_row
 from xoxo_async.bulk.intake.streaming import Rows, stream
 from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.bulk.intake.unique import Repeats
@@ -53,7 +53,7 @@ class _Intake:
 
     def from_file(self, row: FileRow) -> Row | None:
         """Check a row of a file."""
-        request = check_fields(row.number, row.fields, self.problems, key_column=row.key_column, given=row.given)
+        request = check_file_row(row, self.problems)
         if request is None:
             return None
         return make_row(row.number, OrderLine(**row.fields), self._asked(request), self._job, row.given)

@@ -34,10 +34,10 @@ from xoxo_async.bulk.ledger.postgres.kept import add_kept_names
 from xoxo_async.bulk.ledger.postgres.packs import packed_keys
 from xoxo_async.bulk.ledger.postgres.reading import FIRST_ORDINAL, lock_next
 from xoxo_async.bulk.ledger.postgres.sums import add_to_tally
-from xoxo_async.bulk.ledger.postgres.tallying import PLANNER, planned_rows
 from xoxo_async.bulk.ledger.postgres.whole import Whole, read_backlog, undisturbed
 from xoxo_async.bulk.ledger.postgres.work import bound_wait
 from xoxo_async.bulk.ledger.protocol import Identity, Planned, PlanTerms, Share
+from xoxo_async.bulk.ledger.tallying import PLANNER, planned_rows
 from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.errors import LedgerConflictError
 from xoxo_async.postgres.driver import DatabaseConnection

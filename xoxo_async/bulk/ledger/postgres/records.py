@@ -21,7 +21,6 @@ from xoxo_async.bulk.ledger.postgres.codes import (
 from xoxo_async.bulk.ledger.postgres.columns import Stored
 from xoxo_async.bulk.ledger.postgres.jobs import job_name
 from xoxo_async.bulk.ledger.postgres.packs import unpack
-from xoxo_async.bulk.ledger.postgres.tallying import ends_of
 from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, read_stored, stop_if_lost
 from xoxo_async.bulk.ledger.postgres.writing import RefusedWriteError, Why, Write, write
 from xoxo_async.bulk.ledger.recording import (
@@ -33,6 +32,7 @@ from xoxo_async.bulk.ledger.recording import (
     seqs_with_codes,
     storable_text,
 )
+from xoxo_async.bulk.ledger.tallying import ends_of
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.driver import DatabaseConnection

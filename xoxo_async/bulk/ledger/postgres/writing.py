@@ -15,7 +15,7 @@ from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.postgres.codes import id_to_store
 from xoxo_async.bulk.ledger.postgres.columns import NOTED, kind_of, look_of, moving_arrays, noted_arrays
 from xoxo_async.bulk.ledger.postgres.statements import Why, statement_of
-from xoxo_async.bulk.ledger.postgres.tallying import TallyRow, ends_of, spent_by, tally_of
+from xoxo_async.bulk.ledger.tallying import TallyRow, ends_of, spent_by, tally_of
 from xoxo_async.effects import EffectClass
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN

@@ -39,7 +39,8 @@ from xoxo_async.bulk.ledger.overview import Overview, RunNote, with_note
 from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
-from xoxo_async.bulk.ledger.sqlite.codes import MARKS_KEY, read_codes
+from xoxo_async.bulk.ledger.sqlite.codes import MARKS_KEY, read_codes, unpacked
+from xoxo_async.bulk.ledger.sqlite.journal import read_journal
 from xoxo_async.bulk.ledger.sqlite.kept import read_kept
 from xoxo_async.bulk.ledger.sqlite.lock import holder_of
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, read_kind, set_meta
@@ -48,8 +49,9 @@ from xoxo_async.bulk.ledger.sqlite.overview import read_overview
 from xoxo_async.bulk.ledger.sqlite.packs import pack_of, read_packed
 from xoxo_async.bulk.ledger.sqlite.planning import run_plan
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
-from xoxo_async.bulk.ledger.sqlite.statements import read_journal, read_key, read_state
-from xoxo_async.bulk.ledger.sqlite.sums import count, count_orders, read_committed
+from xoxo_async.bulk.ledger.sqlite.statements import read_key, read_state
+from xoxo_async.bulk.ledger.sqlite.sums import count_orders, read_committed
+from xoxo_async.bulk.ledger.sqlite.tally import count
 from xoxo_async.bulk.ledger.sqlite.view import LedgerView
 from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
 from xoxo_async.bulk.ledger.terms import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share
@@ -716,5 +718,5 @@ def _with_codes(connection: sqlite3.Connection, lines: list[LedgerLine], box: Co
     for line in lines:
         if (codes := stored.get(line.seq)) is not None:
             # The line was made here, and nobody has it yet: a copy of its fields takes four times as long.
-            msgspec.structs.force_setattr(line, "codes", box.open(codes, line.seq))
+            msgspec.structs.force_setattr(line, "codes", unpacked(box.open(codes, line.seq)))
     return lines

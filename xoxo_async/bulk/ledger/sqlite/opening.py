@@ -14,13 +14,14 @@ from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.failures import failure
 from xoxo_async.bulk.ledger.sqlite.files import create_private, publish, remove, sidecar
 from xoxo_async.bulk.ledger.sqlite.holding import Holding
+from xoxo_async.bulk.ledger.sqlite.journal import last_row
 from xoxo_async.bulk.ledger.sqlite.lock import FileLock
 from xoxo_async.bulk.ledger.sqlite.meta import get_meta, read_identity, read_kind
 from xoxo_async.bulk.ledger.sqlite.reading import LedgerReader
 from xoxo_async.bulk.ledger.sqlite.refusals import read_header, refuse_incomplete, refuse_mixed, refuse_torn
 from xoxo_async.bulk.ledger.sqlite.schema import build, connect
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
-from xoxo_async.bulk.ledger.sqlite.statements import last_row, last_seq
+from xoxo_async.bulk.ledger.sqlite.statements import last_seq
 from xoxo_async.bulk.ledger.sqlite.wal import base_of, leave_wal
 from xoxo_async.bulk.ledger.sqlite.watch import FileWatch
 from xoxo_async.bulk.ledger.terms import Identity
