@@ -29,7 +29,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 MODULE: Final = "xoxo_async.bulk.ledger.table"
 SOURCE: Final = ROOT / "xoxo_async/bulk/ledger/table.py"
 TESTS: Final = ROOT / "tests/unit/bulk/ledger"
-STAGES: Final = (("test_table.py",), ("test_model.py", "test_model_second.py"))
+STAGES: Final = (("test_table.py",), ("test_model.py", "test_model_second.py", "test_model_unkeyed.py"))
 LIMIT_S: Final = 300
 """A mutant that runs longer counts as noticed: the search of a broken table may never end."""
 

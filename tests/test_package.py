@@ -44,6 +44,7 @@ TESTED_ELSEWHERE = {
     "bulk/proving/result": "declarations: tests/unit/bulk/proving/test_prover.py, test_signing.py",
     "bulk/proving/vendor": "protocols: mypy",
     "bulk/running/rounds": "tests/unit/bulk/running/test_lookups.py, test_reconcile.py",
+    "effects": "declarations: tests/unit/test_consequences.py, tests/unit/test_operation.py",
     "file_locks": "tests/integration/test_without_posix.py, tests/unit/allowance/test_file.py",
     "kept": "tests/unit/auth/test_memory.py, tests/unit/test_pacing.py",
     "postgres/driver": "a protocol: mypy",

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from xoxo_async.belief import Belief
 from xoxo_async.calls import Call, Calls
 from xoxo_async.config import Timeouts
-from xoxo_async.consequences import EffectClass, as_outcome, renews_the_token
+from xoxo_async.consequences import as_outcome, renews_the_token
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import (
     DecodeError,
     RateLimitedError,

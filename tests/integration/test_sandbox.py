@@ -45,7 +45,7 @@ async def test_campaigns_are_listed_by_whether_enabled() -> None:
         assert off == [7004]
         with pytest.raises(errors.RefusedError):
             await xoxo.links.generate(campaign_id=7004, quantity=1, expires_on=date(2099, 1, 1))
-        assert sandbox.state.links == []
+        assert sandbox.state.links.all() == []
 
 
 async def test_a_wrong_product_filter_is_refused() -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.intake.orders_file import OrdersFile, read_orders
     from xoxo_async.bulk.intake.problems import RowProblem
     from xoxo_async.bulk.issuer import BulkIssuer
+    from xoxo_async.bulk.ledger.kinds import JobKind
     from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LedgerLine, LineState
     from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
     from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
@@ -39,11 +40,18 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.settled import SettledLine
     from xoxo_async.bulk.shift import run_shift
     from xoxo_async.bulk.template import write_template
+    from xoxo_async.bulk.unkeyed.lines import LinkLine, MailLine, PointsLine
+    from xoxo_async.bulk.unkeyed.links import BulkLinkMails, BulkLinks
+    from xoxo_async.bulk.unkeyed.points import BulkPoints
+    from xoxo_async.bulk.unkeyed.totals import UnkeyedTotals
 from xoxo_async.errors import LineBusyError
 
 __all__ = [
     "Alarm",
     "BulkIssuer",
+    "BulkLinkMails",
+    "BulkLinks",
+    "BulkPoints",
     "Counts",
     "Decision",
     "Delivery",
@@ -51,11 +59,14 @@ __all__ = [
     "Finding",
     "Identity",
     "InputChanged",
+    "JobKind",
     "LedgerLine",
     "LineBusyError",
     "LineDoubted",
     "LineSettled",
     "LineState",
+    "LinkLine",
+    "MailLine",
     "MissingCodes",
     "Once",
     "OrderLine",
@@ -63,6 +74,7 @@ __all__ = [
     "Pause",
     "PenaltyMet",
     "PlanTotals",
+    "PointsLine",
     "PostgresLedger",
     "ProblemsFile",
     "ProductTotals",
@@ -78,6 +90,7 @@ __all__ = [
     "SettledLine",
     "Shift",
     "SqliteLedger",
+    "UnkeyedTotals",
     "derive_po_number",
     "export_codes",
     "open_jobs",
@@ -114,6 +127,7 @@ _HOMES: Final = {
     "read_orders": "xoxo_async.bulk.intake.orders_file",
     "RowProblem": "xoxo_async.bulk.intake.problems",
     "BulkIssuer": "xoxo_async.bulk.issuer",
+    "JobKind": "xoxo_async.bulk.ledger.kinds",
     "Alarm": "xoxo_async.bulk.ledger.lines",
     "Counts": "xoxo_async.bulk.ledger.lines",
     "Delivery": "xoxo_async.bulk.ledger.lines",
@@ -139,6 +153,13 @@ _HOMES: Final = {
     "SettledLine": "xoxo_async.bulk.settled",
     "run_shift": "xoxo_async.bulk.shift",
     "write_template": "xoxo_async.bulk.template",
+    "LinkLine": "xoxo_async.bulk.unkeyed.lines",
+    "MailLine": "xoxo_async.bulk.unkeyed.lines",
+    "PointsLine": "xoxo_async.bulk.unkeyed.lines",
+    "BulkLinkMails": "xoxo_async.bulk.unkeyed.links",
+    "BulkLinks": "xoxo_async.bulk.unkeyed.links",
+    "BulkPoints": "xoxo_async.bulk.unkeyed.points",
+    "UnkeyedTotals": "xoxo_async.bulk.unkeyed.totals",
     "LineBusyError": "xoxo_async.errors",
     "PostgresLedger": "xoxo_async.bulk.ledger.postgres.ledger",
 }

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from xoxo_async.bulk.client import Orders
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger
 from xoxo_async.bulk.running.evidence import mismatch
@@ -150,12 +151,18 @@ def _differ_in_port_alone(one: str, other: str) -> bool:
 
 
 async def _is_same_server(client: AccountClient, ledger: Ledger) -> bool:
-    counts = await ledger.counts()
-    if all(state in _NEVER_SENT for state, lines in counts.states.items() if lines):
+    if await _never_sent(ledger):
         return True
+    if ledger.kind is not JobKind.ORDERS:
+        return False  # points and links cannot be looked up
     async for line in ledger.lines(states=(LineState.PLACED,)):
         return await _has_order(client, line)
     return False
+
+
+async def _never_sent(ledger: Ledger) -> bool:
+    counts = await ledger.counts()
+    return all(state in _NEVER_SENT for state, lines in counts.states.items() if lines)
 
 
 async def _has_order(client: AccountClient, line: LedgerLine) -> bool:

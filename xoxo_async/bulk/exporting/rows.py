@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 import msgspec
@@ -9,7 +10,6 @@ import msgspec
 from xoxo_async.bulk.exporting.cells import is_formula
 from xoxo_async.bulk.ledger.lines import Alarm, Delivery, LedgerLine, LineState, PackedLine
 from xoxo_async.bulk.ledger.vouchers import StoredCode
-from xoxo_async.bulk.running.evidence import ordered
 from xoxo_async.wire.secrets import mask
 
 __all__ = ["FIXED_COLUMNS", "ExportRow", "Exported", "Made", "MissingCodes", "RowMaker", "cells_of", "kept_columns"]
@@ -67,6 +67,18 @@ class ExportRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     tag: str
     kept: Mapping[str, str] = {}
 
+
+class _Wanted(msgspec.Struct, rename="camel"):
+    """What an export shows of a row's request, whatever its kind: an order, points or links."""
+
+    product_id: int
+    denomination: Decimal
+    quantity: int = 1
+    email: str | None = None
+    tag: str | None = None
+
+
+_read: Final = msgspec.json.Decoder(_Wanted).decode
 
 FIXED_COLUMNS: Final[tuple[str, ...]] = tuple(name for name in ExportRow.__struct_fields__ if name != "kept")
 """The columns of every export, in order; those that ride along with the rows come after them."""
@@ -228,7 +240,7 @@ class RowMaker:
         refused: str,
         kept: Mapping[str, str],
     ) -> list[Made]:
-        wanted = ordered(request)
+        wanted = _read(request)
         have = self._count(line, codes)
         # Top-ups, goods and the like are delivered without a code: `held` counts the codes that an answer ever listed.
         due = min(line.held, wanted.quantity)

@@ -8,13 +8,13 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.intake.problems import Problems
-from xoxo_async.bulk.intake.tables import FileRow
+from xoxo_async.bulk.intake.tables import Alike, FileRow
 from xoxo_async.bulk.intake.template_marks import without_label
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.checks import decimal
 from xoxo_async.services.orders.details import AirmilesDetails, Details, LoungeDetails, ShippingDetails, TopUpDetails
 
-__all__ = ["is_turned", "read_fields"]
+__all__ = ["is_turned", "read_alike", "read_fields"]
 
 _DETAILS: Final[tuple[type[Details], ...]] = (LoungeDetails, AirmilesDetails, TopUpDetails, ShippingDetails)
 _FLAGS: Final = {"1": True, "true": True, "yes": True, "y": True, "0": False, "false": False, "no": False, "n": False}
@@ -53,6 +53,25 @@ def read_fields(
         except ConfigError as error:
             problems.add(number, error.message, column="details", value=details, given=given or fields)
     return FileRow(number, values, key_column, given or fields)
+
+
+def read_alike(row: FileRow, alike: Alike) -> FileRow:
+    """Do as `read_fields` does for a row that may have much in common with earlier ones.
+
+    Args:
+        row: The row, as its table's reader gives it. All its values are texts or numbers.
+        alike: What it has in common with others.
+    """
+    if alike.fields is None:
+        alike.fields = {name: _VALUES.get(name, _text)(value) for name, value in alike.values.items()}
+    values = {**row.fields, **alike.fields}
+    if "contact" in values:
+        values["contact"] = _phone(values["contact"])
+    if "key" not in values and "po_number" in values:
+        values["key"] = values["po_number"]
+    if row.kept:
+        values["kept"] = row.kept
+    return FileRow(row.number, values, row.key_column, row.given, alike=alike)
 
 
 def is_turned(column: str, value: object) -> bool:

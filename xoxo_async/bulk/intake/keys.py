@@ -103,9 +103,10 @@ def derive_po_number(job: str, key: str) -> str:
         At most 100 characters of `[A-Za-z0-9_-]`, the size of the vendor's webhook field.
     """
     digest = hashlib.sha256(f"{len(job)}:{job}{key}".encode()).hexdigest()[:20]
-    readable = "-".join(part for part in (_plain(job), _plain(key)) if part)[: _MAX_PO - len(digest) - 1]
+    one, other = _plain(job), _plain(key)
+    readable = (f"{one}-{other}" if one and other else one or other)[: _MAX_PO - len(digest) - 1]
     return f"{readable}-{digest}" if readable else digest
 
 
 def _plain(text: str) -> str:
-    return "-".join(_PLAIN.findall(text))
+    return text if _PLAIN.fullmatch(text) else "-".join(_PLAIN.findall(text))

@@ -59,5 +59,6 @@ ORDER_FIELDS: Final = FieldSet(
     keys=("key", "po_number"),
     why_key=", so that no row is ever ordered twice",
     currency="currency",
+    own=frozenset({"key", "email", "contact", "po_number"}),
 )  # fmt: skip
 """All fields of `OrderLine` that a column can hold: `details` need a JSON object."""

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from xoxo_async.bulk.intake.columns import read_table
 from xoxo_async.bulk.intake.csv_table import read_csv
 from xoxo_async.bulk.intake.encodings import TextLines
-from xoxo_async.bulk.intake.fields import is_turned, read_fields
+from xoxo_async.bulk.intake.fields import is_turned, read_alike, read_fields
 from xoxo_async.bulk.intake.input_file import InputFile, kind_of
 from xoxo_async.bulk.intake.jsonl_rows import read_jsonl
 from xoxo_async.bulk.intake.matching import recognised, same_name
@@ -157,6 +157,9 @@ class OrdersFile:
             if is_example(row.fields.get("key")):
                 rows.form.rows -= 1
                 rows.form.notes.append(f"the template's example in row {row.number} left out")
+                continue
+            if row.alike is not None:
+                yield read_alike(row, row.alike)
                 continue
             fields = {**row.fields, "kept": row.kept} if row.kept else row.fields
             yield read_fields(row.number, fields, problems, row.key_column, row.given)

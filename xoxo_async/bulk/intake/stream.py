@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anyio.to_thread
 import msgspec
@@ -10,11 +10,13 @@ import msgspec
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
 from xoxo_async.bulk.intake.problems import Problems, ProblemSink
-from xoxo_async.bulk.intake.rows import Row, Rows, check_fields, make_row
+from xoxo_async.bulk.intake.rows import Row, Rows, check_fields, check_file_row, make_row
 from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.bulk.intake.unique import Repeats
 
-__all__ = ["rows_of"]
+__all__ = ["in_thread", "rows_of"]
+
+T = TypeVar("T")
 
 _CHUNK: Final = 500
 
@@ -43,9 +45,9 @@ def rows_of(
         rows = intake.streamed(orders)
     elif isinstance(orders, OrdersFile):
         source = orders.source
-        rows = _in_thread(intake.new(map(intake.from_file, orders.rows(intake.problems))))
+        rows = in_thread(intake.new(map(intake.from_file, orders.rows(intake.problems))))
     else:
-        rows = _in_thread(intake.new(itertools.starmap(intake.from_python, enumerate(orders, 1))))
+        rows = in_thread(intake.new(itertools.starmap(intake.from_python, enumerate(orders, 1))))
     return Rows(source, rows, intake.problems, intake.repeats.warnings)
 
 
@@ -60,7 +62,7 @@ class _Intake:
 
     def from_file(self, row: FileRow) -> Row | None:
         """Check a row of a file."""
-        request = check_fields(row.number, row.fields, self.problems, key_column=row.key_column, given=row.given)
+        request = check_file_row(row, self.problems)
         if request is None:
             return None
         return make_row(row.number, OrderLine(**row.fields), self._asked(request), self._job, row.given)
@@ -92,8 +94,14 @@ class _Intake:
                 yield row
 
 
-async def _in_thread(rows: Iterator[Row]) -> AsyncIterator[Row]:
-    def chunk() -> list[Row]:
+async def in_thread(rows: Iterator[T]) -> AsyncIterator[T]:
+    """Yield what an iterator gives, and let a thread ask it, a chunk at a time.
+
+    Args:
+        rows: The iterator.
+    """
+
+    def chunk() -> list[T]:
         return list(itertools.islice(rows, _CHUNK))
 
     while batch := await anyio.to_thread.run_sync(chunk):

@@ -7,7 +7,7 @@ a second time, under new keys.
 import re
 import struct
 from array import array
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final, Protocol
 
 from xoxo_async.bulk.intake.keys import alike, folded
@@ -162,26 +162,27 @@ class Repeats:
         return True
 
     def _warn(self, row: Row) -> None:
-        order = row.order
-        earlier = [
-            first
-            for person in _receivers(row)
-            if (first := self._gifts.first((person, order.product_id, order.denomination), row.number)) != row.number
-        ]
+        order, number = row.order, row.number
+        earlier: list[int] = []
+        for person in _receivers(row):
+            first = self._gifts.first((person, order.product_id, order.denomination), number)
+            if first != number:
+                earlier.append(first)
         if earlier:
             gift = f"product {order.product_id} for {order.denomination:f}"
             what = f"its receiver gets {gift} from row {min(earlier)} too"
             self.warnings.add(row.number, what, key=row.line.key)
 
 
-def _receivers(row: Row) -> Iterator[str]:
-    """Yield every text that identifies the receiver of a row."""
+def _receivers(row: Row) -> list[str]:
+    """Return every text that identifies the receiver of a row."""
     line, details = row.line, row.line.details
-    if line.email:
-        yield line.email.strip().casefold()
+    found = [line.email.strip().casefold()] if line.email else []
+    if details is None and not line.contact:
+        return found
     phones = [line.contact or ""]
     if isinstance(details, AirmilesDetails):
-        yield f"member {details.loyalty_member_id}".strip()
+        found.append(f"member {details.loyalty_member_id}".strip())
     elif isinstance(details, TopUpDetails):
         phones.append(f"{details.phone_code}{details.phone_number}")
     elif isinstance(details, ShippingDetails):
@@ -189,7 +190,8 @@ def _receivers(row: Row) -> Iterator[str]:
     for phone in phones:
         digits = _NO_DIGITS.sub("", phone).lstrip("0")  # 0091 and +91 are one prefix
         if len(digits) >= _FEWEST_DIGITS:
-            yield digits
+            found.append(digits)
+    return found
 
 
 class KeyReader(Protocol):

@@ -7,6 +7,7 @@ __all__ = [
     "COLUMNS",
     "CURRENCY",
     "KEPT_NAMES",
+    "KIND",
     "LAST_SLOT",
     "NOTIFY",
     "PAUSED",
@@ -28,6 +29,9 @@ CURRENCY: Final = "currency"
 
 KEPT_NAMES: Final = "kept_names"
 """The names of the columns that ride along with the job's lines, in order: a JSON list."""
+
+KIND: Final = "kind"
+"""What the lines of the job are, see `JobKind`; a job of orders has no such fact."""
 
 LAST_SLOT: Final = "last_slot"
 """When a line was claimed last, by the ledger's clock: the next run keeps its distance to that slot."""

@@ -1,12 +1,10 @@
 """Whose a ledger is: its job, its account and its address; what belongs to others is refused."""
 
-from typing import NamedTuple
-
 import msgspec
 
 from xoxo_async.errors import LedgerError
 
-__all__ = ["Identity", "Owner", "check_identity", "check_job"]
+__all__ = ["Identity", "check_identity", "check_job"]
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -21,22 +19,6 @@ class Identity(msgspec.Struct, frozen=True):
 
     address: str
     account: str
-
-
-class Owner(NamedTuple):
-    """What a ledger is of.
-
-    Attributes:
-        job: Its job; None before its first plan.
-        identity: Its account and address; None before they are set.
-        copied: Whether it may be an older or another copy, so that lines it does not know of may have been sent.
-        paused: Why the job is paused; empty if it is not.
-    """
-
-    job: str | None
-    identity: Identity | None
-    copied: bool
-    paused: str = ""
 
 
 def check_job(ledger_job: str | None, job: str) -> None:

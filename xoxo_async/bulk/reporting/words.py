@@ -120,6 +120,7 @@ OPEN: Final = {
     "unknown": "The order may exist. A look-up settles it: `xoxo bulk reconcile`.",
     "sending": "The order is under way. If no process is at work, `xoxo bulk resume` settles it.",
     "pending": "The order is placed, and its codes are still to come: `xoxo bulk reconcile` collects them.",
+    "cancelling": "The cancellation of these points is in doubt: look in the vendor's dashboard, then settle it.",
     "cancelled": "The order is placed, and the vendor cancelled its delivery: ask the vendor for the money.",
 }
 """What the states of lines that are not settled mean, and who acts."""
@@ -152,6 +153,12 @@ EVIDENCE: Final[dict[str, str]] = {
     Evidence.PERSON_RESEND: "A person decided to send it again.",
     Evidence.PERSON_REJECTED: "A person decided that there is no order.",
     Evidence.WITHDRAWN: "The line was withdrawn before it was sent.",
+    Evidence.CANCEL_ASKED: "The points are being cancelled.",
+    Evidence.CANCEL_DONE: "The vendor cancelled the points.",
+    Evidence.CANCEL_REFUSED: "The vendor refused to cancel the points.",
+    Evidence.CANCEL_LOST: "The answer to the cancellation was lost.",
+    Evidence.PERSON_CANCELLED: "A person found the points cancelled.",
+    Evidence.PERSON_KEPT: "A person found that the points were not cancelled.",
 }
 """What the facts mean that move lines."""
 

@@ -143,9 +143,13 @@ class Reconciler:
     async def refresh_pending(self) -> None:
         """Look once at every placed line whose codes are still to come. Never sends an e-mail again.
 
+        Where the counts know of no such line, no line is read.
+
         Raises:
             LedgerError: When a result cannot be written.
         """
+        if not (await self._ledger.counts()).pending:
+            return
         self._progress.phase = "checking delivery"
         self._rounds.begin()
         batch: list[LedgerLine] = []

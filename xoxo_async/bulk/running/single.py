@@ -107,12 +107,13 @@ class SingleLine:
             ):  # then it stays in flight in the ledger, and is in doubt once this holder is gone
                 await self._record(line, _lost(line, "cancelled in flight"))
             raise
-        after = await self._record(line, sent.change)
+        (change,) = sent.changes
+        after = await self._record(line, change)
         if sent.error is not None and after.state is LineState.PLANNED:
             raise sent.error
         if sent.error is not None and next_orders(sent.error) is NextOrders.NO_FUNDS and after.state in _DOUBTED:
             raise sent.error  # the next delivery looks the order up
-        return _with_codes(after, sent.change)
+        return _with_codes(after, change)
 
     async def give_back(self, line: LedgerLine) -> None:
         """Give an armed line back unsent.

@@ -15,8 +15,8 @@ from xoxo_async.bulk.running.circuit import Circuit
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.recorder import Recorder
 from xoxo_async.bulk.running.runner import Runner
-from xoxo_async.bulk.running.sender import Sender
-from xoxo_async.bulk.running.slots import OrderSlots
+from xoxo_async.bulk.running.sender import Sender, probe_orders, send_line
+from xoxo_async.bulk.running.slots import CallSlots
 from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.hooks import Event, Hook
 from xoxo_async.pacing import Pacer
@@ -90,8 +90,10 @@ class Sending:
         self.recorder = Recorder(ledger, self.signal, budget=budget, hooks=[self.events.append])
         wall = lambda: server.now  # noqa: E731 - a clock
         circuit = Circuit(pause_limit_s, clock, most=concurrency, waits=lambda: repeat(0.01))
-        slots = OrderSlots(
+        slots = CallSlots(
             server,  # type: ignore[arg-type]
+            "placeOrder",
+            "orders",
             self.signal,
             self.progress,
             pause_limit_s=pause_limit_s,
@@ -100,13 +102,12 @@ class Sending:
             wall=wall,
         )
         sender = Sender(
-            server,  # type: ignore[arg-type]
+            lambda lines: send_line(server, lines[0], self.recorder.add_doubt, wall),  # type: ignore[arg-type]
+            lambda: probe_orders(server),  # type: ignore[arg-type]
             circuit,
             self.progress,
             stop=self.signal.stop,
-            doubt=self.recorder.add_doubt,
             clock=clock,
-            wall=wall,
         )
         runner = Runner(
             ledger,

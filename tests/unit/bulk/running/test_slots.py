@@ -7,7 +7,7 @@ from tests.unit.bulk.running.servers import Server
 from xoxo_async import RateLimits, errors
 from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.running.progress import Progress
-from xoxo_async.bulk.running.slots import OrderSlots
+from xoxo_async.bulk.running.slots import CallSlots
 from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.pacing import Pacer
 
@@ -20,8 +20,10 @@ class Waiting:
     def __init__(self, server: Server, pause_limit_s: float = 60.0) -> None:
         self.stop, self.progress = StopSignal(), Progress()
         self.penalties: list[tuple[str, float]] = []
-        self.slots = OrderSlots(
+        self.slots = CallSlots(
             server,  # type: ignore[arg-type]
+            "placeOrder",
+            "orders",
             self.stop,
             self.progress,
             pause_limit_s=pause_limit_s,

@@ -15,10 +15,10 @@ __all__ = ["read_labels"]
 _SAMPLE: Final = 5000
 """Kept columns with too many values here are no groups: that saves the pass over all lines."""
 
-_HAS_TAG: Final = 'SELECT 1 FROM lines WHERE instr(body, \'"tag":"\') > 0 LIMIT 1'
+_HAS_TAG: Final = 'SELECT 1 FROM orders WHERE instr(body, \'"tag":"\') > 0 LIMIT 1'
 # Every line; of a shared order, each gets its part of what that was charged.
 _EVERY: Final = (
-    "(SELECT key, body, state, currency, coalesce(amount_charged, '') AS charged, 1 AS pieces, 1 AS whole FROM lines"
+    "(SELECT key, body, state, currency, coalesce(amount_charged, '') AS charged, 1 AS pieces, 1 AS whole FROM orders"
     " WHERE lines = 1 UNION ALL SELECT p.key, p.body, o.state, o.currency, coalesce(o.amount_charged, ''), p.pieces,"
     " (SELECT sum(q.pieces) FROM packed_lines AS q WHERE q.pack = p.pack AND q.unpacked = 0)"
     " FROM packed_lines AS p JOIN lines AS o ON o.seq = p.pack WHERE p.unpacked = 0) AS one"

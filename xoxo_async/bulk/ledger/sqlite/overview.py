@@ -50,7 +50,7 @@ _HAS_EMAIL: Final = 'instr(body, \'"email":"\') > 0'
 _HAS_PHONE: Final = 'instr(body, \'"contact":"\') > 0'
 _IS_MAILED: Final = "instr(body, '\"notifyReceiverEmail\":1') > 0"
 _IS_ALONE: Final = "lines = 1"
-_TRAVELS: Final = "(SELECT {} FROM packed_lines AS p WHERE p.pack = lines.seq AND p.unpacked = 0)"
+_TRAVELS: Final = "(SELECT {} FROM packed_lines AS p WHERE p.pack = orders.seq AND p.unpacked = 0)"
 _FILL_ALIKE: Final = (
     "INSERT INTO temp.alike SELECT substr(body, 1, coalesce(nullif(instr(body, '\"poNumber\"'), 0) - 1, length(body))),"
     f" CASE WHEN state <> 'placed' THEN '' WHEN {_HAS_EMAIL} THEN"
@@ -60,7 +60,7 @@ _FILL_ALIKE: Final = (
     f" currency, coalesce(amount_charged, ''), coalesce(worth, ''), {_IS_ALONE}, 1,"
     f" CASE WHEN {_IS_ALONE} THEN 1 ELSE {_TRAVELS.format('count(*)')} END,"
     f" CASE WHEN {_IS_ALONE} THEN 0 ELSE {_TRAVELS.format('coalesce(sum(p.pieces), 0)')} END"
-    f" FROM lines WHERE true ON CONFLICT DO UPDATE SET {_ADD}"
+    f" FROM orders WHERE true ON CONFLICT DO UPDATE SET {_ADD}"
 )
 _GROUPED: Final = ("thing", *_KINDS[3:])
 _GROUPS: Final = (
@@ -111,7 +111,7 @@ def read_overview(connection: sqlite3.Connection) -> Overview:
             OrderGroup(one.state, one.delivery, one.currency, one.charged, one.single, one.orders) for one in groups
         ]
         return Overview(
-            counts=count_groups(connection, orders),
+            counts=count_groups(connection, orders, has_packs=not all(one.single for one in groups)),
             groups=groups,
             receivers=receivers,
             domains=domains,

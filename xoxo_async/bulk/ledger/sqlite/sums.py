@@ -9,14 +9,13 @@ from typing import Final
 from xoxo_async.bulk.ledger.budget import Funds, Spending, first_unpriced, total_committed
 from xoxo_async.bulk.ledger.counting import ALARMS_SHOWN, TOLD_AT_ONCE, OrderGroup, PackedGroup, add_up
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
+from xoxo_async.bulk.ledger.sqlite.schema import IS_OPEN
+from xoxo_async.bulk.ledger.sqlite.tally import count_all, read_tally
+from xoxo_async.bulk.ledger.tallying import groups_of
 
 __all__ = ["count", "count_groups", "count_orders", "read_committed", "read_funds"]
 
 # The lines of a pack are counted separately.
-_ORDERS: Final = (
-    "SELECT state, delivery, currency, amount_charged, lines = 1, count(*) FROM lines"
-    " GROUP BY state, delivery, currency, amount_charged, lines = 1"
-)
 _PACKED: Final = (
     "SELECT o.state, o.delivery, o.state = 'placed' AND o.held >= p.first + p.pieces, count(*)"
     " FROM packed_lines AS p JOIN lines AS o ON o.seq = p.pack WHERE p.unpacked = 0 GROUP BY 1, 2, 3"
@@ -38,26 +37,27 @@ _KEY: Final = "SELECT key, row FROM lines WHERE seq = ?"
 
 
 def count(connection: sqlite3.Connection) -> Counts:
-    """Return the ledger in numbers, from one snapshot."""
+    """Return the ledger in numbers, from one snapshot. It reads no line: the numbers are kept as lines move.
+
+    The lines that share orders are the exception: whose codes have come is seen only in the lines.
+    """
     connection.execute("BEGIN")
     try:
-        orders = [
-            OrderGroup(LineState(state), Delivery(delivery), currency, _decimal(charged), bool(single), number)
-            for state, delivery, currency, charged, single, number in connection.execute(_ORDERS)
-        ]
-        return count_groups(connection, orders)
+        kept = read_tally(connection)
+        rows = count_all(connection) if kept is None else kept
+        return count_groups(connection, groups_of(rows), has_packs=not all(row.single for row in rows))
     finally:
         connection.execute("ROLLBACK")
 
 
-def count_groups(connection: sqlite3.Connection, orders: list[OrderGroup]) -> Counts:
+def count_groups(connection: sqlite3.Connection, orders: list[OrderGroup], *, has_packs: bool) -> Counts:
     """Return the ledger in numbers, once its orders are grouped.
 
     Args:
         connection: To read with, in the transaction that grouped them.
         orders: All orders.
+        has_packs: Whether lines share some of them.
     """
-    has_packs = not all(group.single for group in orders)
     packed = [
         PackedGroup(LineState(state), Delivery(delivery), bool(dealt), number)
         for state, delivery, dealt, number in (connection.execute(_PACKED) if has_packs else ())
@@ -74,7 +74,9 @@ def count_orders(connection: sqlite3.Connection, state: LineState) -> int:
         connection: To read with.
         state: The state.
     """
-    return int(connection.execute("SELECT count(*) FROM lines WHERE state = ?", (state.value,)).fetchone()[0])
+    short = "" if state is LineState.PLACED else f" AND {IS_OPEN}"
+    query = f"SELECT count(*) FROM lines WHERE state = ?{short}"
+    return int(connection.execute(query, (state.value,)).fetchone()[0])
 
 
 def _read_alarms(connection: sqlite3.Connection) -> tuple[tuple[Alarm, ...], int]:

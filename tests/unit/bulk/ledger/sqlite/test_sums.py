@@ -12,8 +12,9 @@ from tests.unit.bulk.ledger.ledgers import connected, in_states
 from xoxo_async.bulk.ledger.budget import commitment, is_unpriced
 from xoxo_async.bulk.ledger.counting import alarms_of, is_dealt
 from xoxo_async.bulk.ledger.lines import Delivery, LineState
+from xoxo_async.bulk.ledger.sqlite.journal import read_journal
 from xoxo_async.bulk.ledger.sqlite.packs import read_packed
-from xoxo_async.bulk.ledger.sqlite.statements import read_journal, read_state
+from xoxo_async.bulk.ledger.sqlite.statements import read_state
 from xoxo_async.bulk.ledger.sqlite.sums import count, read_committed, read_funds
 
 
