@@ -20,6 +20,7 @@ class Asked:
     sense: str
     bench: str
     unit: str = "x"
+    match: str = ""
     profile: str = ""
 
 

@@ -158,10 +158,16 @@ def _figures(runs: Sequence[Run]) -> Iterator[Figure]:
         cases: dict[str, dict[str, Result]] = {}
         for run in runs:
             for goal in run.results.get(asked.bench, {}).get("goals", ()):
-                if goal.get("name") == name:
+                if _belongs(goal, name, asked):
                     cases.setdefault(goal["what"], {})[run.name] = goal
         for what, found in (cases or {asked.what: {}}).items():
             yield Figure(name, what, asked, found)
+
+
+def _belongs(goal: Result, name: str, asked: Asked) -> bool:
+    if goal.get("name"):
+        return bool(goal["name"] == name)
+    return bool(asked.match and re.match(asked.match, goal["what"]))
 
 
 def _goals_table(runs: Sequence[Run]) -> str:

@@ -72,6 +72,17 @@ def test_two_runs_stand_side_by_side(tmp_path: Path, bench: Callable[[str], Modu
     assert r"| a \| b |  |" in text
 
 
+def test_a_goal_without_a_name_is_found(tmp_path: Path, bench: Callable[[str], ModuleType]) -> None:
+    """A bench that names its goals in its own words: the file of the goals says how they begin."""
+    page = bench("page")
+    _write(tmp_path, _2026_11_26=[_other(what="CPU of importing it", name=""), _other(what="CPU of other", name="")])
+    rows = [line for line in page.text_of(page.read_runs(tmp_path)).splitlines() if line.startswith("| CPU of")]
+    assert rows == []  # the later result of a bench counts
+    _write(tmp_path, _2026_11_26=[_other(what="CPU of importing it", name="")])
+    rows = [line for line in page.text_of(page.read_runs(tmp_path)).splitlines() if line.startswith("| CPU of")]
+    assert rows == ["| CPU of importing it | <= 1.25 | 1.2 (1.19 to 1.21) | yes |"]
+
+
 def test_what_was_not_run_is_said(tmp_path: Path, bench: Callable[[str], ModuleType]) -> None:
     """A broken line, a result of another form, a bench that failed, and one that is missing: a line each, no crash."""
     page = bench("page")
