@@ -1,4 +1,4 @@
-"""Orders that are alike: what one pass in SQL counts is what the lines say, in every form in which a request is kept."""
+"""Orders that are alike: what one pass in SQL counts is what the lines say, in whatever form requests are kept."""
 
 import random
 from collections import Counter
