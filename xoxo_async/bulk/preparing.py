@@ -19,10 +19,11 @@ from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms
 from xoxo_async.bulk.planning.planner import Planner, what_differs
 from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.bulk.prices import Prices, keep_products
-from xoxo_async.bulk.settings import Bounds, Settings
+from xoxo_async.bulk.same_input import SameInput
+from xoxo_async.bulk.settings import Bounds, Settings, kept_bounds
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.errors import ConfigError, LedgerConflictError, PlanError
-from xoxo_async.hooks import notify
+from xoxo_async.notifying import notify
 from xoxo_async.services.orders.operations import PLACE_ORDER
 
 __all__ = ["Approval", "Preparer"]
@@ -85,13 +86,17 @@ class Preparer:
         await self._ledger.require_key()
         await check_identity(self._client, self._ledger, self._identity)
         prices = await self._prices()
-        spellings = OtherSpellings(self._ledger)
-        await spellings.read()
         before = await self._ledger.get_fact(NOTIFY) == "yes"
         notify = before if settings.notify is None else settings.notify
+        stood = await self._ledger.counts()
+        same = SameInput(orders, settings, notify=notify)
+        recognised = None if trust.reason else await same.has_ended(self._ledger, stood)
+        if recognised is not None:
+            return await self._nothing_left(stood, prices, recognised, approve)
+        spellings = OtherSpellings(self._ledger)
+        await spellings.read()
         planner = Planner(prices.catalog, pack=settings.pack, skip_invalid=settings.skip_invalid, spellings=spellings)
         totals = planner.totals
-        stood = await self._ledger.counts()
         facts = {BOUNDS: self._bounds.to_json(), NOTIFY: "yes" if notify else ""}
 
         recent: deque[PlannedLine] = deque(maxlen=_RECENT)
@@ -101,7 +106,7 @@ class Preparer:
             async for line in planner.plan(rows_of(orders, job, problems, notify=notify)):
                 recent.append(line)
                 yield line
-            facts.update(_columns_of(orders))
+            facts.update(_columns_of(orders) | same.facts(planner.totals))
 
         async def look(planned: Planned, shares: list[Share] | None) -> None:
             nonlocal totals
@@ -130,6 +135,19 @@ class Preparer:
         trust.planned(terms.restored)
         await prices.keep_currency()
         await keep_products(self._ledger, totals)
+        return totals
+
+    async def _nothing_left(
+        self, stood: Counts, prices: Prices, recognised: str, approve: Approval | None
+    ) -> PlanTotals:
+        """Return what a plan of a file adds up to whose every row has ended; the ledger keeps the bounds, as always."""
+        totals = await self._look(Planner(None), Planned(added=0, known=stood.rows, orders=0), [], prices)
+        totals.recognised = recognised
+        if approve is not None:
+            await approve(totals)
+        if self._bounds != await kept_bounds(self._ledger):
+            await self._ledger.set_fact(BOUNDS, self._bounds.to_json())
+        await prices.keep_currency()
         return totals
 
     async def outlook(self) -> PlanTotals:

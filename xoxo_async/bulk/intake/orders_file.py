@@ -38,6 +38,8 @@ class OrdersFile:
         form: How the file was read at the last iteration, as far as that came; None before the first.
         columns: Which column is which field, in words: `Employee ID is key`. Empty where every name is a field's.
         key_column: The name of the column that names the rows; empty where there are no columns, or none was read yet.
+        format: The format that a person gave; None leaves it to the content.
+        contents: A hash of what the last iteration has read; empty before its end, and for what cannot be read twice.
     """
 
     def __init__(
@@ -49,8 +51,9 @@ class OrdersFile:
         self.form: Form | None = None
         self.columns: str = ""
         self.key_column: str = ""
+        self.format: Final[str | None] = format_
+        self.contents: str = ""
         self._path: Final = None if os.fspath(path) == "-" else Path(path)
-        self._format: Final = format_
 
     def __iter__(self) -> Iterator[OrderLine]:
         problems = Problems()
@@ -68,6 +71,19 @@ class OrdersFile:
             return ""
         return f"{self.form.describe()}; {self.columns}" if self.columns else self.form.describe()
 
+    def hash_contents(self) -> str:
+        """Return the hash that `contents` has after an iteration, without reading a row; blocks.
+
+        Raises:
+            PlanError: The file cannot be read.
+        """
+        opened = InputFile(self._path, self.source)
+        with opened.file:
+            try:
+                return opened.hash()
+            except OSError as error:
+                raise PlanError(f"{self.source}: cannot be read ({error.strerror})") from None
+
     def rows(self, problems: Problems) -> Iterator[FileRow]:
         """Yield every row that can be read; its fields are not checked yet.
 
@@ -78,11 +94,13 @@ class OrdersFile:
             PlanError: The file as a whole cannot be read as orders.
         """
         opened = InputFile(self._path, self.source)
-        self.columns = self.key_column = ""
+        self.columns = self.key_column = self.contents = ""
         with opened.file:
             try:
+                contents = opened.hash()
                 yield from self._parse(opened, problems)
                 opened.check_unchanged()
+                self.contents = contents
             except OSError as error:
                 raise PlanError(f"{self.source}: cannot be read ({error.strerror})") from None
 
@@ -109,7 +127,7 @@ class OrdersFile:
             yield from self._workbook(opened, form, problems)
             return
         refuse_misnamed(head, self.source)
-        if self._format == "workbook":
+        if self.format == "workbook":
             raise PlanError(f"{self.source}: this is no workbook (.xlsx, .xls or .ods)")
         if self.choices.sheet is not None:
             raise ConfigError(f"{self.source}: only a workbook has sheets, so --sheet does not fit")
@@ -117,7 +135,7 @@ class OrdersFile:
         lines = iter(text)
         first = _first(lines, at, self.source)
         lines = itertools.chain([first], lines)
-        if self._format == "jsonl" or (self._format is None and first.lstrip().startswith("{")):
+        if self.format == "jsonl" or (self.format is None and first.lstrip().startswith("{")):
             form.kind = "JSONL"
             self._refuse_choices_about_tables()
             text.need_utf_8()
@@ -130,8 +148,8 @@ class OrdersFile:
 
     def _workbook(self, opened: InputFile, form: Form, problems: Problems) -> Iterator[FileRow]:
         """Yield the rows of a workbook's sheet."""
-        if self._format is not None and self._format != "workbook":
-            raise PlanError(f"{self.source}: this is a workbook, not {self._format.upper()}")
+        if self.format is not None and self.format != "workbook":
+            raise PlanError(f"{self.source}: this is a workbook, not {self.format.upper()}")
         for name in ("delimiter", "encoding"):
             if getattr(self.choices, name) is not None:
                 raise ConfigError(f"{self.source}: this is a workbook, so --{name} does not fit")

@@ -6,6 +6,7 @@ __all__ = [
     "BOUNDS",
     "COLUMNS",
     "CURRENCY",
+    "INPUT",
     "KEPT_NAMES",
     "KIND",
     "LAST_SLOT",
@@ -26,6 +27,9 @@ COLUMNS: Final = "columns"
 
 CURRENCY: Final = "currency"
 """The account's currency, as a code; a budget is in it."""
+
+INPUT: Final = "input"
+"""The file of the last plan: a hash of it and of how it was read, and what was recognised in it, in words."""
 
 KEPT_NAMES: Final = "kept_names"
 """The names of the columns that ride along with the job's lines, in order: a JSON list."""
