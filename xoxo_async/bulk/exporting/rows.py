@@ -243,7 +243,7 @@ class RowMaker:
         wanted = _read(request)
         have = self._count(line, codes)
         # Top-ups, goods and the like are delivered without a code: `held` counts the codes that an answer ever listed.
-        due = line.held if line.held < wanted.quantity else wanted.quantity
+        due = min(line.held, wanted.quantity)
         error = self._clean(line.error) if line.error else ""
         lacks = ""
         if line.state is not _PLACED or delivery is not _DELIVERED or have < due:
