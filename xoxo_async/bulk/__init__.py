@@ -10,7 +10,6 @@ if TYPE_CHECKING:
         InputChanged,
         LineDoubted,
         LineSettled,
-        Pause,
         PenaltyMet,
         RunFailed,
         RunFinished,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.intake.order_lines import OrderLine
     from xoxo_async.bulk.intake.orders_file import OrdersFile, read_orders
     from xoxo_async.bulk.intake.problems import RowProblem
+    from xoxo_async.bulk.intake.rows_file import RowsFile
     from xoxo_async.bulk.issuer import BulkIssuer
     from xoxo_async.bulk.ledger.kinds import JobKind
     from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LedgerLine, LineState
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
     from xoxo_async.bulk.ledger.terms import Identity
     from xoxo_async.bulk.once import Once
+    from xoxo_async.bulk.pauses import Pause
     from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
     from xoxo_async.bulk.proving.prover import prove_job
     from xoxo_async.bulk.proving.result import Finding, Proof, ProofSums
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.unkeyed.lines import LinkLine, MailLine, PointsLine
     from xoxo_async.bulk.unkeyed.links import BulkLinkMails, BulkLinks
     from xoxo_async.bulk.unkeyed.points import BulkPoints
+    from xoxo_async.bulk.unkeyed.rows_files import read_rows
     from xoxo_async.bulk.unkeyed.totals import UnkeyedTotals
 from xoxo_async.errors import LineBusyError
 
@@ -83,6 +85,7 @@ __all__ = [
     "Report",
     "Resolved",
     "RowProblem",
+    "RowsFile",
     "RunFailed",
     "RunFinished",
     "RunPaused",
@@ -99,6 +102,7 @@ __all__ = [
     "read_orders",
     "read_proof",
     "read_proof_key",
+    "read_rows",
     "run_shift",
     "sign_proof",
     "verify_proof",
@@ -111,7 +115,7 @@ _HOMES: Final = {
     "InputChanged": "xoxo_async.bulk.events",
     "LineDoubted": "xoxo_async.bulk.events",
     "LineSettled": "xoxo_async.bulk.events",
-    "Pause": "xoxo_async.bulk.events",
+    "Pause": "xoxo_async.bulk.pauses",
     "PenaltyMet": "xoxo_async.bulk.events",
     "RunFailed": "xoxo_async.bulk.events",
     "RunFinished": "xoxo_async.bulk.events",
@@ -126,6 +130,7 @@ _HOMES: Final = {
     "OrdersFile": "xoxo_async.bulk.intake.orders_file",
     "read_orders": "xoxo_async.bulk.intake.orders_file",
     "RowProblem": "xoxo_async.bulk.intake.problems",
+    "RowsFile": "xoxo_async.bulk.intake.rows_file",
     "BulkIssuer": "xoxo_async.bulk.issuer",
     "JobKind": "xoxo_async.bulk.ledger.kinds",
     "Alarm": "xoxo_async.bulk.ledger.lines",
@@ -159,6 +164,7 @@ _HOMES: Final = {
     "BulkLinkMails": "xoxo_async.bulk.unkeyed.links",
     "BulkLinks": "xoxo_async.bulk.unkeyed.links",
     "BulkPoints": "xoxo_async.bulk.unkeyed.points",
+    "read_rows": "xoxo_async.bulk.unkeyed.rows_files",
     "UnkeyedTotals": "xoxo_async.bulk.unkeyed.totals",
     "LineBusyError": "xoxo_async.errors",
     "PostgresLedger": "xoxo_async.bulk.ledger.postgres.ledger",

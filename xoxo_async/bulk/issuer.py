@@ -17,11 +17,11 @@ from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.ledger.facts import BOUNDS
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.order_road import OrderRoad
 from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.bulk.preparing import Approval, Preparer
 from xoxo_async.bulk.prices import Prices
 from xoxo_async.bulk.report import Report
-from xoxo_async.bulk.road import OrderRoad
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.session import BulkSession
 from xoxo_async.bulk.settings import Bounds, Settings, kept_bounds, rate_of

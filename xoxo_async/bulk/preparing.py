@@ -11,6 +11,7 @@ from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
 from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
+from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.intake.stream import rows_of
 from xoxo_async.bulk.intake.unique import OtherSpellings
 from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, NOTIFY
@@ -112,7 +113,7 @@ class Preparer:
             nonlocal totals
             totals = await self._look(planner, planned, shares, prices)
             self._compare(totals, planned, stood, job)
-            totals.recognised = orders.recognised() if isinstance(orders, OrdersFile) else ""
+            totals.recognised = orders.recognised() if isinstance(orders, RowsFile) else ""
             if approve is not None:
                 await approve(totals)
 
@@ -185,7 +186,7 @@ class Preparer:
 
     async def _tell_of_columns(self, orders: object) -> None:
         """Tell a file what is known of the columns of earlier ones."""
-        if isinstance(orders, OrdersFile):
+        if isinstance(orders, RowsFile):
             orders.kept_choices = ReadingChoices.from_json(await self._ledger.get_fact(COLUMNS))
 
     async def _prices(self) -> Prices:
@@ -225,7 +226,7 @@ class Preparer:
 
 def _columns_of(orders: object) -> dict[str, str]:
     """Return the fact with what is known of the columns of all files, once the last one is read."""
-    if not isinstance(orders, OrdersFile):
+    if not isinstance(orders, RowsFile):
         return {}
     keep = orders.choices.to_keep(orders.kept_choices, orders.key_column)
     return {} if keep == NO_CHOICE else {COLUMNS: keep.to_json()}

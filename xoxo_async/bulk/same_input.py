@@ -6,7 +6,7 @@ from typing import Final
 import anyio.to_thread
 import msgspec
 
-from xoxo_async.bulk.intake.orders_file import OrdersFile
+from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.facts import INPUT
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
@@ -34,7 +34,7 @@ class SameInput:
     """
 
     def __init__(self, orders: object, settings: Settings, *, notify: bool) -> None:
-        self._file: Final = orders if isinstance(orders, OrdersFile) else None
+        self._file: Final = orders if isinstance(orders, RowsFile) else None
         self._settings: Final = settings
         self._notify: Final = notify
 

@@ -9,18 +9,18 @@ import anyio
 import msgspec
 
 from xoxo_async.bulk.client import BulkClient
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.facts import LAST_SLOT
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
-from xoxo_async.bulk.road import Road, Run, Settler
 from xoxo_async.bulk.run_events import RunEvents
 from xoxo_async.bulk.running.circuit import Circuit
 from xoxo_async.bulk.running.others import OtherWorkers
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.recorder import Recorder
 from xoxo_async.bulk.running.refusals import RefusalBound, RefusalWatch
+from xoxo_async.bulk.running.road import Road, Run, Settler
 from xoxo_async.bulk.running.runner import Runner, single_error
 from xoxo_async.bulk.running.sender import Sender
 from xoxo_async.bulk.running.slots import CallSlots

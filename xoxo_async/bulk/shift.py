@@ -8,14 +8,14 @@ from typing import Final, Literal
 import anyio
 
 from xoxo_async.bulk.client import BulkClient
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.ledger.facts import CURRENCY, REFRESHED_AT
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.order_road import OrderRoad
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report, Shift
-from xoxo_async.bulk.road import OrderRoad
 from xoxo_async.bulk.running.history import LONGEST_S
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.session import BulkSession

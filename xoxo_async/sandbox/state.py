@@ -174,6 +174,11 @@ class State:
         self._keep("funds", entry)
 
     @property
+    def is_unused(self) -> bool:
+        """Whether nothing was ever booked: no order, no points, no links."""
+        return not (self.orders or self.points.credits or self.links.batches)
+
+    @property
     def points_left(self) -> Decimal:
         """The points that the account has left to give: ten for each rupee of its balance, less what it gave."""
         return self.balance * _POINTS_A_RUPEE - self.points.given

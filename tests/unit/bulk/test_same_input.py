@@ -8,7 +8,8 @@ import pytest
 
 from tests.unit.bulk.jobs import Client, DeclinedError, issuer, say_no
 from xoxo_async import errors
-from xoxo_async.bulk import OrdersFile, SqliteLedger, read_orders
+from xoxo_async.bulk import SqliteLedger, read_orders
+from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.facts import INPUT
 from xoxo_async.bulk.settings import kept_bounds
 
@@ -27,13 +28,13 @@ class Reads:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.number = 0
-        real = OrdersFile.rows
+        real = RowsFile.rows
 
-        def rows(file: OrdersFile, problems: Any) -> Any:
+        def rows(file: RowsFile[Any], problems: Any) -> Any:
             self.number += 1
             return real(file, problems)
 
-        patch.setattr(OrdersFile, "rows", rows)
+        patch.setattr(RowsFile, "rows", rows)
 
 
 @pytest.fixture

@@ -80,6 +80,7 @@ class FileRows:
         amounts = [(at, field.name) for at, field in columns.fields if field.kind == "amount" and known.currency]
         self._amounts: Final = [(at, name, self._numbers[at]) for at, name in amounts]
         self._own_names: Final = known.own
+        self._names: Final = [field.name for _, field in columns.fields]
         self._own: Final = [(at, field.name) for at, field in columns.fields if field.name in known.own]
         common = [at for at, field in columns.fields if field.name not in known.own]
         compares = table.has_texts and known.own and common and not columns.unnamed
@@ -162,7 +163,8 @@ class FileRows:
 
     def _remember(self, common: object, values: dict[str, object]) -> Alike | None:
         """Keep what a row may have in common with later ones; None if there is nothing, or something is wrong."""
-        alike = Alike({name: value for name, value in values.items() if name not in self._own_names})
+        common_values = {name: value for name, value in values.items() if name not in self._own_names}
+        alike = Alike(common_values, self._names)
         if not alike.values or any(type(value) is BadCell for value in values.values()):
             return None
         if len(self._alikes) == _MOST_ALIKE:

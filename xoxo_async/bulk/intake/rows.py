@@ -1,6 +1,6 @@
 """The one check of a row, from a file or from Python, and the request that a good row makes."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -14,7 +14,7 @@ from xoxo_async.errors import ConfigError
 from xoxo_async.services import checks
 from xoxo_async.services.orders.requests import FIELD_CHECKS, PlaceOrder, request_fields
 
-__all__ = ["Row", "Rows", "check_fields", "check_file_row", "make_row", "report_fields"]
+__all__ = ["Row", "check_fields", "check_file_row", "make_row", "report_fields"]
 
 
 class Row(NamedTuple):
@@ -36,25 +36,6 @@ class Row(NamedTuple):
     def given(self) -> Mapping[str, object]:
         """The row as it was given: values by column."""
         return msgspec.structs.asdict(self.line) if self.file_row is None else self.file_row
-
-
-class Rows:
-    """A stream of checked rows. A bad row goes to `problems`, and the stream goes on.
-
-    Attributes:
-        source: What is read, for messages.
-        problems: The bad rows.
-        warnings: Rows that are sent, and that a person should look at.
-    """
-
-    def __init__(self, source: str, rows: AsyncIterator[Row], problems: Problems, warnings: Problems) -> None:
-        self.source: Final[str] = source
-        self.problems: Final[Problems] = problems
-        self.warnings: Final[Problems] = warnings
-        self._rows: Final = rows
-
-    def __aiter__(self) -> AsyncIterator[Row]:
-        return self._rows
 
 
 def check_fields(
@@ -107,7 +88,10 @@ def check_file_row(row: FileRow, problems: Problems) -> dict[str, Any] | None:
         request = _check_own(row.fields, alike.request)
         if request is not None:
             return request
-    request = check_fields(row.number, row.fields, problems, key_column=row.key_column, given=row.given)
+    fields = row.fields
+    if alike is not None:
+        fields = {name: fields[name] for name in (*alike.names, *fields) if name in fields}
+    request = check_fields(row.number, fields, problems, key_column=row.key_column, given=row.given)
     if alike is not None and request is not None:
         alike.request = {name: value for name, value in request.items() if name not in _OWN_FIELDS}
     return request

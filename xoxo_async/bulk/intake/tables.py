@@ -137,14 +137,16 @@ class Alike:
 
     Attributes:
         values: The values of these cells by field, as the table's reader gives them.
+        names: All fields of the table, in the order of its columns: problems are told in that order.
         fields: The same as fields of an order; None before the first row was turned.
         request: What the request of an order holds of them; None before the first row was found good.
     """
 
-    __slots__ = ("fields", "request", "values")
+    __slots__ = ("fields", "names", "request", "values")
 
-    def __init__(self, values: dict[str, object]) -> None:
+    def __init__(self, values: dict[str, object], names: Sequence[str]) -> None:
         self.values: Final = values
+        self.names: Final = names
         self.fields: dict[str, Any] | None = None
         self.request: dict[str, Any] | None = None
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from xoxo_async.bulk.intake.problems import Problems
-from xoxo_async.bulk.intake.rows import Row, Rows
+from xoxo_async.bulk.intake.rows import Row
+from xoxo_async.bulk.intake.streaming import Rows
 from xoxo_async.bulk.intake.unique import OtherSpellings
 from xoxo_async.bulk.ledger.kept import encode_kept
 from xoxo_async.bulk.ledger.lines import PlannedLine
@@ -113,7 +114,7 @@ class Planner:
         self._skip_invalid: Final = skip_invalid
         self._spellings: Final = spellings
 
-    async def plan(self, rows: Rows) -> AsyncIterator[PlannedLine]:
+    async def plan(self, rows: Rows[Row]) -> AsyncIterator[PlannedLine]:
         """Yield a planned line for every row; raise at the end if any row is bad and may not be left out.
 
         Args:

@@ -6,9 +6,9 @@ from typing import Final, Protocol
 
 import anyio
 
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.progress import Progress, clock_time
 from xoxo_async.bulk.running.recorder import Recorder
 from xoxo_async.bulk.running.rounds import MAX_FAILURES, LookUpRounds, next_due

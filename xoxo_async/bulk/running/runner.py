@@ -8,10 +8,10 @@ from typing import Final, Protocol
 import anyio
 import anyio.abc
 
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.circuit import Circuit, Flow
 from xoxo_async.bulk.running.progress import Progress, clock_time
 from xoxo_async.bulk.running.recorder import Recorder

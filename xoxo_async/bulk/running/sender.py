@@ -1,40 +1,29 @@
 """Send claimed lines, and apply the answer to the lines after them."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import anyio
 import msgspec
 
 from xoxo_async.bulk.client import SingleAttempts
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S, MAX_ORDER_ID
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.circuit import PROBE_PO_NUMBER, Circuit, ProbeAnswer
 from xoxo_async.bulk.running.evidence import change_from_error, change_from_order, ordered
 from xoxo_async.bulk.running.progress import Progress
+from xoxo_async.bulk.running.sent import Sent
 from xoxo_async.consequences import NextOrders, is_answer, next_orders
 from xoxo_async.errors import RateLimitedError, XoxoError
 from xoxo_async.services.orders.operations import GET_ORDER, PLACE_ORDER
 from xoxo_async.services.orders.requests import OrderLookup
 from xoxo_async.transport.connections import Attempt, OrderAnswer
 
-__all__ = ["Sender", "Sent", "probe_orders", "send_line"]
+__all__ = ["Sender", "probe_orders", "send_line"]
 
 _MAX_PENALTIES: Final = 5
 _DONE: Final = frozenset({Evidence.ANSWERED_PLACED, Evidence.ANSWERED_DONE})
-
-
-class Sent(NamedTuple):
-    """How one call ended.
-
-    Attributes:
-        changes: For each of its lines the fact that its answer, or the lack of one, proves.
-        error: What the attempt raised; None if it was answered with a success.
-    """
-
-    changes: Sequence[Change]
-    error: XoxoError | None
 
 
 async def send_line(

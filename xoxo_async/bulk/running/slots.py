@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from xoxo_async.bulk.client import SingleAttempts
-from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.circuit import PENALTY_TOLERANCE
 from xoxo_async.bulk.running.progress import Progress, clock_time
 from xoxo_async.bulk.running.stopping import StopSignal

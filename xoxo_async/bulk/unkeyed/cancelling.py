@@ -6,30 +6,22 @@ the points meanwhile and been credited others, so a person looks in the dashboar
 
 from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import msgspec
 
+from xoxo_async.bulk.client import Points
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.unkeyed.sending import Body
 from xoxo_async.consequences import is_answer
 from xoxo_async.errors import ConfigError, LedgerConflictError, RefusedError, XoxoError
-from xoxo_async.services.points import PointsCancelled
 from xoxo_async.wire.replies import Part
 
-__all__ = ["CancelReport", "CancelResult", "Cancelling", "Cancels"]
+__all__ = ["CancelReport", "CancelResult", "Cancelling", "settle_cancels"]
 
 _NAMED: Final = 20
 """How many wrong keys an error names."""
-
-
-class Cancels(Protocol):
-    """The part of `PointService` that cancels."""
-
-    async def cancel(self, unique_ids: Sequence[int]) -> PointsCancelled:
-        """Cancel points; one result for each id."""
-        ...
 
 
 class CancelResult(Part, frozen=True, kw_only=True):
@@ -97,7 +89,7 @@ class Cancelling:
     """
 
     def __init__(
-        self, points: Cancels, ledger: Ledger, *, batch: int = 1, stopped: Callable[[], bool] = lambda: False
+        self, points: Points, ledger: Ledger, *, batch: int = 1, stopped: Callable[[], bool] = lambda: False
     ) -> None:
         self._points: Final = points
         self._ledger: Final = ledger
@@ -113,7 +105,7 @@ class Cancelling:
             keys: The rows; None is every row that got points.
             reason: Why, for the journal.
         """
-        lines = await self._wanted(keys)
+        lines = await _wanted(self._ledger, keys)
         asked = [line for line in lines if self._is_to_be_asked(line)]
         for few in (asked[at : at + self._batch] for at in range(0, len(asked), self._batch)):
             if self._stopped():
@@ -123,28 +115,6 @@ class Cancelling:
             else:
                 await self._ask(few, reason)
         return self._report(lines)
-
-    async def settle(self, keys: Collection[str], *, cancelled: bool, reason: str) -> int:
-        """Record what a person found out about cancellations in doubt. See `BulkPoints.settle_cancel`."""
-        evidence = Evidence.PERSON_CANCELLED if cancelled else Evidence.PERSON_KEPT
-        lines = await self._wanted(keys)
-        if sure := [line.key for line in lines if line.delivery is not Delivery.CANCELLING]:
-            raise ConfigError(f"no cancellation of {_listed(sure)} is in doubt; nothing was recorded")
-        for line in lines:
-            await self._ledger.record([_change(line, evidence, reason=reason)])
-        return len(lines)
-
-    async def _wanted(self, keys: Collection[str] | None) -> list[LedgerLine]:
-        """Return the rows of some keys in the order of the ledger, or refuse all of them."""
-        if isinstance(keys, str):
-            raise ConfigError(f"keys must be a list of keys, not one text: {keys!r} would mean its letters")
-        placed = [line async for line in self._ledger.lines(states=(LineState.PLACED,))]
-        if keys is None:
-            return placed
-        by_key = {line.key: line for line in placed}
-        if wrong := [key for key in keys if key not in by_key]:
-            raise ConfigError(f"{self._ledger.name} has sent no points for {_listed(wrong)}; nothing was cancelled")
-        return sorted({key: by_key[key] for key in keys}.values(), key=lambda line: line.seq)
 
     def _is_to_be_asked(self, line: LedgerLine) -> bool:
         """Return whether a row is to be cancelled now; note what is known of the others."""
@@ -232,6 +202,43 @@ class Cancelling:
             results=results,
             **counts,
         )
+
+
+async def settle_cancels(ledger: Ledger, keys: Collection[str], *, cancelled: bool, reason: str) -> int:
+    """Record what a person found out about cancellations in doubt. Makes no call.
+
+    Args:
+        ledger: The job's ledger.
+        keys: The rows.
+        cancelled: Whether the points are gone; otherwise they are still there, and may be cancelled again.
+        reason: Why, for the journal.
+
+    Returns:
+        How many rows were settled.
+
+    Raises:
+        ConfigError: A row is not there, or its cancellation is not in doubt; each is named, and none was recorded.
+    """
+    evidence = Evidence.PERSON_CANCELLED if cancelled else Evidence.PERSON_KEPT
+    lines = await _wanted(ledger, keys)
+    if sure := [line.key for line in lines if line.delivery is not Delivery.CANCELLING]:
+        raise ConfigError(f"no cancellation of {_listed(sure)} is in doubt; nothing was recorded")
+    for line in lines:
+        await ledger.record([_change(line, evidence, reason=reason)])
+    return len(lines)
+
+
+async def _wanted(ledger: Ledger, keys: Collection[str] | None) -> list[LedgerLine]:
+    """Return the rows of some keys in the order of the ledger, or refuse all of them."""
+    if isinstance(keys, str):
+        raise ConfigError(f"keys must be a list of keys, not one text: {keys!r} would mean its letters")
+    placed = [line async for line in ledger.lines(states=(LineState.PLACED,))]
+    if keys is None:
+        return placed
+    by_key = {line.key: line for line in placed}
+    if wrong := [key for key in keys if key not in by_key]:
+        raise ConfigError(f"{ledger.name} has sent no points for {_listed(wrong)}; nothing was cancelled")
+    return sorted({key: by_key[key] for key in keys}.values(), key=lambda line: line.seq)
 
 
 _STATES: Final = ("cancelled", "refused", "unknown", "not_asked")

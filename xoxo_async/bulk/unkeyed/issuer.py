@@ -10,13 +10,14 @@ import msgspec
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.deciding import Decision, Resolved, decide_line
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.intake.problems import ProblemSink
+from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.facts import BOUNDS
 from xoxo_async.bulk.ledger.kinds import require_kind
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.session import BulkSession
@@ -24,7 +25,6 @@ from xoxo_async.bulk.settings import Bounds, kept_bounds
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.bulk.unkeyed.preparing import UnkeyedApproval, UnkeyedPreparer
 from xoxo_async.bulk.unkeyed.road import UnkeyedRoad
-from xoxo_async.bulk.unkeyed.rows import RowsFile
 from xoxo_async.bulk.unkeyed.sending import Sending
 from xoxo_async.bulk.unkeyed.totals import UnkeyedTotals
 from xoxo_async.config import check_count, check_number
@@ -113,6 +113,7 @@ class UnkeyedIssuer(Generic[Row]):
         self._at_work = False
         self._stop_wanted: str | None = None
         self._was_stopped = False
+        self._covered = False  # the next run need not ask what the company can spend: it was asked just now
 
     @property
     def progress(self) -> Progress:
@@ -135,7 +136,7 @@ class UnkeyedIssuer(Generic[Row]):
 
     async def run(
         self,
-        rows: RowsFile | Iterable[Row] | AsyncIterable[Row],
+        rows: RowsFile[Row] | Iterable[Row] | AsyncIterable[Row],
         *,
         approve: UnkeyedApproval | None = None,
         problems: ProblemSink | None = None,
@@ -167,7 +168,7 @@ class UnkeyedIssuer(Generic[Row]):
 
     async def plan(
         self,
-        rows: RowsFile | Iterable[Row] | AsyncIterable[Row],
+        rows: RowsFile[Row] | Iterable[Row] | AsyncIterable[Row],
         *,
         approve: UnkeyedApproval | None = None,
         problems: ProblemSink | None = None,
@@ -192,7 +193,9 @@ class UnkeyedIssuer(Generic[Row]):
         if not job:
             raise ConfigError("the ledger is new and needs a job name: its rows are named by it")
         checks.needed("job", job)
-        return await self._preparer(await self._bounds()).plan(job, rows, approve, problems)
+        totals = await self._preparer(await self._bounds()).plan(job, rows, approve, problems)
+        self._covered = True  # a plan that is not covered is refused
+        return totals
 
     async def outlook(self) -> UnkeyedTotals:
         """Return what `resume` would send now, added up. Moves no money; one call at most.
@@ -201,7 +204,10 @@ class UnkeyedIssuer(Generic[Row]):
             ConfigError: The ledger is of another account or address.
             LedgerError: It holds a job of another kind.
         """
-        return await self._preparer(await self._bounds()).outlook()
+        bounds = await self._bounds()
+        totals = await self._preparer(bounds).outlook()
+        self._covered = _suffices(totals, bounds)
+        return totals
 
     async def resume(self) -> Report:
         """Send the planned rows of the ledger. Moves money. It ends a pause of the job.
@@ -312,7 +318,8 @@ class UnkeyedIssuer(Generic[Row]):
             await ledger.unpause()  # whoever calls this goes on, on a person's word
         if bounds != await kept_bounds(ledger):
             await ledger.set_fact(BOUNDS, bounds.to_json())
-        if (await ledger.counts()).states.get(LineState.PLANNED):
+        covered, self._covered = self._covered, False
+        if not covered and (await ledger.counts()).states.get(LineState.PLANNED):
             await self._stop_unless_covered(session, bounds)
         currency = "" if bounds.max_spend is None else self._sending.unit
         return await session.work(send=True, pending=False, currency=currency, started=started)
@@ -339,9 +346,14 @@ class UnkeyedIssuer(Generic[Row]):
     async def _stop_unless_covered(self, session: BulkSession, bounds: Bounds) -> None:
         """Send nothing where the company cannot pay for what is planned, unless a budget ends the run before."""
         totals = await self._preparer(bounds).outlook()
-        if totals.covered or (bounds.max_spend is not None and bounds.max_spend <= (totals.available or 0)):
+        if _suffices(totals, bounds):
             return
         session.pause(
             Pause.FUNDS,
             f"the planned rows need {totals.worth:,f} {self._sending.unit}, and the company has {totals.available:,f}",
         )
+
+
+def _suffices(totals: UnkeyedTotals, bounds: Bounds) -> bool:
+    """Return whether the company can pay for what is planned, or a budget ends the run before it cannot."""
+    return totals.covered or (bounds.max_spend is not None and bounds.max_spend <= (totals.available or 0))

@@ -19,7 +19,7 @@ class PointsLine(msgspec.Struct, frozen=True, kw_only=True):
         email: The recipient's address, to which the vendor sends the points.
         phone: The recipient's phone. The vendor documents no phone for sending: it only serves to read the recipient's
             balance where the address has none.
-        name: The recipient's name.
+        name: The recipient's name; the vendor needs one.
         citation: The reason, which the recipient reads.
         kept: Columns that ride along with the row, by name; never sent. See `OrderLine.kept`.
     """

@@ -3,21 +3,24 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.vouchers import StoredCode, clean
 from xoxo_async.bulk.unkeyed.lines import LinkLine, MailLine
-from xoxo_async.bulk.unkeyed.sending import Body, Report
-from xoxo_async.errors import ArgumentError, ConfigError
+from xoxo_async.bulk.unkeyed.sending import Body, Report, doubtful
+from xoxo_async.errors import ArgumentError, ConfigError, NotFoundError
 from xoxo_async.operation import Operation
 from xoxo_async.services import checks
 from xoxo_async.services.links import (
     GENERATE_LINKS,
+    LIST_CAMPAIGNS,
     SEND_LINKS,
+    CampaignsRequest,
     EmailRequest,
     GenerateRequest,
     LinkBatch,
@@ -31,7 +34,7 @@ _MOST: Final = 100_000
 """Links a row, as in `LinkService.generate`: no page states a maximum, and this stops a mistyped quantity."""
 
 
-class LinkBody(Body, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+class LinkBody(Body, frozen=True, kw_only=True):
     """What a ledger keeps of a row of links, or of an address.
 
     Attributes:
@@ -45,11 +48,14 @@ _BODY: Final = msgspec.json.Decoder(LinkBody)
 
 
 class _Campaign:
-    """The campaign of a job and the expiry of its links: a part of each planned row.
+    """The campaign of a job and the expiry of its links: both are a part of each planned row.
 
     Args:
         campaign_id: The campaign; None where no row is planned.
         expires_on: The last day on which the links are valid; None where no row is planned.
+
+    Attributes:
+        unit: The campaign's currency; empty as long as nobody has asked, or where the vendor does not tell.
 
     Raises:
         ConfigError: One of them is not valid or is missing, or the day is over.
@@ -58,24 +64,73 @@ class _Campaign:
     def __init__(self, campaign_id: int | None, expires_on: date | None) -> None:
         if (campaign_id is None) != (expires_on is None):
             raise ConfigError("give campaign_id and expires_on together: both are part of each row")
-        self.value: Decimal | None = None
-        """What one link of the campaign is worth; None as long as that is not known."""
-        self._campaign_id: Final = None if campaign_id is None else checks.whole("campaign_id", campaign_id)
-        self._expires: Final = None if expires_on is None else _still_to_come(expires_on)
+        self.unit = ""
+        self._value: Decimal | None = None
+        self._terms: tuple[int, date] | None = None
+        if campaign_id is not None and expires_on is not None:
+            self._terms = checks.whole("campaign_id", campaign_id), _still_to_come(expires_on)
+
+    async def ask(self, client: BulkClient, kept: str) -> None:
+        """Read what a link of the campaign is worth, once. One call, unless no row is planned.
+
+        Args:
+            client: Makes the call.
+            kept: The unit that the ledger keeps; empty without one.
+
+        Raises:
+            ConfigError: There is no such campaign.
+            XoxoError: The campaign cannot be read.
+        """
+        self.unit = self.unit or kept
+        if self._terms is None or self._value is not None:
+            return
+        campaign_id, _ = self._terms
+        try:
+            campaign = await client.links.get_campaign(campaign_id)
+        except NotFoundError as error:
+            raise ConfigError(f"there is no campaign {campaign_id}; nothing was sent") from error
+        self._value, self.unit = campaign.denomination_value, campaign.currency_code or ""
+
+    def require_terms(self) -> None:
+        """Refuse to plan without a campaign and an expiry.
+
+        Raises:
+            ConfigError: They are missing.
+        """
+        self._needed()
+
+    def _needed(self) -> tuple[int, date]:
+        if self._terms is None:
+            raise ConfigError("campaign_id and expires_on are missing: without them a job of links only resumes")
+        return self._terms
 
     def _body(self, quantity: int, email: str | None = None) -> LinkBody:
-        if self._campaign_id is None or self._expires is None:
-            raise ConfigError("campaign_id and expires_on are missing: without them a job of links only resumes")
-        return LinkBody(product_id=self._campaign_id, quantity=quantity, email=email, expires=self._expires)
+        campaign_id, expires = self._needed()
+        return LinkBody(product_id=campaign_id, quantity=quantity, email=email, expires=expires)
+
+    def decode(self, body: str) -> LinkBody:
+        """Read what a ledger keeps of a row."""
+        return _BODY.decode(body)
 
     def worth(self, body: Body) -> Decimal | None:
-        """Return the value of the row's links."""
-        return None if self.value is None else self.value * body.quantity
+        """Return the value of the row's links, in the campaign's currency."""
+        return None if self._value is None or not self.unit else self._value * body.quantity
 
     def fit(self, one: LedgerLine, other: LedgerLine) -> bool:
         """Return whether two lines have the same campaign and expiry: a call names only one."""
         first, second = _BODY.decode(one.body), _BODY.decode(other.body)
         return (first.product_id, first.expires) == (second.product_id, second.expires)
+
+    def look(self) -> tuple[Operation[Any, Any], msgspec.Struct]:
+        """Return a look at the campaigns: any answer shows that the server works."""
+        return LIST_CAMPAIGNS, CampaignsRequest(limit=1, offset=0)
+
+    async def available(self, client: BulkClient) -> Decimal | None:  # noqa: ARG002 - the vendor does not tell it
+        """Return None: a link costs when it is redeemed, and no call tells what the company may spend on links."""
+        return None
+
+    def balance_request(self, line: LedgerLine) -> None:
+        """Return None: who has a link is not known to the vendor."""
 
 
 class LinkSending(_Campaign):
@@ -114,7 +169,7 @@ class LinkSending(_Campaign):
         """
         bodies = [_BODY.decode(line.body) for line in lines]
         if doubt := _of_another_campaign(bodies[0], reply.campaign_id):
-            return [_lost(line, doubt) for line in lines]
+            return [doubtful(line, doubt) for line in lines]
         links = _distinct(reply)
         told = f"the answer ({_named(reply)}) has {len(links)} of {sum(body.quantity for body in bodies)} links"
         changes: list[Change] = []
@@ -123,7 +178,7 @@ class LinkSending(_Campaign):
             if own:
                 changes.append(_dealt(line, body, own, reply, unasked=len(links) if line is lines[-1] else 0))
             else:
-                changes.append(_lost(line, f"{told}, and none for this row"))
+                changes.append(doubtful(line, f"{told}, and none for this row"))
         return changes
 
 
@@ -159,9 +214,16 @@ class MailSending(_Campaign):
     def changes(self, lines: Sequence[LedgerLine], reply: LinksSent) -> list[Change]:
         """Return that all mails are on their way: the answer has no more than that."""
         if doubt := _of_another_campaign(_BODY.decode(lines[0].body), reply.campaign_id):
-            return [_lost(line, doubt) for line in lines]
+            return [doubtful(line, doubt) for line in lines]
         return [
-            Change(seq=line.seq, evidence=Evidence.ANSWERED_DONE, epoch=line.epoch, delivery=Delivery.DELIVERED)
+            Change(
+                seq=line.seq,
+                evidence=Evidence.ANSWERED_DONE,
+                epoch=line.epoch,
+                delivery=Delivery.DELIVERED,
+                amount_charged=reply.denomination_value,
+                currency=reply.currency_code or "",
+            )
             for line in lines
         ]
 
@@ -213,7 +275,3 @@ def _dealt(line: LedgerLine, body: LinkBody, own: list[StoredCode], reply: LinkB
         codes=msgspec.json.encode(own),
         held=len(own),
     )
-
-
-def _lost(line: LedgerLine, error: str) -> Change:
-    return Change(seq=line.seq, evidence=Evidence.OUTCOME_LOST, epoch=line.epoch, error=error)

@@ -1,15 +1,19 @@
 """`BulkPoints`: points for many recipients, each exactly accounted for."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Literal
 
 from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.identity import check_identity
+from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.unkeyed.cancelling import Cancelling, CancelReport
 from xoxo_async.bulk.unkeyed.issuer import UnkeyedIssuer, UnkeyedSettings
 from xoxo_async.bulk.unkeyed.lines import PointsLine
 from xoxo_async.bulk.unkeyed.points_sending import PointsSending
+from xoxo_async.services import checks
 
 __all__ = ["BulkPoints"]
 
@@ -56,7 +60,8 @@ class BulkPoints(UnkeyedIssuer[PointsLine]):
         ```python
         async with SqliteLedger("thanks.db") as ledger:
             points = BulkPoints(xoxo, ledger, job="thanks", sender_email="admin@example.com")
-            report = await points.run([PointsLine(key="E-1", email="jane@example.com", amount=Decimal(500))])
+            jane = PointsLine(key="E-1", email="jane@example.com", name="Jane", amount=Decimal(500))
+            report = await points.run([jane])
         ```
     """
 
@@ -97,3 +102,30 @@ class BulkPoints(UnkeyedIssuer[PointsLine]):
             address=address,
         )
         super().__init__(client, ledger, PointsSending(sender_email, expiry_month), settings, clock=clock, wall=wall)
+
+    async def cancel(self, keys: Collection[str] | None, *, reason: str) -> CancelReport:
+        """Cancel points that were sent, by the ids that the ledger keeps. Moves points; as many calls as `batch` needs.
+
+        The intent of each row is durable before its call. A row whose answer is lost is in doubt, and no later call
+        asks for it again. `stop` ends it after the call under way. Running it again asks only for rows that are neither
+        cancelled nor in doubt.
+
+        Args:
+            keys: The rows; None is every row that got points.
+            reason: Why; kept in the journal.
+
+        Returns:
+            What became of each row.
+
+        Raises:
+            ConfigError: There is no reason, a row got no points, or the ledger is of another account; nothing was
+                cancelled.
+            LedgerError: The ledger fails, or holds a job of another kind.
+        """
+        checks.needed("reason", reason)
+        require_kind(self._ledger, JobKind.POINTS)
+        with self._alone():
+            await check_identity(self._client, self._ledger, self._identity)
+            stopped = lambda: self._stop_wanted is not None  # noqa: E731 - a question
+            cancelling = Cancelling(self._client.points, self._ledger, batch=self._settings.batch, stopped=stopped)
+            return await cancelling.cancel(keys, reason)

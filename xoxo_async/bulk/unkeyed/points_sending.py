@@ -1,6 +1,6 @@
 """How rows of points become one sendBalance call, and which credit of its answer is whose."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -11,8 +11,9 @@ from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.table import MAX_ORDER_ID
 from xoxo_async.bulk.unkeyed.lines import PointsLine
+from xoxo_async.bulk.unkeyed.point_checks import check_points
 from xoxo_async.bulk.unkeyed.sending import Body, Report, doubtful
-from xoxo_async.errors import ArgumentError, ConfigError
+from xoxo_async.errors import ConfigError
 from xoxo_async.operation import Operation
 from xoxo_async.services import checks
 from xoxo_async.services.points import (
@@ -30,7 +31,6 @@ __all__ = ["POINTS", "PointsBody", "PointsSending"]
 POINTS: Final = "points"
 """The unit of a job of points: what its budget and its charges are in."""
 
-_LONGEST_CITATION: Final = 2000
 _MOST_MONTHS: Final = 1200
 
 
@@ -90,20 +90,15 @@ class PointsSending:
             fields: Values by the names of `PointsLine`.
             report: Called for each wrong field.
         """
-        found: dict[str, Any] = {}
-        for column, check in _CHECKS.items():
-            try:
-                found[column] = check(column, fields.get(column))
-            except ConfigError as error:
-                report(column, error)
-        if len(found) < len(_CHECKS):
+        found = check_points(fields, report)
+        if found is None:
             return None
         return PointsBody(
-            denomination=found["amount"],
-            email=found["email"],
-            name=found["name"] or "",
-            phone=found["phone"] or None,
-            citation=found["citation"] or "",
+            denomination=found.amount,
+            email=found.email,
+            name=found.name,
+            phone=found.phone or None,
+            citation=found.citation,
             sender_email=self._sender,
             expiry_month=self._months,
         )
@@ -200,26 +195,6 @@ class PointsSending:
         """
         body = self.decode(line.body)
         return GET_POINTS, PointsRequest(email=body.email)
-
-
-def _email(column: str, value: object) -> str:
-    address = checks.email(column, value) if value != "" else None
-    if address is None:
-        raise ArgumentError(f"{column} is missing: the vendor sends points to an address, also where a phone is known")
-    return address
-
-
-def _citation(column: str, value: object) -> str | None:
-    return checks.text(column, value, longest=_LONGEST_CITATION)
-
-
-_CHECKS: Final[dict[str, Callable[[str, object], Any]]] = {
-    "amount": checks.money,
-    "email": _email,
-    "phone": checks.phone,
-    "name": checks.text,
-    "citation": _citation,
-}
 
 
 def _folded(email: str | None) -> str:

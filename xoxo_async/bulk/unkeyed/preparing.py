@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -10,23 +10,29 @@ from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.identity import check_identity
 from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
+from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.budget import amount
-from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY
+from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY, PRODUCTS
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.lines import LineState, PlannedLine
+from xoxo_async.bulk.ledger.overview import ProductNote
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.settings import Bounds
 from xoxo_async.bulk.trust import Trust
-from xoxo_async.bulk.unkeyed.rows import KnownRows, RowsFile, UnkeyedRows
+from xoxo_async.bulk.unkeyed.rows import KnownRows, rows_of
 from xoxo_async.bulk.unkeyed.sending import Sending
 from xoxo_async.bulk.unkeyed.totals import UnkeyedTotals
 from xoxo_async.errors import PlanError
 
 __all__ = ["UnkeyedApproval", "UnkeyedPreparer"]
 
+LineT = TypeVar("LineT", bound=msgspec.Struct)
+
 UnkeyedApproval = Callable[[UnkeyedTotals], Awaitable[None]]
 """Is awaited with what would be sent now, before the plan is durable; an error that it raises undoes the plan."""
 
+_POINTS: Final = ProductNote("Points", "points", Decimal(1), Decimal(0), Decimal(0))
+"""What a report calls them; a job of points has no product."""
 _IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.MANUAL)
 
 
@@ -71,7 +77,7 @@ class UnkeyedPreparer:
     async def plan(
         self,
         job: str,
-        rows: RowsFile | Iterable[msgspec.Struct] | AsyncIterable[msgspec.Struct],
+        rows: RowsFile[LineT] | Iterable[LineT] | AsyncIterable[LineT],
         approve: UnkeyedApproval | None,
         sink: ProblemSink | None,
     ) -> UnkeyedTotals:
@@ -91,22 +97,25 @@ class UnkeyedPreparer:
         available = await sending.available(self._client)
         known = KnownRows(ledger, sending)
         await known.read()
-        intake = UnkeyedRows(sending, job, sink)
+        new = rows_of(rows, sending, job, sink)
+        stood = await ledger.counts()
         totals = UnkeyedTotals(sending.kind, available=available)
         facts = {BOUNDS: self._bounds.to_json(), CURRENCY: sending.unit}
+        if sending.kind is JobKind.POINTS:
+            facts[PRODUCTS] = msgspec.json.encode({0: _POINTS}).decode()  # for the report
         file = rows if isinstance(rows, RowsFile) else None
         if file is not None:
             file.kept_choices = ReadingChoices.from_json(await ledger.get_fact(COLUMNS))
 
         async def lines() -> AsyncIterator[PlannedLine]:
-            async for row in intake.read(rows):
-                if known.refuses(row, intake.problems):
+            async for row in new:
+                if known.refuses(row, new.problems):
                     continue
                 self._add(totals, Share(0, row.body.denomination, row.body.quantity, 1, 1, None), row.line.worth)
                 yield row.line
             if not self._skip_invalid or not totals.rows:
-                intake.problems.raise_if_any(sending.kind.words if file is None else file.source)
-            totals.skipped, totals.problems = intake.problems.rows, intake.problems.listing()
+                new.problems.raise_if_any(new.source)
+            totals.skipped, totals.problems = new.problems.rows, new.problems.listing()
             if file is not None:
                 facts.update(_columns_of(file))
 
@@ -117,6 +126,9 @@ class UnkeyedPreparer:
                 totals = self._of_shares(shares, available)
                 totals.skipped, totals.problems = read.skipped, read.problems
             totals.added, totals.withdrawn = planned.added, planned.withdrawn
+            if planned.added:
+                there = stood.rows - stood.states.get(LineState.CANCELLED, 0)
+                totals.absent = max(there - planned.known - planned.withdrawn, 0)
             totals.recognised = "" if file is None else file.recognised()
             await self._complete(totals)
             self._require_covered(totals)
@@ -182,7 +194,7 @@ class UnkeyedPreparer:
         )
 
 
-def _columns_of(file: RowsFile) -> dict[str, str]:
+def _columns_of(file: RowsFile[LineT]) -> dict[str, str]:
     """Return the fact with what is known of the columns of all files."""
     keep = file.choices.to_keep(file.kept_choices, file.key_column)
     return {} if keep == NO_CHOICE else {COLUMNS: keep.to_json()}

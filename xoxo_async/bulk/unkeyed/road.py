@@ -8,15 +8,15 @@ import anyio
 import msgspec
 
 from xoxo_async.bulk.client import BulkClient
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
-from xoxo_async.bulk.road import Run
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.evidence import change_from_error
 from xoxo_async.bulk.running.progress import Progress
-from xoxo_async.bulk.running.sender import Sent
+from xoxo_async.bulk.running.road import Run
+from xoxo_async.bulk.running.sent import Sent
 from xoxo_async.bulk.unkeyed.sending import Sending
 from xoxo_async.consequences import is_answer
 from xoxo_async.errors import RefusedError, XoxoError

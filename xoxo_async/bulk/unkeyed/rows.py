@@ -1,56 +1,31 @@
 """Rows of any source as planned lines: each is checked once, and nobody is in them twice."""
 
-import itertools
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+from collections.abc import AsyncIterable, Iterable, Mapping
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
 from xoxo_async.bulk.intake.kept_columns import KeptColumnError, check_kept
 from xoxo_async.bulk.intake.keys import check_key, derive_po_number
+from xoxo_async.bulk.intake.persons import same_phone
 from xoxo_async.bulk.intake.problems import Problems, ProblemSink
-from xoxo_async.bulk.intake.reading import ReadingChoices
-from xoxo_async.bulk.intake.stream import in_thread
+from xoxo_async.bulk.intake.rows_file import RowsFile
+from xoxo_async.bulk.intake.streaming import Rows, stream
 from xoxo_async.bulk.intake.tables import FileRow
-from xoxo_async.bulk.intake.unique import FirstKeys, FirstRows
+from xoxo_async.bulk.intake.unique import FirstKeys, FirstRows, RepeatedKeys
 from xoxo_async.bulk.ledger.kept import encode_kept
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import LineState, PlannedLine
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.unkeyed.rows_files import row_kind
 from xoxo_async.bulk.unkeyed.sending import Body, Sending, digest_of, encode_body
 from xoxo_async.errors import ConfigError
 
-__all__ = ["KnownRows", "NewRow", "RowsFile", "UnkeyedRows"]
+__all__ = ["KnownRows", "NewRow", "rows_of"]
+
+LineT = TypeVar("LineT", bound=msgspec.Struct)
 
 _NOT_SENT: Final = frozenset({LineState.CANCELLED, LineState.REJECTED})
-
-
-@runtime_checkable
-class RowsFile(Protocol):
-    """A file of rows, as `OrdersFile` is one of orders: its rows are read, and their fields are not checked yet."""
-
-    kept_choices: ReadingChoices
-    """What an earlier file of the job had decided; the job sets it from its ledger."""
-
-    key_column: str
-    """The name of the column that names the rows."""
-
-    @property
-    def source(self) -> str:
-        """The file's name, for messages."""
-        ...
-
-    @property
-    def choices(self) -> ReadingChoices:
-        """What a person decided about how it is read."""
-        ...
-
-    def rows(self, problems: Problems) -> Iterator[FileRow]:
-        """Yield every row that can be read; `FileRow.fields` has the names of the row's struct, `kept` among them."""
-        ...
-
-    def recognised(self) -> str:
-        """Return in words what was recognised in the file."""
-        ...
 
 
 class NewRow(NamedTuple):
@@ -59,12 +34,120 @@ class NewRow(NamedTuple):
     Attributes:
         line: As it is planned.
         body: What the ledger keeps of it.
+        phone: The phone of its person, in the form in which phones are compared; empty for none.
         given: The row as it was given: values by column.
     """
 
     line: PlannedLine
     body: Body
+    phone: str
     given: Mapping[str, object]
+
+    @property
+    def number(self) -> int:
+        """The row's number in the input."""
+        return self.line.row
+
+
+def rows_of(
+    lines: RowsFile[LineT] | Iterable[LineT] | AsyncIterable[LineT],
+    sending: Sending,
+    job: str,
+    sink: ProblemSink | None = None,
+) -> Rows[NewRow]:
+    """Return any source of lines as one stream of checked rows.
+
+    A row that has the key of an earlier one is a problem, and so is one for the same person: nothing would prove later
+    which of two credits for one address a lost answer was about. Of each row only its key and hashes are kept.
+
+    Args:
+        lines: A file, or a sync or async iterable of lines.
+        sending: The kind of the job: it checks the fields of a row, and names its person.
+        job: The job's name.
+        sink: Takes every problem of the rows.
+    """
+    return stream(lines, _Intake(sending, job, sink))
+
+
+class _Intake:
+    """Checks one row after another, and compares each with the rows before it."""
+
+    def __init__(self, sending: Sending, job: str, sink: ProblemSink | None) -> None:
+        self.many: Final = row_kind(sending.row).many
+        self.problems: Final = Problems(sink)
+        self.warnings: Final = Problems()
+        self._sending: Final = sending
+        self._job: Final = job
+        self._keys: Final = RepeatedKeys()
+        self._people: Final = FirstRows()
+
+    def from_file(self, row: FileRow) -> NewRow | None:
+        """Check a row of a file."""
+        return self._checked(row.number, row.fields, row.given, row.key_column)
+
+    def from_python(self, number: int, line: object) -> NewRow | None:
+        """Check an item of an iterable; any object may stand there."""
+        kind = self._sending.row
+        if not isinstance(line, kind):
+            self.problems.add(number, f"is a {type(line).__name__}, not a {kind.__name__}", given={"": line})
+            return None
+        fields = msgspec.structs.asdict(line)
+        return self._checked(number, fields, fields, "key")
+
+    def is_new(self, row: NewRow) -> bool:
+        """Return whether a row has a key and a person of its own; note what it repeats."""
+        if not self._keys.is_new(row, self.problems):
+            return False
+        for column, person in (("email", self._sending.person(row.body)), ("phone", row.phone)):
+            first = self._people.first((column, person), row.number) if person else row.number
+            if first != row.number:
+                add_up = "add the two up, or " if self._sending.kind is JobKind.POINTS else ""
+                what = f"is in row {first} already: one row a person, so {add_up}leave one out"
+                value = row.given.get(self.problems.titles.get(column, column))
+                self.problems.add(row.number, what, column=column, value=value, given=row.given)
+                return False
+        return True
+
+    def _checked(
+        self, number: int, fields: Mapping[str, object], given: Mapping[str, object], key_column: str
+    ) -> NewRow | None:
+        """Check every field of a row; note each problem by row and column."""
+        bad: list[str] = []
+
+        def report(column: str, error: ConfigError) -> None:
+            bad.append(column)
+            where = error.column if isinstance(error, KeptColumnError) else key_column if column == "key" else column
+            what = error.message.removeprefix(f"{column} ")
+            self.problems.add(number, what, column=where, value=fields.get(column), given=given)
+
+        key, kept, phone = fields.get("key"), fields.get("kept"), fields.get("phone")
+        try:
+            check_key("" if key is None else key)
+        except ConfigError as error:
+            report("key", error)
+        try:
+            check_kept("kept", kept)
+        except ConfigError as error:
+            report("kept", error)
+        body = self._sending.body({name: value for name, value in fields.items() if name not in _NAMING}, report)
+        if bad or body is None or not isinstance(key, str):
+            return None
+        request = encode_body(body)
+        line = PlannedLine(
+            key=key,
+            po_number=f"{self._sending.kind.value}:{derive_po_number(self._job, key)}",
+            digest=digest_of(request),
+            request=request,
+            row=number,
+            worth=self._sending.worth(body),
+            pieces=body.quantity,
+            kept=encode_kept(kept) if isinstance(kept, Mapping) and kept else "",
+        )
+        return NewRow(line, body, same_phone(phone) if isinstance(phone, str) else "", given)
+
+
+_NAMING: Final = frozenset({"key", "kept"})
+"""The fields of a row that no call has."""
 
 
 class KnownRows:
@@ -112,114 +195,3 @@ class KnownRows:
             problems.add(number, what, column="email", value=row.body.email, given=row.given)
             return True
         return False
-
-
-class UnkeyedRows:
-    """Checks one row after another, and compares each with the rows before it.
-
-    Args:
-        sending: The kind of the rows.
-        job: The job's name.
-        sink: Takes every problem of the rows.
-
-    Attributes:
-        problems: The bad rows.
-    """
-
-    def __init__(self, sending: Sending, job: str, sink: ProblemSink | None = None) -> None:
-        self.problems: Final = Problems(sink)
-        self._sending: Final = sending
-        self._job: Final = job
-        self._keys: Final = FirstKeys()
-        self._persons: Final = FirstRows()
-
-    def read(self, rows: RowsFile | Iterable[msgspec.Struct] | AsyncIterable[msgspec.Struct]) -> AsyncIterator[NewRow]:
-        """Return the good rows of any source that repeat no earlier row. A thread reads files and other iterables.
-
-        Args:
-            rows: A file, or a sync or async iterable of rows.
-        """
-        if isinstance(rows, RowsFile):
-            return in_thread(self._new(map(self._from_file, rows.rows(self.problems))))
-        if isinstance(rows, AsyncIterable):
-            return self._streamed(rows)
-        return in_thread(self._new(itertools.starmap(self._from_python, enumerate(rows, 1))))
-
-    async def _streamed(self, rows: AsyncIterable[msgspec.Struct]) -> AsyncIterator[NewRow]:
-        number = 0
-        async for one in rows:
-            number += 1
-            for row in self._new((self._from_python(number, one),)):
-                yield row
-
-    def _from_file(self, row: FileRow) -> NewRow | None:
-        return self._checked(row.number, row.fields, row.key_column, row.given or row.fields)
-
-    def _from_python(self, number: int, row: object) -> NewRow | None:
-        if not isinstance(row, self._sending.row):
-            wanted = self._sending.row.__name__
-            self.problems.add(number, f"is a {type(row).__name__}, not a {wanted}", given={"": row})
-            return None
-        fields = msgspec.structs.asdict(row)
-        return self._checked(number, fields, "key", fields)
-
-    def _checked(
-        self, number: int, fields: Mapping[str, object], key_column: str, given: Mapping[str, object]
-    ) -> NewRow | None:
-        """Check every field of a row; note each problem by row and column."""
-        bad: list[str] = []
-
-        def report(column: str, error: ConfigError) -> None:
-            bad.append(column)
-            where = error.column if isinstance(error, KeptColumnError) else key_column if column == "key" else column
-            what = error.message.removeprefix(f"{column} ")
-            self.problems.add(number, what, column=where, value=fields.get(column), given=given)
-
-        key, kept = fields.get("key"), fields.get("kept")
-        try:
-            check_key("" if key is None else key)
-        except ConfigError as error:
-            report("key", error)
-        try:
-            check_kept("kept", kept)
-        except ConfigError as error:
-            report("kept", error)
-        own = {name: value for name, value in fields.items() if name not in {"key", "kept"}}
-        body = self._sending.body(own, report)
-        if bad or body is None or not isinstance(key, str):
-            return None
-        request = encode_body(body)
-        line = PlannedLine(
-            key=key,
-            po_number=f"{self._sending.kind.value}:{derive_po_number(self._job, key)}",
-            digest=digest_of(request),
-            request=request,
-            row=number,
-            worth=self._sending.worth(body),
-            pieces=body.quantity,
-            kept=encode_kept(kept) if isinstance(kept, Mapping) and kept else "",
-        )
-        return NewRow(line, body, given)
-
-    def _new(self, rows: Iterable[NewRow | None]) -> Iterator[NewRow]:
-        """Yield the good rows whose key and recipient no earlier row has."""
-        for row in rows:
-            if row is not None and self._is_new(row):
-                yield row
-
-    def _is_new(self, row: NewRow) -> bool:
-        key, number = row.line.key, row.line.row
-        if (earlier := self._keys.add(key, number)) is not None:
-            first, spelling = earlier
-            what = f"{key} is in row {first} already"
-            if spelling != key:
-                what = f"{key!a} is in row {first} already, in the spelling {spelling!a}"
-            self.problems.add(number, what, column="key", value=key, given=row.given)
-            return False
-        person = self._sending.person(row.body)
-        first_row = self._persons.first(person, number) if person else number
-        if first_row != number:
-            what = f"its recipient is in row {first_row} already"
-            self.problems.add(number, what, column="email", value=row.body.email, given=row.given)
-            return False
-        return True

@@ -20,6 +20,8 @@ class UnkeyedTotals(msgspec.Struct):
         worth: What they may cost at most, in the unit of `max_spend`: points. None if that is not known.
         available: The company's points, as the vendor tells them now; None where it does not tell, or for links.
         added: Rows of the input that are new to the ledger.
+        absent: Rows that were planned or sent before and that the input lacks; 0 where it brings no new ones. Withdrawn
+            rows do not count.
         withdrawn: Rows that the input no longer has, and that were withdrawn.
         in_doubt: Rows whose answer was lost, or that a person has to decide: they are not sent.
         skipped: Bad rows that were left out.
@@ -35,6 +37,7 @@ class UnkeyedTotals(msgspec.Struct):
     worth: Decimal | None = None
     available: Decimal | None = None
     added: int = 0
+    absent: int = 0
     withdrawn: int = 0
     in_doubt: int = 0
     skipped: int = 0

@@ -4,11 +4,11 @@ from decimal import Decimal
 
 import msgspec
 
-from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.alarms import print_alarms
-from xoxo_async.cli.bulk.request import RunRequest
+from xoxo_async.cli.bulk.request import RunRequest, WorkRequest
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.failures import error_to_json, say_error, scrub, show_origin
 from xoxo_async.cli.invocation import is_debugging
@@ -46,7 +46,7 @@ class Outcome(msgspec.Struct):
     absent: int = 0
 
 
-def print_report(request: RunRequest, report: Report, outcome: Outcome) -> int:
+def print_report(request: WorkRequest, report: Report, outcome: Outcome) -> int:
     """Print a report, and what to do next.
 
     Args:
@@ -71,7 +71,7 @@ def print_report(request: RunRequest, report: Report, outcome: Outcome) -> int:
         say(f"{results} came after another worker had taken the lines over; look-ups settle these lines")
     print_alarms(report.alarms, report.alarms_total)
     follow = _next_command(request, report, outcome, code, waiting)
-    if code == exits.DONE and report.issued and not request.as_json:
+    if code == exits.DONE and report.issued and request.exports and not request.as_json:
         _say_how_to_export(request)
     if follow:
         if report.pause is Pause.REFUSALS:
@@ -84,7 +84,7 @@ def print_report(request: RunRequest, report: Report, outcome: Outcome) -> int:
     return code
 
 
-def _report_to_json(request: RunRequest, report: Report) -> dict[str, object]:
+def _report_to_json(request: WorkRequest, report: Report) -> dict[str, object]:
     facts: dict[str, object] = msgspec.to_builtins(report, builtin_types=(Decimal,))
     return {**facts, "job": report.job or request.job}
 
@@ -128,11 +128,12 @@ def count_line(name: str, number: int, *, open_: bool = True) -> tuple[str, Colo
     return f"  {name.replace('_', ' '):<9}{number:>10,}", colours.get(name, "") if number else ""
 
 
-def _say_how_to_export(request: RunRequest) -> None:
+def _say_how_to_export(request: WorkRequest) -> None:
     ledger = request.ledger
-    flags = [*(request.connection.flags if request.no_codes else []), "--out", f"{ledger.stem}-codes.csv", "--reveal"]
-    command = command_line("bulk", "export", "--ledger", ledger.argument, *flags)
-    say_command("the codes", command)
+    kept_elsewhere = isinstance(request, RunRequest) and request.no_codes
+    flags = [*(request.connection.flags if kept_elsewhere else []), "--out", f"{ledger.stem}-{request.exports}.csv"]
+    command = command_line("bulk", "export", "--ledger", ledger.argument, *flags, "--reveal")
+    say_command(f"the {request.exports}", command)
 
 
 def _say_what_is_left(report: Report, outcome: Outcome, code: int, waiting: int, follow: str) -> None:
@@ -157,7 +158,7 @@ def _is_for_a_person(report: Report, outcome: Outcome) -> bool:
     return bool(report.unknown or report.alarms) and outcome.manual == report.unknown and not report.not_sent
 
 
-def _next_command(request: RunRequest, report: Report, outcome: Outcome, code: int, waiting: int) -> str:
+def _next_command(request: WorkRequest, report: Report, outcome: Outcome, code: int, waiting: int) -> str:
     """Return the command that continues; empty if nothing is left to continue."""
     if code == 0:
         return request.continued_by("reconcile") if waiting > 0 else ""
@@ -174,7 +175,7 @@ def _next_command(request: RunRequest, report: Report, outcome: Outcome, code: i
     return request.continued_by("resume")
 
 
-def print_failure(request: RunRequest, outcome: Outcome, elapsed_s: float) -> int:
+def print_failure(request: WorkRequest, outcome: Outcome, elapsed_s: float) -> int:
     """Print what ended a run early, and what the run did until then.
 
     Args:
@@ -206,7 +207,7 @@ def print_failure(request: RunRequest, outcome: Outcome, elapsed_s: float) -> in
     return code
 
 
-def _print_progress_made(request: RunRequest, report: Report, elapsed_s: float, *, began: bool) -> dict[str, object]:
+def _print_progress_made(request: WorkRequest, report: Report, elapsed_s: float, *, began: bool) -> dict[str, object]:
     """Print the counts of a run that an error ended, and return them for JSON."""
     # The error ended the run. The pause that it caused would say the same a second time.
     report = msgspec.structs.replace(report, pause=Pause.NONE, reason="", elapsed_s=elapsed_s)
@@ -217,7 +218,7 @@ def _print_progress_made(request: RunRequest, report: Report, elapsed_s: float, 
     return _report_to_json(request, report)
 
 
-def _after_failure(request: RunRequest, code: int, *, began: bool) -> str:
+def _after_failure(request: WorkRequest, code: int, *, began: bool) -> str:
     """Return the command that continues after an error; empty if the same input would be refused again."""
     if code <= exits.USAGE:
         return ""

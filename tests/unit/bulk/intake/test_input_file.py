@@ -45,7 +45,7 @@ def test_a_pipe_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert [str(line.denomination) for line in read_orders("-")] == ["500", "1000", "1000.50"]
 
 
-def test_a_file_that_was_read_whole_has_a_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_read_whole_has_a_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same for the same bytes, also without reading rows; none half way, and none for what is read once."""
     path = tmp_path / "o.csv"
     path.write_text(HEAD + "a,1,10,1\nb,1,10,1\n")

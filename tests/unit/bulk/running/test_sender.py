@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from xoxo_async import errors
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.circuit import Circuit, Flow
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.sender import Sender, probe_orders, send_line

@@ -5,7 +5,7 @@ import pytest
 
 from tests.unit.bulk.running.servers import Server
 from xoxo_async import RateLimits, errors
-from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.slots import CallSlots
 from xoxo_async.bulk.running.stopping import StopSignal

@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.stopping import StopSignal
 
 pytestmark = pytest.mark.anyio

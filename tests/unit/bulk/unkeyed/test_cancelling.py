@@ -13,7 +13,7 @@ from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, PlannedLine
 from xoxo_async.bulk.ledger.protocol import PlanTerms
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
-from xoxo_async.bulk.unkeyed.cancelling import Cancelling, CancelReport
+from xoxo_async.bulk.unkeyed.cancelling import Cancelling, CancelReport, settle_cancels
 from xoxo_async.bulk.unkeyed.sending import Body
 from xoxo_async.errors import (
     BadRequestError,
@@ -210,11 +210,10 @@ async def test_a_person_settles_a_cancellation(vendor: Vendor, cancelled: bool, 
     """The word is in the journal; points that are still there may be cancelled again."""
     vendor.errors = [OutcomeUnknownError("lost", effect="possible")]
     await cancel(vendor, "k1")
-    cancelling = Cancelling(vendor, vendor.ledger)
-    assert await cancelling.settle(["k1"], cancelled=cancelled, reason="seen in the dashboard") == 1
+    assert await settle_cancels(vendor.ledger, ["k1"], cancelled=cancelled, reason="seen in the dashboard") == 1
     assert (await deliveries(vendor.ledger))["k1"] is delivery
     with pytest.raises(ConfigError, match="no cancellation of k1 is in doubt"):
-        await cancelling.settle(["k1"], cancelled=cancelled, reason="again")
+        await settle_cancels(vendor.ledger, ["k1"], cancelled=cancelled, reason="again")
     reasons = [entry.reason async for entry in vendor.ledger.journal()]
     assert "seen in the dashboard" in reasons
     vendor.calls.clear()
@@ -236,19 +235,19 @@ async def test_one_text_is_no_list_of_keys(vendor: Vendor) -> None:
         await Cancelling(vendor, vendor.ledger).cancel("k1", "gone")
 
 
-async def test_a_row_taken_by_another_process_is_not_asked(vendor: Vendor) -> None:
+async def test_a_row_taken_by_another_process_is_not_asked(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two cancellations at once: only one of them makes the call."""
-    lines = [line async for line in vendor.ledger.lines()]
     cancelling = Cancelling(vendor, vendor.ledger)
+    lines = [line async for line in vendor.ledger.lines()]
 
     async def taken_meanwhile(line: LedgerLine) -> None:
         await vendor.ledger.record([Change(seq=line.seq, evidence=Evidence.CANCEL_ASKED, epoch=line.epoch)])
 
-    async def wanted(_keys: object) -> list[LedgerLine]:
+    async def wanted(_ledger: object, _keys: object) -> list[LedgerLine]:
         await taken_meanwhile(lines[0])
         return lines[:2]
 
-    cancelling._wanted = wanted  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr("xoxo_async.bulk.unkeyed.cancelling._wanted", wanted)
     report = await cancelling.cancel(None, "gone")
     assert states(report) == {"k1": "unknown", "k2": "cancelled"}
     assert vendor.calls == [[9_000_002]]

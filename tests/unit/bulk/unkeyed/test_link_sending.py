@@ -12,8 +12,8 @@ from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.vouchers import codes_of
 from xoxo_async.bulk.unkeyed.link_sending import LinkBody, LinkSending, MailSending
-from xoxo_async.errors import ConfigError
-from xoxo_async.services.links import LinkBatch, LinksSent
+from xoxo_async.errors import ConfigError, NotFoundError
+from xoxo_async.services.links import Campaign, LinkBatch, LinksSent
 
 DAY = date(2027, 12, 31)
 LINK = "https://claim.example.com/{}"
@@ -101,13 +101,39 @@ def test_campaign_and_expiry_come_together() -> None:
         LinkSending(None, None).body({}, refuse)
 
 
-def test_worth_is_the_value_of_all_links() -> None:
-    """It is not known as long as the value of a link is not."""
-    sending = LinkSending(7001, DAY)
+class Campaigns:
+    """A client that knows one campaign."""
+
+    def __init__(self) -> None:
+        self.links = self
+        self.asked = 0
+
+    async def get_campaign(self, campaign_id: int) -> Campaign:
+        self.asked += 1
+        if campaign_id != 7001:
+            raise NotFoundError("no such campaign")
+        return Campaign(campaign_id=7001, denomination_value=Decimal("12.5"), currency_code_="INR")
+
+
+@pytest.mark.anyio
+async def test_worth_is_the_value_of_all_links() -> None:
+    """It is not known as long as nobody has asked, and is asked for once."""
+    sending, client = LinkSending(7001, DAY), Campaigns()
     body = LinkBody(product_id=7001, quantity=3, expires=DAY)
-    assert sending.worth(body) is None
-    sending.value = Decimal("12.5")
-    assert sending.worth(body) == Decimal("37.5")
+    assert (sending.worth(body), sending.unit) == (None, "")
+    for _ in range(2):
+        await sending.ask(client, "")  # type: ignore[arg-type]
+    assert (sending.worth(body), sending.unit, client.asked) == (Decimal("37.5"), "INR", 1)
+
+
+@pytest.mark.anyio
+async def test_a_job_that_plans_nothing_asks_nothing() -> None:
+    """Its unit is the one that the ledger keeps; an unknown campaign is named."""
+    sending, client = MailSending(None, None), Campaigns()
+    await sending.ask(client, "EUR")  # type: ignore[arg-type]
+    assert (sending.unit, client.asked) == ("EUR", 0)
+    with pytest.raises(ConfigError, match="there is no campaign 7; nothing was sent"):
+        await LinkSending(7, DAY).ask(client, "")  # type: ignore[arg-type]
 
 
 def test_only_rows_of_one_campaign_and_day_share_a_call() -> None:

@@ -20,7 +20,7 @@ from xoxo_async.bulk.ledger.backlog import (
     states_to_send,
 )
 from xoxo_async.bulk.ledger.lines import LineState
-from xoxo_async.bulk.ledger.sqlite.schema import IS_OPEN
+from xoxo_async.bulk.ledger.sqlite.statements import IS_OPEN
 from xoxo_async.bulk.ledger.terms import Pricing, Share
 
 __all__ = ["read_backlog", "reprice"]

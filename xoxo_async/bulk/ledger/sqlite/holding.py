@@ -14,7 +14,7 @@ from xoxo_async.bulk.ledger.sqlite.codes import write_codes
 from xoxo_async.bulk.ledger.sqlite.journal import last_row
 from xoxo_async.bulk.ledger.sqlite.lock import Notes
 from xoxo_async.bulk.ledger.sqlite.meta import COPIED, OLDER, fact, get_meta, set_meta, set_metas
-from xoxo_async.bulk.ledger.sqlite.schema import IS_OPEN
+from xoxo_async.bulk.ledger.sqlite.statements import IS_OPEN
 from xoxo_async.bulk.ledger.sqlite.watch import is_same_place, place_of
 
 __all__ = ["Holding", "is_copy", "is_older"]

@@ -11,10 +11,9 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-import msgspec
-
 from xoxo_async.bulk.ledger.lines import JournalRow
 from xoxo_async.bulk.ledger.moves import ALARM, Move
+from xoxo_async.bulk.ledger.sqlite.statements import passed
 
 __all__ = ["Journal", "last_row", "note_ledger", "read_journal"]
 
@@ -24,13 +23,8 @@ _LEDGER_ENTRY: Final = (
 )
 _COLUMNS: Final = (
     "at", "from_state", "to_state", "transition", "evidence", "attempts", "epoch", "order_id", "error_id", "reason",
-    "kind", "seq", "lines",
+    "kind", "seq", "lines", "id",
 )  # fmt: skip
-_FIELDS: Final = ", ".join(f"json_extract(value, '$[{at}]')" for at in range(len(_COLUMNS)))
-_NOTE: Final = (
-    f"INSERT INTO journal ({', '.join(_COLUMNS)}, id)"
-    f" SELECT {_FIELDS}, json_extract(value, '$[{len(_COLUMNS)}]') FROM json_each(?)"
-)
 _KINDS: Final = "SELECT from_state, to_state, transition, evidence, kind FROM kinds"
 _NEW_KIND: Final = "INSERT INTO kinds (from_state, to_state, transition, evidence) VALUES (?, ?, ?, ?)"
 _PLANNED: Final = ("", "planned", "T0", "planned")
@@ -40,8 +34,6 @@ _READ: Final = (
     " FROM entries WHERE id > ?"
 )
 _OF_LINE: Final = "AND ? BETWEEN seq AND seq + lines - 1"
-
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class _Entry(NamedTuple):
@@ -128,7 +120,9 @@ class Journal:
                 written.append((*entry, None, seq, lines, last))
             else:
                 written.append((entry.at, "", "", "", "", *entry[5:], kind, seq, lines, last))
-        return connection.execute(_NOTE, (_encode(written),)).lastrowid or 0
+        words, values = passed(dict(zip(_COLUMNS, zip(*written, strict=True), strict=True)))
+        query = f"INSERT INTO journal ({', '.join(words)}) SELECT {', '.join(words.values())} FROM json_each(?1) AS new"
+        return connection.execute(query, values).lastrowid or 0
 
     def _kind(self, connection: sqlite3.Connection, entry: _Entry) -> int:
         facts = entry[1:5]

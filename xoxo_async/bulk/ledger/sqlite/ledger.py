@@ -50,7 +50,8 @@ from xoxo_async.bulk.ledger.sqlite.packs import pack_of, read_packed
 from xoxo_async.bulk.ledger.sqlite.planning import run_plan
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.statements import read_key, read_state
-from xoxo_async.bulk.ledger.sqlite.sums import count, count_orders, read_committed
+from xoxo_async.bulk.ledger.sqlite.sums import count_orders, read_committed
+from xoxo_async.bulk.ledger.sqlite.tally import count
 from xoxo_async.bulk.ledger.sqlite.view import LedgerView
 from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
 from xoxo_async.bulk.ledger.terms import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share

@@ -27,9 +27,8 @@ from xoxo_async.bulk.ledger.sqlite.adding import NewOrder
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, set_identity, set_metas
 from xoxo_async.bulk.ledger.sqlite.packs import has_packs, insert_packed
-from xoxo_async.bulk.ledger.sqlite.schema import IS_OPEN
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
-from xoxo_async.bulk.ledger.sqlite.statements import fields, last_seq, read_doubted
+from xoxo_async.bulk.ledger.sqlite.statements import IS_OPEN, fields, last_seq, read_doubted
 from xoxo_async.bulk.ledger.terms import Planned, PlanTerms, Share
 
 __all__ = ["PlanStep", "run_plan"]

@@ -11,11 +11,9 @@ from urllib.parse import quote
 
 from xoxo_async.bulk.ledger.sqlite.files import create_private
 from xoxo_async.bulk.ledger.sqlite.refusals import APPLICATION_ID, OLDEST_VERSION, SCHEMA_VERSION
+from xoxo_async.bulk.ledger.sqlite.statements import IS_OPEN
 
-__all__ = ["IS_OPEN", "build", "connect", "copy_to", "make_tables", "show_views", "upgrade"]
-
-IS_OPEN: Final = "(state <> 'placed' OR delivery <> 'delivered')"
-"""Is true of a line that is not at its end in the usual way. A query that is to use the short list has these words."""
+__all__ = ["build", "connect", "copy_to", "make_tables", "show_views", "upgrade"]
 
 _BUSY_S: Final = 30.0
 _CACHE_KIB: Final = 8 * 1024

@@ -8,7 +8,7 @@ would take half a second. SQLite reads and writes the JSON while the lock is rel
 # ruff: noqa: S608 - the only names put into SQL are this module's own column names
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -17,12 +17,13 @@ import msgspec
 
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
-from xoxo_async.bulk.ledger.sqlite.schema import IS_OPEN
 
 __all__ = [
     "FIXED",
+    "IS_OPEN",
     "fields",
     "last_seq",
+    "passed",
     "read_doubted",
     "read_key",
     "read_lines",
@@ -31,6 +32,9 @@ __all__ = [
     "read_state",
     "write_moves",
 ]
+
+IS_OPEN: Final = "(state <> 'placed' OR delivery <> 'delivered')"
+"""Is true of a line that is not at its end in the usual way. A query that is to use the short list has these words."""
 
 # The order of LedgerLine's fields: rows are decoded straight into it.
 # They never change once planned.
@@ -154,9 +158,6 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move]) -> bool:
 def _update(connection: sqlite3.Connection, before: Sequence[LedgerLine], after: Sequence[LedgerLine]) -> int:
     """Write the columns that change, and return how many lines were as they should be.
 
-    Lines that move together mostly get the same values. Such a value is bound once, and only what differs from line to
-    line is passed as JSON: to write all columns of each takes SQLite twice the time.
-
     It is a compare-and-set: each line must still be what the decision was made on. State and epoch suffice here, where
     `Move` asks for a revision: each line is read in the transaction that writes it, and BEGIN IMMEDIATE lets no other
     connection write meanwhile. So this finds a mistake in this package, and never a second writer's look-up.
@@ -164,23 +165,36 @@ def _update(connection: sqlite3.Connection, before: Sequence[LedgerLine], after:
     was, now = (list(zip(*map(msgspec.structs.astuple, lines), strict=True)) for lines in (before, after))
     changed = {name: now[at] for name, at in _PLACES.items() if was[at] != now[at]}
     asked = {f"was_{name}": was[_PLACES[name]] for name in ("state", "epoch")}
-    bound: list[object] = []
-    differs: dict[str, Sequence[object]] = {"seq": now[0]}
+    words, values = passed({"seq": now[0], **changed, **asked})
+    sets = ", ".join(f"{name} = {words[name]}" for name in changed) or "seq = lines.seq"
+    query = (
+        f"UPDATE lines SET {sets} FROM json_each(?1) AS new WHERE lines.seq = {words['seq']}"
+        f" AND lines.state = {words['was_state']} AND lines.epoch = {words['was_epoch']}"
+    )
+    return connection.execute(query, values).rowcount
+
+
+def passed(columns: Mapping[str, Sequence[object]]) -> tuple[dict[str, str], list[object]]:
+    """Return the words and the parameters by which SQL gets many rows: from `json_each(?1) AS new`.
+
+    Rows that are written together mostly have the same values. Such a value is bound once, and only what differs from
+    row to row is passed as JSON: to pass all of it takes SQLite twice the time.
+
+    Args:
+        columns: The values of each column, in the order of the rows.
+    """
     words: dict[str, str] = {}
-    for name, values in {**changed, **asked}.items():
+    bound: list[object] = []
+    differ: list[Sequence[object]] = []
+    for name, values in columns.items():
         if values.count(values[0]) == len(values):
             bound.append(_bindable(values[0]))
             words[name] = f"?{len(bound) + 1}"
         else:
-            differs[name] = values
-            words[name] = f"new.{name}"
-    sets = ", ".join(f"{name} = {words[name]}" for name in changed) or "seq = lines.seq"
-    query = (
-        f"UPDATE lines SET {sets} FROM (SELECT {fields(differs)} FROM json_each(?1)) AS new WHERE lines.seq = new.seq"
-        f" AND lines.state = {words['was_state']} AND lines.epoch = {words['was_epoch']}"
-    )
-    rows = list(zip(*differs.values(), strict=True))
-    return connection.execute(query, (_encode(rows), *bound)).rowcount
+            words[name] = f"json_extract(new.value, '$[{len(differ)}]')"
+            differ.append(values)
+    rows: Sequence[object] = list(zip(*differ, strict=True)) if differ else [()] * len(next(iter(columns.values())))
+    return words, [_encode(rows), *bound]
 
 
 def _bindable(value: object) -> object:

@@ -9,11 +9,9 @@ from typing import Final
 from xoxo_async.bulk.ledger.budget import Funds, Spending, first_unpriced, total_committed
 from xoxo_async.bulk.ledger.counting import ALARMS_SHOWN, TOLD_AT_ONCE, OrderGroup, PackedGroup, add_up
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
-from xoxo_async.bulk.ledger.sqlite.schema import IS_OPEN
-from xoxo_async.bulk.ledger.sqlite.tally import count_all, read_tally
-from xoxo_async.bulk.ledger.tallying import groups_of
+from xoxo_async.bulk.ledger.sqlite.statements import IS_OPEN
 
-__all__ = ["count", "count_groups", "count_orders", "read_committed", "read_funds"]
+__all__ = ["count_groups", "count_orders", "read_committed", "read_funds"]
 
 # The lines of a pack are counted separately.
 _PACKED: Final = (
@@ -34,20 +32,6 @@ _COMMITTED: Final = (
     " WHERE state NOT IN ('planned', 'rejected', 'cancelled') GROUP BY state, worth, amount_charged, currency"
 )
 _KEY: Final = "SELECT key, row FROM lines WHERE seq = ?"
-
-
-def count(connection: sqlite3.Connection) -> Counts:
-    """Return the ledger in numbers, from one snapshot. It reads no line: the numbers are kept as lines move.
-
-    The lines that share orders are the exception: whose codes have come is seen only in the lines.
-    """
-    connection.execute("BEGIN")
-    try:
-        kept = read_tally(connection)
-        rows = count_all(connection) if kept is None else kept
-        return count_groups(connection, groups_of(rows), has_packs=not all(row.single for row in rows))
-    finally:
-        connection.execute("ROLLBACK")
 
 
 def count_groups(connection: sqlite3.Connection, orders: list[OrderGroup], *, has_packs: bool) -> Counts:

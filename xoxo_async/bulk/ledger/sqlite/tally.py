@@ -7,11 +7,12 @@ from typing import Final
 
 import msgspec
 
-from xoxo_async.bulk.ledger.lines import Delivery, LineState
+from xoxo_async.bulk.ledger.lines import Counts, Delivery, LineState
 from xoxo_async.bulk.ledger.sqlite.meta import get_meta, set_meta
-from xoxo_async.bulk.ledger.tallying import TallyRow
+from xoxo_async.bulk.ledger.sqlite.sums import count_groups
+from xoxo_async.bulk.ledger.tallying import TallyRow, groups_of
 
-__all__ = ["Tally", "count_all", "read_tally"]
+__all__ = ["Tally", "count", "count_all", "read_tally"]
 
 _TALLY: Final = "tally"
 """The name of the meta fact with the counts. A ledger of an older form has none before its first new holder."""
@@ -51,6 +52,20 @@ def count_all(connection: sqlite3.Connection) -> list[TallyRow]:
         else:
             sums[group] = (orders + number, priced + number, total + Decimal(charged) * number)
     return _rows(sums)
+
+
+def count(connection: sqlite3.Connection) -> Counts:
+    """Return the ledger in numbers, from one snapshot. It reads no line: the numbers are kept as lines move.
+
+    The lines that share orders are the exception: whose codes have come is seen only in the lines.
+    """
+    connection.execute("BEGIN")
+    try:
+        kept = read_tally(connection)
+        rows = count_all(connection) if kept is None else kept
+        return count_groups(connection, groups_of(rows), has_packs=not all(row.single for row in rows))
+    finally:
+        connection.execute("ROLLBACK")
 
 
 class Tally:

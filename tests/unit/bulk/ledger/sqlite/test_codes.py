@@ -63,7 +63,7 @@ def test_packed_codes_are_unpacked_to_the_same_bytes(codes: list[StoredCode]) ->
 @pytest.mark.parametrize(
     "other", [b"[]", b'[{"code": "a"}]', b'[{"code":"a","new":"b"}]', b'{"a":1}', b"[1]", b"x", b""]
 )
-def test_what_is_not_understood_is_kept_as_it_came(other: bytes) -> None:
+def test_what_is_not_understood_stays_as_it_is(other: bytes) -> None:
     """Nothing of a code is ever lost."""
     assert packed(other) == other
     assert unpacked(other) == other

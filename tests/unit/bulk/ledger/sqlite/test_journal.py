@@ -38,7 +38,7 @@ def rows(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM journal").fetchone()[0])
 
 
-def test_a_plan_is_one_row_and_an_entry_a_line(connection: sqlite3.Connection) -> None:
+def test_a_plan_is_one_row_of_entries(connection: sqlite3.Connection) -> None:
     """Each entry has an id of its own, and later ones follow."""
     journal = Journal()
     journal.note_planned(connection, 5.0, 0, 3)
@@ -53,7 +53,7 @@ def test_a_plan_is_one_row_and_an_entry_a_line(connection: sqlite3.Connection) -
     assert read_journal(connection, 3, 0, 9) == [planned[2]]
 
 
-def test_only_neighbours_that_are_the_same_share_a_row(connection: sqlite3.Connection) -> None:
+def test_only_equal_neighbours_share_a_row(connection: sqlite3.Connection) -> None:
     """Another order, reason or sequence is another row, and each alarm is one: alarms have an index."""
     moves = [
         move(1), move(2), move(4), move(5, order_id=7), move(6, order_id=8), move(7), move(6),

@@ -206,7 +206,7 @@ async def test_an_older_ledger_is_read_as_it_is(tmp_path: Path) -> None:
     assert (counts.rows, counts.issued, counts.not_sent, counts.charged) == (2, 1, 1, {"INR": Decimal("49.50")})
 
 
-async def test_an_older_ledger_goes_on_in_the_new_form(tmp_path: Path) -> None:
+async def test_an_older_ledger_takes_the_new_form(tmp_path: Path) -> None:
     """With its first new holder; what was written before reads the same afterwards, and no row has changed."""
     path = tmp_path / "march.db"
     made_before(path)

@@ -50,7 +50,7 @@ def test_lines_of_several_states_come_in_one_order(connection: sqlite3.Connectio
     assert read_state(connection, (LineState.MANUAL,), 0, 9) == []
 
 
-def test_a_line_ends_where_its_last_move_put_it(connection: sqlite3.Connection) -> None:
+def test_a_line_ends_where_it_moved_last(connection: sqlite3.Connection) -> None:
     """It may move twice in one transaction."""
     add(connection, LineState.SENDING)
     (line,) = read_lines(connection, [1])
