@@ -15,7 +15,7 @@ from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine,
 from xoxo_async.bulk.ledger.terms import Identity, PlanTerms
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.services.orders.operations import PLACE_ORDER
-from xoxo_async.services.orders.requests import PlaceOrder
+from xoxo_async.services.orders.requests import place_order
 
 JOB: Final = "bench"
 _AT_ONCE: Final = 1000
@@ -54,7 +54,7 @@ async def _planned(lines: int, *, kept: bool) -> AsyncIterator[PlannedLine]:
     dice = random.Random(1)
     for number in range(1, lines + 1):
         worth = dice.choice(_WORTH)
-        order = PlaceOrder(
+        order = place_order(
             product_id=dice.choice(_PRODUCTS),
             quantity=1,
             denomination=worth,
