@@ -16,6 +16,7 @@ import pytest
 
 from tests.integration.raw_server import Reply, Server, serving
 from tests.redis_server import RedisServer
+from tests.warm_python import run_warm
 from xoxo_async import ClientCredentials, RateLimits, RetryPolicy, StaticToken, Timeouts, XoxoClient, errors
 from xoxo_async.allowance import FileAllowance, PostgresAllowance
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
@@ -49,11 +50,8 @@ asyncio.run(main())
 
 async def other_process(server: Server, store: str, what: str) -> str:
     """Make one call in another process, and return the name of its error."""
-    command = [sys.executable, "-c", OTHER_PROCESS, server.url, store, what]
-    done = await anyio.to_thread.run_sync(
-        lambda: subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    )
-    assert done.stderr == ""
+    done = await anyio.to_thread.run_sync(run_warm, ["-c", OTHER_PROCESS, server.url, store, what])
+    assert (done.returncode, done.stderr) == (0, "")
     return str(done.stdout.strip())
 
 
@@ -183,9 +181,7 @@ async def test_without_its_database_a_client_goes_on(tmp_path: Path, caplog: pyt
 
 def run_command(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XOXO_")} | variables
-    return subprocess.run(
-        [sys.executable, "-m", "xoxo_async", *words], capture_output=True, text=True, env=environment, timeout=120
-    )
+    return run_warm(["-m", "xoxo_async", *words], env=environment)
 
 
 @pytest.mark.parametrize(
