@@ -247,14 +247,15 @@ def _import_all() -> None:
 
 def _serve(control: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """Fork for each request; return it in the fork, and None at the end."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # what is forked here is waited for by nobody
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal of the tests
     while True:
         body, fds, _, _ = socket.recv_fds(control, _MOST, 4)
         if not body:
             return None
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         if os.fork() == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             control.close()
             *streams, says = fds
             if _is_child(says, streams):

@@ -104,7 +104,7 @@ def server(cwd: Path, *arguments: str) -> Iterator[dict[str, str]]:
         said = process.stdout.readline() + process.stdout.readline()
         yield dict(re.findall(r"(XOXO_\w+)=(\S+)", said))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def arguments_of(continue_with: str) -> Sequence[str]:
