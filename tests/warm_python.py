@@ -168,7 +168,7 @@ class WarmProcess:
         ]
         for reader in readers:
             reader.start()
-        if self.stdin is not None:
+        if self.stdin is not None and not self.stdin.closed:
             with contextlib.suppress(BrokenPipeError), self.stdin as stream:
                 stream.write(input or "")
         end = None if timeout is None else time.monotonic() + timeout
