@@ -137,7 +137,8 @@ async def test_two_loops_of_one_process_share(tmp_path: Path) -> None:
                 group.start_soon(anyio.to_thread.run_sync, use, name)
     times = sorted(server.came["placeOrder"])
     assert len(times) == 40
-    assert times[-1] - times[0] >= 38 * 0.0505
+    # Two loops that do not know of each other need half as long; on a busy machine, the first order arrives late.
+    assert times[-1] - times[0] >= 30 * 0.0505
     assert server.fullest("placeOrder", 0.5) <= 10 + 5 + 1
 
 
