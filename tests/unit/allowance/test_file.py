@@ -188,7 +188,7 @@ async def test_a_lock_that_is_held_ends_the_wait(path: Path) -> None:
         started = time.monotonic()
         with pytest.raises(AwayError, match="has held its lock"):
             await take(store)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
     finally:
         os.close(descriptor)
     assert (await take(store)).count == 1
