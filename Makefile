@@ -10,7 +10,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(-(-5 * len(os.sched_getaffinit
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster fast test exhaustive mutants coverage lint types lowest newest pythons guard wheel image dist lock bench bench-peers site docs clean
+.PHONY: help demo demo-cluster fast test exhaustive mutants coverage lint types lowest newest pythons guard wheel image dist lock bench bench-peers bench-report site docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -105,6 +105,10 @@ bench-peers: $(STAMP)  ## what the benchmarks compare with; the generated client
 	  --package-name plum_openapi -o build/peers/plum_openapi > build/peers/log 2>&1 \
 	  && $(PIP) install build/peers/plum_openapi \
 	  || echo "no client could be generated (is there a Java?): the others are compared with all the same"
+
+bench-report: $(STAMP)  ## run all benchmarks, keep the results, and write docs/explanation/speed.md; an hour on an idle machine
+	$(BIN)/python benchmarks/runs.py $(ARGS)
+	$(BIN)/python benchmarks/page.py
 
 site: $(STAMP)  ## build docs/ into site/, warnings as errors; writes docs/llms.txt first
 	$(BIN)/python .ci/llms.py

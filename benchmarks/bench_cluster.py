@@ -27,6 +27,7 @@ import cluster_allowance  # noqa: E402
 import cluster_token  # noqa: E402
 import report  # noqa: E402
 from cluster_worker import NO_LEDGER  # noqa: E402
+from goals import answer  # noqa: E402
 from placers import TOKEN  # noqa: E402
 from report import Goal  # noqa: E402
 from rounds import AGAIN, Series, Spread, band, ratio  # noqa: E402
@@ -234,10 +235,10 @@ def shared(server: PostgresServer, folder: Path) -> list[Goal]:
     goals = cluster_token.measure(server).goals
     for row in cluster_allowance.measure(stores, cases=cluster_allowance.CASES[1:]):
         if SHARE in row.measures:
-            goals.append(Goal(f"allowance used, {row.case}", row.measures[SHARE], 0.98, ">=", unit="of it"))
-            goals.append(Goal(f"refusals, {row.case}", row.measures["refused"], 0, "<=", unit="calls"))
+            goals.append(answer("cluster-allowance", row.measures[SHARE], row.case))
+            goals.append(answer("cluster-refusals", row.measures["refused"], row.case))
         if "largest part / smallest" in row.measures:
-            goals.append(Goal(f"shares, {row.case}", row.measures["largest part / smallest"], 1.1, "<="))
+            goals.append(answer("cluster-shares", row.measures["largest part / smallest"], row.case))
     return goals
 
 
@@ -269,20 +270,20 @@ def main() -> None:
         cpu = Spread.over([value * 1e6 for value in run.series.cpu_s]).median
         server_us, commits = Spread.over(run.server_us).median, Spread.over(run.commits).median
         rows.append([name, speed, ratio(base, run.series, "wall"), cpu, ratio(run.series, base), server_us, commits])
-    for name, goal in (("1 worker", 0.95), ("2 workers", 1.5), ("4 workers", 1.9)):
+    for number, name in ((1, "1 worker"), (2, "2 workers"), (4, "4 workers")):
         run = runs.get(f"PostgresLedger, {name}")
         if run is not None:
             found = ratio(base, run.series, "wall")
-            goals.append(Goal(f"throughput, {name} to SqliteLedger", found.median, goal, ">=", found, noise))
+            goals.append(answer(f"cluster-throughput-{number}", found.median, spread=found, noise=noise))
     one, two = runs["PostgresLedger, 1 worker"], runs["PostgresLedger, 2 workers"]
     spent = ratio(one.series, base)
     goals += [
-        Goal("client CPU an order, 1 worker to SqliteLedger", spent.median, 0.9, "<=", spent, noise),
-        Goal("server CPU an order, 1 worker", Spread.over(one.server_us).median, 130, "<=", unit="us"),
-        Goal("commits an order, 2 workers", Spread.over(two.commits).median, 0.15, "<=", unit="commits"),
-        Goal(f"plan of {lines} lines", many["plan"], 60_000, ">=", unit="lines/s"),
-        Goal(f"HOT updates at {lines} lines", many["hot"], 0.94, ">=", unit="of all"),
-        Goal(f"status at {lines} lines", many["status"], 10, "<=", unit="ms"),
+        answer("cluster-client-cpu", spent.median, spread=spent, noise=noise),
+        answer("cluster-server-cpu", Spread.over(one.server_us).median),
+        answer("cluster-commits", Spread.over(two.commits).median),
+        answer("cluster-plan", many["plan"]),
+        answer("cluster-hot", many["hot"]),
+        answer("cluster-status", many["status"]),
     ]
     most = ratio(base, runs[NOTHING].series, "wall")
     control = rows.pop(next(at for at, row in enumerate(rows) if row[0] == SQLITE + AGAIN))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import instructions
 import report
+from goals import answer
 from placers import (
     GENERATED,
     HTTPX,
@@ -72,13 +73,13 @@ def _count(names: list[str], loop: str, base_url: str, quick: bool) -> dict[str,
 def _goals(series: dict[str, Series], counts: dict[str, float], loop: str) -> list[Goal]:
     noise = band(ratio(series[MSGSPEC + AGAIN], series[MSGSPEC]))
     goals = []
-    for other, goal in ((JSON, 0.92), (MSGSPEC, 1.10)):
+    for name, other in (("place-json", JSON), ("place-msgspec", MSGSPEC)):
         found = ratio(series[SDK], series[other])
-        goals.append(Goal(f"CPU of orders.place to {other}, {loop}", found.median, goal, "<=", found, noise))
+        goals.append(answer(name, found.median, loop, spread=found, noise=noise))
         if counts:
             counted = counts[SDK] / counts[other]
             off = abs(counts[MSGSPEC + AGAIN] / counts[MSGSPEC] - 1)
-            goals.append(Goal(f"instructions of orders.place to {other}, {loop}", counted, goal, "<=", None, off))
+            goals.append(answer(name, counted, f"{loop}, instructions", noise=off))
     for other, goal in ((GENERATED, 3.0), (HTTPX, 10.0)):
         if other in series:
             found = ratio(series[other], series[SDK])

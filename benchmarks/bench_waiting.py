@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import report
 from bench_memory import rss
+from goals import answer
 from placers import TOKEN
 from report import Goal
 from rounds import AGAIN, Spread
@@ -23,9 +24,6 @@ _PLACE: Final = "orders.place"
 _HOOKED: Final = "orders.place, a hook"
 _WAITERS: Final = (_SLEEP, _SLEEP + AGAIN, _PLACE, _HOOKED)
 _LONG_S: Final = 86_400.0
-
-_GOAL_KB: Final = 4.0
-_GOAL_CANCEL_S: Final = 1.0
 
 
 def _idle(_event: Event) -> None:
@@ -116,9 +114,8 @@ def main() -> None:
     goals: list[Goal] = []
     for name in (_PLACE, _HOOKED):
         kb, cancelled_s = spread(name, "kb"), spread(name, "cancelled_s")
-        goals.append(Goal(f"memory of a caller that waits, {name}", kb.median, _GOAL_KB, "<=", kb, unit="KB"))
-        goal = _GOAL_CANCEL_S
-        goals.append(Goal(f"cancelling {callers}, {name}", cancelled_s.median, goal, "<=", cancelled_s, unit="s"))
+        goals.append(answer("waiting-memory", kb.median, name, spread=kb))
+        goals.append(answer("waiting-cancel", cancelled_s.median, name, spread=cancelled_s))
     report.show(
         "bench_waiting",
         ("caller", "callers", "KB each", "until all wait, s", "cancelled in, s"),

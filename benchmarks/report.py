@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import machine
 from rounds import Spread
 
 
@@ -33,6 +34,7 @@ class Goal:
         spread: The quartiles of the figure.
         noise: The distance of the control from 1; None if the figure has almost no noise.
         unit: The unit of the figure.
+        name: The row of the page that it belongs to, see `goals.py`; empty if it has none.
     """
 
     what: str
@@ -42,6 +44,7 @@ class Goal:
     spread: Spread | None = None
     noise: float | None = None
     unit: str = "x"
+    name: str = ""
 
     @property
     def reached(self) -> bool:
@@ -92,7 +95,7 @@ def show(
                 {
                     "bench": name,
                     "quick": asked.quick,
-                    "python": platform.python_version(),
+                    **machine.described(),
                     "columns": list(columns),
                     "rows": [[_plain(cell) for cell in row] for row in rows],
                     "control": [_plain(cell) for cell in control],

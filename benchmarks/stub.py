@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from multiprocessing.connection import Connection
-from typing import Final
+from typing import Final, cast
+
+import uvloop
 
 ORDER_ID: Final = 987654321
 """The order id in `order_reply`, unless the caller gives another one."""
@@ -166,8 +168,7 @@ class _Stub(asyncio.Protocol):
     tokens = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's transport is no subclass
         self.buffer = b""
 
     def data_received(self, data: bytes) -> None:
@@ -213,7 +214,9 @@ def _serve(port: "Connection", settings: dict[str, float]) -> None:
         while os.getppid() == parent:  # the server ends when the benchmark ends, for any reason
             await asyncio.sleep(0.5)
 
-    asyncio.run(main())
+    # It shares the processors with the client that is measured, so it takes as little of them as it can.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
 
 
 @contextmanager

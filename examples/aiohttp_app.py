@@ -4,13 +4,22 @@ Run: python examples/aiohttp_app.py
 """
 
 import os
+from decimal import Decimal
 
+import msgspec
 from aiohttp import web
 
 from xoxo_async import Order
 from xoxo_async.bulk import derive_po_number
 from xoxo_async.integrations.aiohttp_web import add_error_handlers, get_client, get_desk, lifespan, webhook
 from xoxo_async.integrations.webhook import Delivery
+
+
+class Claim(msgspec.Struct):
+    """What a user claims."""
+
+    product_id: int
+    denomination: Decimal
 
 
 def po_number(request: web.Request) -> str:
@@ -23,9 +32,12 @@ def po_number(request: web.Request) -> str:
 
 async def claim(request: web.Request) -> web.Response:
     """Place the order of a claim. The same claim made again finds the same order."""
-    body, po = await request.json(), po_number(request)
-    fields = {"product_id": body.get("product_id"), "denomination": str(body.get("denomination"))}
-    return told(await get_desk(request).place(**fields, po_number=po, wait_s=10))
+    po = po_number(request)
+    try:
+        body = msgspec.json.decode(await request.read(), type=Claim)
+    except (msgspec.DecodeError, RecursionError):
+        raise web.HTTPUnprocessableEntity(text="the body is no claim") from None
+    return told(await get_desk(request).place(**msgspec.structs.asdict(body), po_number=po, wait_s=10))
 
 
 async def poll(request: web.Request) -> web.Response:

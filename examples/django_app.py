@@ -3,11 +3,13 @@
 Run: uvicorn django_app:application, or: gunicorn django_app:wsgi
 """
 
-import json
 import os
+from decimal import Decimal
 
+import msgspec
 from django.conf import settings
 from django.core.asgi import get_asgi_application
+from django.core.exceptions import BadRequest
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
@@ -33,11 +35,21 @@ class XoxoErrors(MiddlewareMixin):
         return HttpResponse(answer.json(), "application/json", answer.status, headers=answer.headers)
 
 
+class Claim(msgspec.Struct):
+    """What a user claims."""
+
+    product_id: int
+    denomination: Decimal
+
+
 def order_of(request: HttpRequest) -> dict[str, object]:
     """Read the order. The poNumber comes from the caller's own key: never a random one. Your login gives the user."""
-    body = json.loads(request.body)
-    po = derive_po_number(f"claims of {request.headers['X-User']}", request.headers["Idempotency-Key"])
-    return {"product_id": body["product_id"], "denomination": str(body["denomination"]), "po_number": po}
+    try:
+        body = msgspec.json.decode(request.body, type=Claim)
+        po = derive_po_number(f"claims of {request.headers['X-User']}", request.headers["Idempotency-Key"])
+    except (msgspec.DecodeError, RecursionError, KeyError):
+        raise BadRequest("the body is no claim, or a header is missing") from None
+    return {**msgspec.structs.asdict(body), "po_number": po}
 
 
 async def claim(request: HttpRequest) -> HttpResponse:

@@ -38,7 +38,9 @@ class Claim(BaseModel):
     denomination: Decimal
 
 
-async def po_number(idempotency_key: Annotated[str, Header(max_length=200)], x_user: Annotated[str, Header()]) -> str:
+async def po_number(
+    idempotency_key: Annotated[str, Header(max_length=200)], x_user: Annotated[str, Header(min_length=1)]
+) -> str:
     """Derive the poNumber from the caller's own key: never a random one. Your login gives the user."""
     return derive_po_number(f"claims of {x_user}", idempotency_key)
 
@@ -46,13 +48,16 @@ async def po_number(idempotency_key: Annotated[str, Header(max_length=200)], x_u
 Po, Desk = Annotated[str, Depends(po_number)], Annotated[OrderDesk, Depends(get_desk)]
 
 
-@app.post("/claims", responses=ERROR_RESPONSES)
+LATER = {202: {"description": "The order is being placed, or its codes come later: ask again after `Retry-After`."}}
+
+
+@app.post("/claims", responses={**ERROR_RESPONSES, **LATER})
 async def claim(body: Claim, po: Po, desk: Desk, response: Response) -> dict[str, object]:
     """Place the order of a claim. The same claim made again finds the same order."""
     return told(await desk.place(**body.model_dump(), po_number=po, wait_s=WAIT_S), response)
 
 
-@app.get("/claims", responses=ERROR_RESPONSES)
+@app.get("/claims", responses={**ERROR_RESPONSES, **LATER})
 async def poll(po: Po, desk: Desk, response: Response) -> dict[str, object]:
     """Read the order of a claim."""
     if desk.is_placing(po):

@@ -3,7 +3,10 @@
 Run: gunicorn --threads 8 flask_app:app
 """
 
-from flask import Flask, Response, jsonify, request
+from decimal import Decimal
+
+import msgspec
+from flask import Flask, Response, abort, jsonify, request
 
 from xoxo_async import Order, XoxoError
 from xoxo_async.bulk import derive_po_number
@@ -12,6 +15,13 @@ from xoxo_async.integrations.http_status import http_answer, log_error
 
 background = BackgroundDesk()
 app = Flask(__name__)
+
+
+class Claim(msgspec.Struct):
+    """What a user claims."""
+
+    product_id: int
+    denomination: Decimal
 
 
 @app.errorhandler(XoxoError)
@@ -24,14 +34,20 @@ def answer_error(error: XoxoError) -> Response:
 
 def po_number() -> str:
     """Derive the poNumber from the caller's own key: never a random one. Your login gives the user."""
-    return derive_po_number(f"claims of {request.headers['X-User']}", request.headers["Idempotency-Key"])
+    try:
+        return derive_po_number(f"claims of {request.headers['X-User']}", request.headers["Idempotency-Key"])
+    except KeyError:
+        abort(422, "the header X-User or Idempotency-Key is missing")
 
 
 @app.post("/claims")
 def claim() -> Response:
     """Place the order of a claim. The same claim made again finds the same order."""
-    body, po = request.get_json(), po_number()
-    fields = {"product_id": body["product_id"], "denomination": str(body["denomination"])}
+    po = po_number()
+    try:
+        fields = msgspec.structs.asdict(msgspec.json.decode(request.get_data(), type=Claim))
+    except (msgspec.DecodeError, RecursionError):
+        abort(422, "the body is no claim")
     return told(background.run(lambda desk: desk.place(**fields, po_number=po, wait_s=10)))
 
 

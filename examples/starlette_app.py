@@ -4,7 +4,9 @@ Run: uvicorn starlette_app:app
 """
 
 import os
+from decimal import Decimal
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,6 +19,13 @@ from xoxo_async.integrations.starlette import add_error_handlers, get_client, ge
 from xoxo_async.integrations.webhook import Delivery
 
 
+class Claim(msgspec.Struct):
+    """What a user claims."""
+
+    product_id: int
+    denomination: Decimal
+
+
 def po_number(request: Request) -> str:
     """Derive the poNumber from the caller's own key: never a random one. Your login gives the user."""
     try:
@@ -27,9 +36,12 @@ def po_number(request: Request) -> str:
 
 async def claim(request: Request) -> Response:
     """Place the order of a claim. The same claim made again finds the same order."""
-    body, po = await request.json(), po_number(request)
-    fields = {"product_id": body.get("product_id"), "denomination": str(body.get("denomination"))}
-    return told(await get_desk(request).place(**fields, po_number=po, wait_s=10))
+    po = po_number(request)
+    try:
+        body = msgspec.json.decode(await request.body(), type=Claim)
+    except (msgspec.DecodeError, RecursionError):
+        raise HTTPException(422, "the body is no claim") from None
+    return told(await get_desk(request).place(**msgspec.structs.asdict(body), po_number=po, wait_s=10))
 
 
 async def poll(request: Request) -> Response:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar, Token
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from xoxo_async.consequences import in_short, known_error_id
 from xoxo_async.errors import RateLimitedError, XoxoError, effect_of
@@ -25,8 +25,8 @@ from xoxo_async.hooks import (
     OrderInDoubt,
     OrderSettled,
     Penalised,
-    notify,
 )
+from xoxo_async.notifying import notify
 from xoxo_async.pacing import Pacing
 
 __all__ = ["Call", "Calls", "Sent", "current_call_id", "report_doubt"]
@@ -78,7 +78,7 @@ class Call:
         self._calls: Final = calls
         self._hooks: Final = calls.hooks
         self._held: Final = held
-        self._task: Final = asyncio.current_task()
+        self._task: Final = _task()
         self._context: Final[Token[Call | None]] = _CURRENT.set(self)
         self._started = self._since = self._began = calls.clock()
         self._attempts = self._look_ups = self._number = 0
@@ -91,7 +91,7 @@ class Call:
 
     def is_of(self, calls: "Calls") -> bool:
         """Return whether a request of this task belongs to this call: `place` holds it open for its look-ups."""
-        return self._held and self._calls is calls and self._task is asyncio.current_task()
+        return self._held and self._calls is calls and self._task is _task()
 
     def attempting(self, operation: Sent) -> None:
         """Note that an attempt begins.
@@ -326,6 +326,13 @@ def report_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:
     call_id = call.id if call is not None and call.po_number == po_number else ""
     event: Event = OrderInDoubt(po_number=po_number, reason=reason, call_id=call_id)
     notify(hooks, event)
+
+
+def _task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None  # trio, or no loop at all: the session refuses the call in a sentence
 
 
 _CURRENT: Final[ContextVar[Call | None]] = ContextVar("xoxo_async_call", default=None)

@@ -13,13 +13,14 @@ from msgspec.structs import replace
 
 from xoxo_async.auth.tokens import TokenProvider
 from xoxo_async.calls import Calls, report_doubt
-from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count, check_number
+from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count, check_kind, check_number
 from xoxo_async.credentials import allowance_from, credentials_from, fingerprint_of, network_from
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.environment import Environment
 from xoxo_async.errors import ConfigError
-from xoxo_async.hooks import Hook, checked
+from xoxo_async.hooks import Hook
 from xoxo_async.network import Network, check_base_url
+from xoxo_async.notifying import checked_hooks
 from xoxo_async.operation import Operation
 from xoxo_async.options import Options
 from xoxo_async.pacing import Pacer, Pacing
@@ -109,21 +110,21 @@ class XoxoClient:
         user_agent: str | None = None,
         allowance: "Allowance | None" = None,
     ) -> None:
-        if not callable(getattr(credentials, "obtain", None)):
+        if isinstance(credentials, type) or not callable(getattr(credentials, "obtain", None)):
             raise ConfigError("credentials must be a token provider, for example ClientCredentials(id, secret)")
         check_count("max_connections", max_connections)
-        hooks = tuple(checked(hook) for hook in hooks)
+        hooks = checked_hooks(hooks)
         network = Network(proxy=proxy or "", ssl=ssl, trust_env=trust_env, app=app, user_agent=user_agent or "")
         # The client applies these to its own session alone, so a caller's session would send past the proxy.
         if session is not None and (proxy or ssl is not None or trust_env):
             raise ConfigError("proxy, ssl and trust_env are for the client's own session: set them in the one you give")
         self._base_url: Final = check_base_url(base_url, allow_insecure_http=allow_insecure_http)
         self._fingerprint: Final = fingerprint_of(credentials)
-        self._timeouts: Final = timeouts or Timeouts()
-        retry = retry or RetryPolicy()
+        self._timeouts: Final = check_kind("timeouts", timeouts or Timeouts(), Timeouts)
+        retry = check_kind("retry", retry or RetryPolicy(), RetryPolicy)
         # The vendor does not say whether it counts by client, token or address (wire documentation § 5). One allowance
         # for each account is safe for the first two.
-        limits = rate_limits or RateLimits()
+        limits = check_kind("rate_limits", rate_limits or RateLimits(), RateLimits)
         pacer: Pacing = Pacer.shared(self._base_url, credentials, limits)
         self._leave: Callable[[], Awaitable[None]] | None = None
         if allowance is not None:
@@ -240,7 +241,7 @@ class XoxoClient:
         """
         ends_at = time.monotonic() + check_number("deadline", seconds)
         view = self._view(replace(self._options, ends_at=min(ends_at, self._options.ends_at)))
-        leave = self._dispatcher.scope.enter(ends_at)
+        leave = self._dispatcher.bounds.scope.enter(ends_at)
         try:
             yield view
         finally:
@@ -272,23 +273,17 @@ class XoxoClient:
         allowance: "Allowance | None" = None,
         profile: str | None = None,
     ) -> Self:
-        """Make a client from `XOXO_*` variables and a profile.
+        """Return a client made from `XOXO_*` variables and a profile.
 
         The first complete set of credentials is used: `XOXO_ACCESS_TOKEN` alone; `XOXO_REFRESH_TOKEN`, or a pair that
-        `xoxo token import` has stored, with client id and secret; client id and secret. A refresh token rotates, and
-        its pairs are kept in `XOXO_TOKEN_FILE`, or in the account's file under `$XDG_STATE_HOME/xoxo`.
-        With `XOXO_SHARED=postgresql://…`, and without `XOXO_TOKEN_FILE`, pairs and tokens are kept in that database.
-        `XOXO_TOKEN_FAMILY=company` says that the credentials are those for points and the storefront.
+        `xoxo token import` has stored, with client id and secret; client id and secret. `XOXO_TOKEN_FAMILY=company`
+        says that these are for points. Variables with `_FILE` after their names name files that hold the secrets. A
+        refresh token rotates: its pairs are kept in `XOXO_TOKEN_FILE`, otherwise in the database of `XOXO_SHARED`,
+        otherwise in the account's file under `$XDG_STATE_HOME/xoxo`.
 
-        `XOXO_PROXY` is the address of a proxy. `XOXO_CA_FILE` is a file of certificates that the client trusts besides
-        the system's. With `XOXO_TRUST_ENV=1` the client uses `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
-
-        `XOXO_SHARED` is the address of a store in which all processes of the account share one allowance:
-        `postgresql://…`, `redis://…` or `file:/path`.
-
-        `XOXO_CLIENT_SECRET_FILE`, `XOXO_REFRESH_TOKEN_FILE` and `XOXO_ACCESS_TOKEN_FILE` name files that hold the
-        secrets. `XOXO_PROFILE` names a profile of `~/.config/xoxo/config.toml` (`XOXO_CONFIG`): a variable goes before
-        a setting of the profile.
+        `XOXO_PROXY` is a proxy, `XOXO_CA_FILE` holds certificates to trust besides the system's, and `XOXO_TRUST_ENV=1`
+        is as `trust_env`. `XOXO_SHARED` (`postgresql://…`, `redis://…`, `file:/path`) is as `allowance`. `XOXO_PROFILE`
+        names a profile of `~/.config/xoxo/config.toml` (`XOXO_CONFIG`), and a variable goes before it.
 
         Args:
             base_url: The address, instead of `XOXO_BASE_URL`.
@@ -305,14 +300,10 @@ class XoxoClient:
             app: As for the client.
             user_agent: As for the client.
             allowance: The store, instead of `XOXO_SHARED`.
-            profile: The name of a profile, instead of `XOXO_PROFILE`.
-
-        Returns:
-            The client.
+            profile: The name of a profile, instead of `XOXO_PROFILE`. It goes before the variables.
 
         Raises:
-            ConfigError: A variable or the profile is missing or wrong, or there is no place for the token file. The
-                message names the setting.
+            ConfigError: A setting is missing or wrong; the message names it.
         """
         environment = Environment.read(profile=profile)
         network = network_from(environment, proxy=proxy, ssl=ssl, trust_env=trust_env, own=session is None)

@@ -1,12 +1,14 @@
 """The settings of a client (hosts, timeouts, rate limits), and the checks of numbers that they share."""
 
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import msgspec
 
 from xoxo_async.errors import ConfigError
 
-__all__ = ["PRODUCTION", "STAGING", "RateLimits", "Timeouts", "check_count", "check_number"]
+T = TypeVar("T")
+
+__all__ = ["PRODUCTION", "STAGING", "RateLimits", "Timeouts", "check_count", "check_kind", "check_number"]
 
 PRODUCTION: Final = "https://accounts.xoxoday.com/chef"
 """The vendor's production host, where orders spend real money. No setting chooses it by default."""
@@ -168,6 +170,22 @@ def check_count(name: str, value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
         return value
     raise ConfigError(f"{name} must be a whole number from 1, not {value!r}")
+
+
+def check_kind(name: str, value: object, kind: type[T]) -> T:
+    """Return a setting that is an object of a class.
+
+    Args:
+        name: The argument's name, for the error.
+        value: The argument.
+        kind: The class.
+
+    Raises:
+        ConfigError: The argument is anything else, for example the number that the object would hold.
+    """
+    if isinstance(value, kind):
+        return value
+    raise ConfigError(f"{name} must be of the class {kind.__name__}, not {type(value).__name__}")
 
 
 _MOST: Final = 10**12

@@ -31,6 +31,7 @@ __all__ = [
     "NextOrders",
     "Proof",
     "as_outcome",
+    "in_our_words",
     "in_short",
     "is_answer",
     "known_error_id",
@@ -239,3 +240,15 @@ def in_short(error: XoxoError) -> str:
         error = error.__cause__
     status = f"HTTP {error.status}" if error.status is not None else ""
     return ", ".join(text for text in (type(error).__name__, status, known_error_id(error.error_id)) if text)
+
+
+def in_our_words(error: XoxoError) -> str:
+    """Return what a log says of an error: its message where no answer came, and otherwise its kind and its call.
+
+    Args:
+        error: Any error.
+    """
+    if error.status is None and not error.error_id:
+        return f"{type(error).__name__}: {error}"  # the message is the SDK's own
+    named = f"poNumber {error.po_number}" if error.po_number else ""
+    return ", ".join(fact for fact in (in_short(error), error.operation, named) if fact)

@@ -1,5 +1,6 @@
 """One operation in, one decoded struct out: encode, wait for a slot, attempt, read, retry."""
 
+import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar
@@ -12,12 +13,7 @@ from xoxo_async.belief import Belief
 from xoxo_async.calls import Call, Calls
 from xoxo_async.config import Timeouts
 from xoxo_async.consequences import EffectClass, as_outcome, renews_the_token
-from xoxo_async.errors import (
-    DecodeError,
-    RateLimitedError,
-    XoxoError,
-    mark_effect,
-)
+from xoxo_async.errors import ConnectError, DecodeError, RateLimitedError, XoxoError, mark_effect
 from xoxo_async.operation import Operation
 from xoxo_async.options import Bounds, Options, Scope
 from xoxo_async.pacing import Pacing
@@ -145,11 +141,6 @@ class Dispatcher:
         """Return when a call made now must have ended, apart from its own time; infinity without a deadline."""
         return self.bounds.ends_at
 
-    @property
-    def scope(self) -> Scope:
-        """The deadlines of blocks, shared with the views."""
-        return self._common.scope
-
     async def __call__(self, operation: Operation[Request, Reply], request: Request, /) -> Reply:
         """Run one operation to its end.
 
@@ -167,8 +158,8 @@ class Dispatcher:
         """
         po_number = getattr(request, "po_number", None)
         started = now = self._clock()
-        latest, deadline = self._bounds(operation.effect, started)
         call = None if self.calls is None else self.calls.begin(operation.name, po_number)
+        latest, deadline = self._bounds(operation, po_number, started, call)
         failures: _Failures | None = None
         while True:
             try:
@@ -283,15 +274,23 @@ class Dispatcher:
             call.answered(answer.status)
             call.ended()
 
-    def _bounds(self, effect: EffectClass, started: float) -> tuple[float, float]:
+    def _bounds(
+        self, operation: Operation[Any, Any], po_number: str | None, started: float, call: Call | None
+    ) -> tuple[float, float]:
         """Return until when a call may be sent, and when its last attempt ends, by the clock.
 
         A call that moves money is not sent when too little time is left for its answer, because the answer would then
         be lost. An order also keeps time for its look-up.
         """
-        bounds = self.bounds
+        bounds, effect = self.bounds, operation.effect
         if bounds.has_end or bounds.scope.used:
-            return bounds.within(effect, started)
+            try:
+                return bounds.within(effect, started)
+            except ConnectError as error:  # its deadline is over
+                error.located(operation=operation.name, attempts=0, po_number=po_number)
+                if call is not None:
+                    call.ended(error)
+                raise
         if effect is _KEYED:
             return started + bounds.order_room[0], started + bounds.order_room[1]
         if effect is _UNKEYED:
@@ -377,7 +376,7 @@ class Dispatcher:
 
 def _note_unsent(error: BaseException, call: Call | None = None) -> None:
     """Note in what ends a wait before an attempt that nothing was sent, where it is a cancellation."""
-    if isinstance(error, anyio.get_cancelled_exc_class()):
+    if isinstance(error, asyncio.CancelledError):
         mark_effect(error, "none")
     if call is not None:
         call.ended(error)

@@ -133,15 +133,19 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         base_url: str | None = None,
         client_id: str | None = None,
     ) -> Self:
-        """Read the settings: an argument goes before a variable, a variable before the profile.
+        """Read the settings: an argument goes before a variable, a variable before the profile of `XOXO_PROFILE`.
+
+        A profile that is named here is an argument: what it gives goes before the variables. Otherwise a forgotten
+        `XOXO_BASE_URL` would send the orders of `--profile test` to production.
 
         The variables are `XOXO_BASE_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_REFRESH_TOKEN`, `_ACCESS_TOKEN`,
         `_TOKEN_FILE`, `_TOKEN_FAMILY`, `_PROXY`, `_CA_FILE`, `_TRUST_ENV` and `_SHARED`. `XOXO_CLIENT_SECRET_FILE`,
         `XOXO_REFRESH_TOKEN_FILE` and `XOXO_ACCESS_TOKEN_FILE` name files that hold these secrets. `XOXO_PROFILE` names
         the profile, and `XOXO_CONFIG` the file that it is in.
 
-        The secrets of a profile belong to its client id: they are not used with another one. Its access token is not
-        used where a variable gives a client secret.
+        The secrets of a profile belong to its client id: they are not used with another one. The access token of
+        `XOXO_PROFILE` is not used where a variable gives a client secret, and no secret of a variable beside those of a
+        profile that is named here.
 
         Args:
             variables: The variables; the process environment by default.
@@ -164,13 +168,14 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         for name in _TEXTS:
             # A value that comes from a file often ends with a line break, which no header can hold.
             value = source.get(f"XOXO_{name.upper()}", "").strip()
+            kept = chosen.texts.get(name, "") if chosen is not None else ""
             if given.get(name):
                 values[name], origins[name] = given[name], f"--{name.replace('_', '-')}"
-            elif value:
+            elif value and not (profile and kept):
                 values[name], origins[name] = value, f"XOXO_{name.upper()}"
-            elif chosen is not None and name in chosen.texts:
-                values[name], origins[name] = chosen.texts[name], f"profile {chosen.name}"
-        _add_secrets(values, origins, source, chosen)
+            elif chosen is not None and kept:
+                values[name], origins[name] = kept, f"profile {chosen.name}"
+        _add_secrets(values, origins, source, chosen, named=bool(profile))
         if chosen is not None and chosen.limits is not None:
             origins |= {f"limits.{name}": f"profile {chosen.name}" for name in RateLimits.__struct_fields__}
         return cls(
@@ -187,16 +192,28 @@ def _chosen(profile: str | None, source: Mapping[str, str]) -> Profile | None:
 
 
 def _add_secrets(
-    values: dict[str, str], origins: dict[str, str], source: Mapping[str, str], chosen: Profile | None
+    values: dict[str, str],
+    origins: dict[str, str],
+    source: Mapping[str, str],
+    chosen: Profile | None,
+    *,
+    named: bool,
 ) -> None:
     """Add the secrets, from variables, from the files that variables name, and from the profile."""
-    for name in SECRET_NAMES:
+    client_id = values.get("client_id", "")
+    own = chosen is not None and chosen.texts.get("client_id", "") == client_id
+    # The variables' secrets belong to the variables' account, and a profile that is named may be of another one.
+    another = source.get("XOXO_CLIENT_ID", "").strip() not in ("", client_id)
+    apart = named and chosen is not None and own and (another or bool(chosen.secrets))
+    if apart and another and origins.get("token_file") == "XOXO_TOKEN_FILE":
+        del values["token_file"], origins["token_file"]
+    for name in () if apart else SECRET_NAMES:
         found = secret_variable(f"XOXO_{name.upper()}", source)
         if found.value:
             values[name], origins[name] = found
     if chosen is None:
         return
-    if chosen.texts.get("client_id", "") != values.get("client_id", ""):
+    if not own:
         # The client id is another one, so the profile's token file would be another account's, too.
         if origins.get("token_file") == f"profile {chosen.name}":
             del values["token_file"], origins["token_file"]
@@ -221,11 +238,12 @@ def address_in_force(
         ConfigError: The profile is not there or wrong.
     """
     source = os.environ if variables is None else variables
-    named = base_url or source.get("XOXO_BASE_URL", "").strip()
-    if named:
-        return named
+    variable = source.get("XOXO_BASE_URL", "").strip()
+    if base_url or (variable and not profile):
+        return base_url or variable
     chosen = _chosen(profile, source)
-    return chosen.texts.get("base_url", STAGING) if chosen is not None else STAGING
+    kept = chosen.texts.get("base_url", "") if chosen is not None else ""
+    return kept or variable or STAGING
 
 
 def default_token_file(environment: Environment, variables: Mapping[str, str] | None = None) -> Path:

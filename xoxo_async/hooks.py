@@ -17,12 +17,8 @@ All events of one call have the same `call_id`. No event holds a voucher code, a
 address or words of the vendor's.
 """
 
-import asyncio
-import inspect
 import logging
 import re
-import time
-from collections.abc import Sequence
 from enum import Enum
 from functools import cache
 from typing import Final, Protocol
@@ -46,17 +42,11 @@ __all__ = [
     "OrderInDoubt",
     "OrderSettled",
     "Penalised",
+    "TokenNotRenewed",
     "TokenRenewed",
-    "checked",
-    "notify",
 ]
 
 _LOG: Final = logging.getLogger("xoxo_async")
-
-_SLOW_S: Final = 0.25
-"""The log names a hook that takes longer. A busy machine may stop a quick one for a tenth of a second."""
-
-_SAY_SLOW_EVERY_S: Final = 60.0
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,6 +230,29 @@ class TokenRenewed(Event, frozen=True, kw_only=True):
     call_id: str = ""
 
 
+class TokenNotRenewed(Event, frozen=True, kw_only=True):
+    """A token request failed. While the old token lives, calls go on; then each one fails.
+
+    `LoggingHook` logs it at INFO where another request follows by itself, otherwise at WARNING.
+
+    Attributes:
+        error: The name of the error's class.
+        status: The HTTP status; None without an answer.
+        wait_s: Seconds until the next request; None where none follows before a call needs the token.
+        call_id: The call that began the renewal; empty without one.
+    """
+
+    error: str
+    status: int | None = None
+    wait_s: float | None = None
+    call_id: str = ""
+
+    @property
+    def level(self) -> int:
+        """INFO while requests follow, otherwise WARNING."""
+        return logging.WARNING if self.wait_s is None else logging.INFO
+
+
 class OrderInDoubt(Event, frozen=True, kw_only=True):
     """The outcome of an order is unknown. `LoggingHook` logs it at WARNING.
 
@@ -318,9 +331,14 @@ class LoggingHook:
     Args:
         logger: Where to write; the logger `xoxo_async` by default.
         json: Whether the message is one JSON object, instead of `name field=value …`.
+
+    Raises:
+        ConfigError: `logger` is no logger.
     """
 
     def __init__(self, logger: logging.Logger | None = None, *, json: bool = False) -> None:
+        if logger is not None and not callable(getattr(logger, "isEnabledFor", None)):
+            raise ConfigError("logger must be a logger, for example logging.getLogger('vouchers')")
         self._logger: Final = logger or _LOG
         self._json: Final = json
 
@@ -339,54 +357,6 @@ class LoggingHook:
         else:
             message = " ".join((event.name, *(f"{name}={value}" for name, value in fields.items())))
         self._logger.log(level, "%s", message, extra={"event": event.name, **fields})
-
-
-def checked(hook: Hook) -> Hook:
-    """Return a hook that is a plain callable.
-
-    Args:
-        hook: What the caller gives.
-
-    Raises:
-        ConfigError: It is a coroutine function, which nobody would await, or no function at all.
-    """
-    if not callable(hook) or isinstance(hook, type):
-        raise ConfigError(f"hooks must be callables that take one event, not {hook!r}")
-    if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(type(hook).__call__):
-        raise ConfigError(f"hook {hook!r} is a coroutine function: a hook is a plain function")
-    return hook
-
-
-_said_slow_at = -_SAY_SLOW_EVERY_S
-
-
-def notify(hooks: Sequence[Hook], event: Event) -> None:
-    """Call every hook with one event. An exception of a hook is logged and not raised; so is that a hook is slow.
-
-    Args:
-        hooks: The hooks.
-        event: What happened.
-    """
-    for hook in hooks:
-        began = time.perf_counter()
-        try:
-            hook(event)
-        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - a bug in a hook must not end a call that moves money
-            _LOG.warning("hook %r failed on %s", hook, type(event).__name__, exc_info=True)
-        took = time.perf_counter() - began
-        if took > _SLOW_S:
-            _say_slow(hook, took, began)
-
-
-def _say_slow(hook: Hook, took: float, now: float) -> None:
-    global _said_slow_at  # noqa: PLW0603 - one line a minute, whichever hooks are slow
-    if now - _said_slow_at >= _SAY_SLOW_EVERY_S:
-        _said_slow_at = now
-        _LOG.warning(
-            "hook %r took %.2f s, in which every call waited: put it into integrations.background.Background",
-            hook,
-            took,
-        )
 
 
 @cache

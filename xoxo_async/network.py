@@ -138,6 +138,8 @@ def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
         raise ConfigError("base_url must be an http(s) address, for example https://accounts.xoxoday.com/chef")
     if parts.username is not None or parts.query or parts.fragment:
         raise ConfigError("base_url must hold no user name, query or fragment")
+    if not isinstance(allow_insecure_http, bool):  # the text "no" would count as yes
+        raise ConfigError(f"allow_insecure_http must be True or False, not {allow_insecure_http!r}")
     if parts.scheme == "http" and not allow_insecure_http and not is_loopback(host):
         raise ConfigError(
             f"base_url is plain http to {host}: tokens and voucher codes would travel readable; "

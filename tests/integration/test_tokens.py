@@ -435,3 +435,23 @@ async def test_a_throttled_token_endpoint_is_left_alone(monkeypatch: pytest.Monk
                     await xoxo.account.get_balance()
                 assert caught.value.retry_after_s == pytest.approx(60, abs=5)
         assert sandbox.books().requests["token"] == 1
+
+
+async def test_an_error_names_its_own_order() -> None:
+    """Many orders wait for one token, and none comes: each error has the poNumber of its own order."""
+    wrong = ClientCredentials(CLIENT_ID, "no-such-secret")
+    named: list[tuple[str, str | None, str]] = []
+
+    async def place(xoxo: XoxoClient, po_number: str) -> None:
+        try:
+            await xoxo.orders.place(product_id=1001, denomination=100, po_number=po_number)
+        except errors.AuthError as error:
+            named.append((po_number, error.po_number, error.operation))
+
+    async with sandbox_and_client(wrong) as (sandbox, first), client_on(sandbox, wrong) as second:
+        async with anyio.create_task_group() as group:
+            for number in range(20):
+                group.start_soon(place, first if number % 2 else second, f"PO-{number}")
+        await place(second, "PO-LATER")
+    assert len(named) == 21
+    assert [each for each in named if each[0] != each[1] or each[2] != "placeOrder"] == []

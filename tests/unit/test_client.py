@@ -18,7 +18,7 @@ from xoxo_async import (
     XoxoClient,
     errors,
 )
-from xoxo_async.hooks import Event, LoggingHook, OrderInDoubt
+from xoxo_async.hooks import Event, Hook, LoggingHook, OrderInDoubt
 from xoxo_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -53,6 +53,13 @@ def test_a_client_shows_its_address_and_no_secret() -> None:
         ({"max_connections": 2.5}, "max_connections"),
         ({"max_connections": True}, "max_connections"),
         ({"base_url": "http://example.com/chef"}, "allow_insecure_http"),
+        ({"base_url": "http://example.com/chef", "allow_insecure_http": "no"}, "allow_insecure_http"),
+        ({"credentials": ClientCredentials}, "ClientCredentials"),
+        ({"timeouts": 30}, "timeouts must be of the class Timeouts, not int"),
+        ({"rate_limits": {"place_order": 5}}, "rate_limits must be of the class RateLimits"),
+        ({"retry": 3}, "retry must be of the class RetryPolicy"),
+        ({"session": "mine"}, "session must be an aiohttp.ClientSession, not str"),
+        ({"hooks": print}, "hooks must be a list"),
     ],
 )
 def test_senseless_settings_are_refused(settings: dict[str, Any], problem: str) -> None:
@@ -185,3 +192,18 @@ async def test_an_open_client_meets_patched_requests(monkeypatch: pytest.MonkeyP
         with pytest.raises(errors.ConnectError):
             await client.orders.place(product_id=1001, denomination=100, po_number="MOCKED-1")
         assert sandbox.books().orders == 0
+
+
+@pytest.mark.parametrize("hooks", [[], [lambda _event: None]], ids=["alone", "with a hook"])
+@pytest.mark.parametrize("loop", ["trio", "none"])
+def test_without_asyncio_a_sentence_says_so(loop: str, hooks: list[Hook], caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is sent, and no order is said to be in doubt."""
+
+    async def place() -> None:
+        async with XoxoClient(CREDENTIALS, hooks=hooks) as client:
+            await client.orders.place(product_id=1001, denomination=100, po_number="PO-7")
+
+    run = pytest.importorskip("trio").run if loop == "trio" else lambda work: work().send(None)
+    with pytest.raises(errors.ConfigError, match="runs on asyncio") as caught:
+        run(place)
+    assert (caught.value.effect, caught.value.po_number, caplog.text) == ("none", "PO-7", "")

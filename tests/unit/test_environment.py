@@ -71,14 +71,17 @@ def march(tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_flag_a_variable_a_profile(march: dict[str, str]) -> None:
-    """In this order, and nothing of the file without a profile's name."""
+    """In this order, and nothing of the file without its name. A profile that is named goes before variables."""
     assert Environment.read(march).client_id == ""
     named = Environment.read(march | {"XOXO_PROFILE": "march"})
     assert (named.client_id, named.client_secret, named.access_token) == ("me", "hush", "token")
     assert named.limits is not None
     assert named.limits.place_order == 20
     changed = march | {"XOXO_BASE_URL": "https://env.example"}
-    assert Environment.read(changed, profile="march").base_url == "https://env.example"
+    assert Environment.read(changed | {"XOXO_PROFILE": "march"}).base_url == "https://env.example"
+    assert address_in_force(variables=changed | {"XOXO_PROFILE": "march"}) == "https://env.example"
+    assert Environment.read(changed, profile="march").base_url == "https://march.example/chef"
+    assert address_in_force(profile="march", variables=changed) == "https://march.example/chef"
     flagged = Environment.read(changed, profile="march", base_url="https://flag.example")
     assert flagged.base_url == address_in_force("https://flag.example", profile="march", variables=changed)
     assert flagged.origins["base_url"] == "--base-url"
@@ -95,8 +98,22 @@ def test_secrets_stay_with_their_client_id(march: dict[str, str]) -> None:
 
 def test_a_variables_secret_replaces_a_profiles_token(march: dict[str, str]) -> None:
     """The profile's access token would go before it otherwise."""
-    given = Environment.read(march | {"XOXO_CLIENT_SECRET": "mine"}, profile="march")
+    given = Environment.read(march | {"XOXO_CLIENT_SECRET": "mine", "XOXO_PROFILE": "march"})
     assert (given.client_secret, given.access_token) == ("mine", "")
+
+
+def test_a_named_profile_gets_no_others_secret(march: dict[str, str], tmp_path: Path) -> None:
+    """The variables' secrets are of the variables' account: not beside the profile's own, nor with its client id."""
+    theirs = {"XOXO_CLIENT_ID": "you", "XOXO_CLIENT_SECRET": "yours", "XOXO_ACCESS_TOKEN": "your-token"}
+    named = Environment.read(march | theirs, profile="march")
+    assert (named.client_id, named.client_secret, named.access_token) == ("me", "hush", "token")
+    text = '[profiles.march]\nclient_id = "me"\n[profiles.slow.limits]\nplace_order = 2\n'
+    (tmp_path / "config.toml").write_text(text)
+    bare = Environment.read(march | theirs | {"XOXO_TOKEN_FILE": "/x/yours.json"}, profile="march")
+    assert (bare.client_id, bare.client_secret, bare.token_file) == ("me", "", "")
+    assert Environment.read(march | {"XOXO_CLIENT_SECRET": "mine"}, profile="march").client_secret == "mine"
+    slow = Environment.read(march | theirs, profile="slow")
+    assert (slow.client_id, slow.client_secret, slow.access_token) == ("you", "yours", "your-token")
 
 
 @pytest.mark.parametrize("name", ["CLIENT_SECRET", "REFRESH_TOKEN", "ACCESS_TOKEN"])

@@ -1,6 +1,5 @@
 """`hooks`: events, the log, and hooks that cannot change what they observe."""
 
-import asyncio
 import json
 import logging
 
@@ -8,7 +7,6 @@ import pytest
 
 from xoxo_async import hooks
 from xoxo_async.bulk import events as bulk_events
-from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import (
     AttemptFailed,
     CallFinished,
@@ -17,8 +15,6 @@ from xoxo_async.hooks import (
     OrderInDoubt,
     Penalised,
     TokenRenewed,
-    checked,
-    notify,
 )
 
 FINE = CallFinished(operation="getBalance", attempts=1, elapsed_s=0.2, status=200)
@@ -52,28 +48,6 @@ def test_a_logged_doubt_says_what_to_settle_with(caplog: pytest.LogCaptureFixtur
     LoggingHook()(DOUBT)
     assert "PO-7" in caplog.text
     assert "its caller was cancelled" in caplog.text
-
-
-def test_every_hook_gets_every_event_in_order() -> None:
-    """`notify` passes the event itself to one hook after another."""
-    heard: list[tuple[str, Event]] = []
-    notify([lambda event: heard.append(("first", event)), lambda event: heard.append(("second", event))], FINE)
-    assert heard == [("first", FINE), ("second", FINE)]
-    assert heard[0][1] is heard[1][1]
-
-
-def test_a_broken_hook_keeps_no_event_back(caplog: pytest.LogCaptureFixture) -> None:
-    """The exception of a hook is logged with its traceback, is not raised, and stops no other hook."""
-    heard: list[Event] = []
-
-    def broken(_event: Event) -> None:
-        raise ValueError("of the observer")
-
-    notify([broken, heard.append], DOUBT)
-    assert heard == [DOUBT]
-    (record,) = caplog.records
-    assert (record.levelno, record.exc_info is not None) == (logging.WARNING, True)
-    assert "failed on OrderInDoubt" in record.getMessage()
 
 
 @pytest.mark.parametrize("event", [FINE, AGAIN, RENEWED, DOUBT], ids=lambda event: type(event).__name__)
@@ -114,36 +88,3 @@ def test_a_level_that_is_off_costs_no_text(monkeypatch: pytest.MonkeyPatch) -> N
     logger.setLevel(logging.WARNING)
     monkeypatch.setattr(logger, "log", lambda *_: pytest.fail("logged"))
     LoggingHook(logger)(FINE)
-
-
-def test_no_hook_cancels_the_call(caplog: pytest.LogCaptureFixture) -> None:
-    """A hook cannot cancel the call that it observes."""
-
-    def cancels(_event: Event) -> None:
-        raise asyncio.CancelledError
-
-    notify([cancels], DOUBT)
-    assert "failed on OrderInDoubt" in caplog.text
-
-
-def test_a_slow_hook_is_named_once_a_minute(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The log says which hook holds every call up, and what helps."""
-    now = iter([100.0, 101.0, 102.0, 103.0, 200.0, 201.0])
-    monkeypatch.setattr(hooks.time, "perf_counter", lambda: next(now))
-    monkeypatch.setattr(hooks, "_said_slow_at", 0.0)
-    for _ in range(3):
-        notify([lambda _event: None], FINE)
-    said = [record.getMessage() for record in caplog.records]
-    assert len(said) == 2
-    assert "took 1.00 s" in said[0]
-    assert "integrations.background" in said[0]
-
-
-async def coroutine_hook(_event: Event) -> None: ...
-
-
-@pytest.mark.parametrize("hook", [coroutine_hook, LoggingHook, "no hook"], ids=["coroutine", "class", "text"])
-def test_a_hook_that_cannot_work_is_refused(hook: object) -> None:
-    """A coroutine function would never run, and a class would only be made."""
-    with pytest.raises(ConfigError, match="hook"):
-        checked(hook)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.servers import http, read_request, serving
 from xoxo_async import ClientCredentials, RateLimits, RetryPolicy, StaticToken, Timeouts, XoxoClient, errors
+from xoxo_async.hooks import Event
 from xoxo_async.options import Options, check_headers
 from xoxo_async.sandbox import Sandbox
 
@@ -148,15 +149,19 @@ async def test_no_option_sends_an_order_again(sandbox: Sandbox, options: dict[st
 
 async def test_a_deadline_ends_all_calls_of_its_block(sandbox: Sandbox) -> None:
     """It holds for the client, for its views and for tasks of the block, and ends with the block."""
-    async with client_of(sandbox) as xoxo:
+    heard: list[Event] = []
+    async with client_of(sandbox, hooks=[heard.append]) as xoxo:
         async with xoxo.deadline(60), xoxo.deadline(0.01) as inner:
             await asyncio.sleep(0.02)
             for view in (xoxo, inner, xoxo.with_options(attempts=2)):
                 with pytest.raises(errors.ConnectError, match="deadline is over") as caught:
                     await view.orders.place(**ORDER)
                 assert caught.value.effect == "none"
-            with pytest.raises(errors.ConnectError, match="deadline is over"):
+            heard.clear()
+            with pytest.raises(errors.ConnectError, match="deadline is over") as caught:
                 await asyncio.create_task(_balance(xoxo))
+            assert [event.name for event in heard] == ["call_queued", "call_finished"]
+            assert (caught.value.operation, caught.value.call_id != "") == ("getBalance", True)
         assert (await xoxo.account.get_balance()).currency == "INR"
         with pytest.raises(errors.ConnectError, match="deadline is over"):
             await inner.account.get_balance()  # the view keeps its deadline

@@ -10,7 +10,8 @@ from typing import Any, Final
 from xoxo_async.allowance.lane import FRESH_S, Caller, Lane
 from xoxo_async.allowance.protocol import Allowance, AwayError, Grant, checked
 from xoxo_async.errors import ConfigError
-from xoxo_async.hooks import AllowanceAway, AllowanceBack, Event, Hook, LoggingHook, notify
+from xoxo_async.hooks import AllowanceAway, AllowanceBack, Event, Hook, LoggingHook
+from xoxo_async.notifying import notify
 from xoxo_async.pacing import Pacer, too_late
 
 __all__ = ["ASSUMED_MEMBERS", "Share"]

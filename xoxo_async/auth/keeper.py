@@ -13,8 +13,9 @@ from xoxo_async.calls import current_call_id
 from xoxo_async.config import Timeouts
 from xoxo_async.consequences import EffectClass
 from xoxo_async.errors import AuthError, ConfigError, ConnectError, RateLimitedError, TokenRejectedError, XoxoError
-from xoxo_async.hooks import Hook, Penalised, TokenRenewed, notify
+from xoxo_async.hooks import Hook, Penalised, TokenNotRenewed, TokenRenewed
 from xoxo_async.kept import account_name
+from xoxo_async.notifying import notify
 from xoxo_async.pacing import TOKEN_REQUEST, Pacing
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.transport.receiving import without_locals
@@ -253,6 +254,8 @@ class Keeper:
             lost = lost or (self._requested and not unsent)
             wait = self._retry.wait_after(failure, EffectClass.READ, attempt, waits) if may_repeat else None
             wait = self._record_failure(failure, wait)
+            if self._hooks and (self._requested or wait is None):
+                self._tell(failure, wait)
             if wait is None:
                 raise failure
             await anyio.sleep(wait)
@@ -283,6 +286,10 @@ class Keeper:
         else:
             self._failed_until = now + _FAILURE_REMEMBERED_S
         return None
+
+    def _tell(self, failure: XoxoError, wait_s: float | None) -> None:
+        kind, call_id = type(failure).__name__, current_call_id()
+        notify(self._hooks, TokenNotRenewed(error=kind, status=failure.status, wait_s=wait_s, call_id=call_id))
 
     def __call__(self, path: str, body: bytes, content_type: str, /) -> Awaitable[ExchangeAnswer]:
         """Post to the token endpoint once, for the provider, unless a penalty or a failure forbids it now."""

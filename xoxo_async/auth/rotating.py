@@ -1,6 +1,5 @@
 """The provider of a refresh token that rotates: each renewal gives a new pair and ends the old one."""
 
-import copy
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +12,7 @@ from xoxo_async.auth.memory import MemoryTokenStore
 from xoxo_async.auth.naming import client_digest, digest, masked, pair_account
 from xoxo_async.auth.sharing import SharedTokenStore, SupersededError, bound_to, glance, with_retakes
 from xoxo_async.auth.tokens import Exchange, Token, TokenStore, read_token, required, reserve_room, still_good
+from xoxo_async.auth.troubles import raised_again
 from xoxo_async.errors import (
     ConfigError,
     ConnectError,
@@ -239,7 +239,7 @@ class RefreshToken:
         refused = self._refused.get(refresh)
         if refused is not None and time.monotonic() < refused.until:
             # A dead token stays dead, and the vendor throttles frequent token requests (wire documentation § 3.4).
-            raise copy.copy(refused.error).with_traceback(None)
+            raise raised_again(refused.error)
         doubted = self._unanswered == refresh
         self._unanswered = refresh  # until an answer says whether the vendor spent it
         try:

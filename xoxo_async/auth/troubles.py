@@ -10,7 +10,7 @@ from typing import Final
 from xoxo_async.errors import RateLimitedError, TokenRejectedError, XoxoError
 from xoxo_async.kept import Kept, fork_safe_lock
 
-__all__ = ["TROUBLES", "Troubles"]
+__all__ = ["TROUBLES", "Troubles", "raised_again"]
 
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 300.0
@@ -142,14 +142,15 @@ class Troubles:
         return raised_again(failure, left) if failure is not None and left > 0 else None
 
 
-def raised_again(failure: XoxoError, left_s: float) -> XoxoError:
-    """Return a copy of an error, which is raised once more and has a traceback of its own.
+def raised_again(failure: XoxoError, left_s: float = 0.0) -> XoxoError:
+    """Return a copy of an error, which is raised once more: with a traceback of its own, and without its first call.
 
     Args:
-        failure: The error.
+        failure: The error. The call that met it first has put its operation and its poNumber on it.
         left_s: Seconds until another token request may be made.
     """
     error = copy.copy(failure).with_traceback(None)
+    error.operation, error.attempts, error.po_number, error.call_id = "", 0, None, ""
     if isinstance(error, RateLimitedError):
         error.retry_after_s = max(left_s, 0.0)
     return error

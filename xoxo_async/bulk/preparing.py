@@ -22,7 +22,7 @@ from xoxo_async.bulk.prices import Prices, keep_products
 from xoxo_async.bulk.settings import Bounds, Settings
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.errors import ConfigError, LedgerConflictError, PlanError
-from xoxo_async.hooks import notify
+from xoxo_async.notifying import notify
 from xoxo_async.services.orders.operations import PLACE_ORDER
 
 __all__ = ["Approval", "Preparer"]

@@ -14,7 +14,8 @@ from xoxo_async.bulk.ledger.overview import Penalty, RunNote
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.report import Report
 from xoxo_async.errors import LedgerError
-from xoxo_async.hooks import Hook, notify
+from xoxo_async.hooks import Hook
+from xoxo_async.notifying import notify
 
 __all__ = ["RunEvents"]
 

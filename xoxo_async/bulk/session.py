@@ -38,8 +38,10 @@ __all__ = ["PROBING", "BulkSession"]
 PROBING: Final = RetryPolicy(base_s=0.2, max_s=1.0)
 """The waits between probes of a dead server: at most a second, so that a server that answers again is used soon."""
 
-_LOOK_AGAIN_S: Final = 1.0
-"""Seconds until a run looks again at a ledger in which other workers hold everything that is left."""
+_LOOK_AGAIN_S: Final = 0.05
+_LOOK_AGAIN_AT_LAST_S: Final = 1.0
+"""Seconds until a run looks again at a ledger in which other workers hold everything that is left: the first wait, and
+the longest. A wait is twice as long as the one before it."""
 
 _WITHOUT_A_LIMIT: Final = 64
 """In flight without a rate limit: enough to keep a processor busy. More requests only queue at the server."""
@@ -248,7 +250,7 @@ class BulkSession:
         It never waits long in one place: other workers give lines back, die, and settle what becomes planned again. A
         run stays until they hold nothing any more: if the last of them dies, nobody else sends and settles its lines.
         """
-        stop = self._stop
+        stop, wait_s = self._stop, _LOOK_AGAIN_S
         self._reconciler.begin()
         if self._shift:
             await self._settle_first()
@@ -264,7 +266,8 @@ class BulkSession:
             if self._shift or stop.interrupted.is_set() or not self._has_to_stay(states, send=send, settles=settles):
                 return
             self._progress.wait = "" if settles else "waiting for other workers"
-            await self._wait_for_others()
+            await self._wait_for_others(wait_s)
+            wait_s = min(2 * wait_s, _LOOK_AGAIN_AT_LAST_S)
             self._progress.wait = ""
 
     async def _settle_first(self) -> None:
@@ -284,9 +287,9 @@ class BulkSession:
             return bool(settles and doubted)
         return bool(doubted or (send and states.get(LineState.SENDING)))
 
-    async def _wait_for_others(self) -> None:
-        left_s = _LOOK_AGAIN_S if self.next_due is None else self.next_due - self._wall()
-        with anyio.move_on_after(min(max(left_s, 0.05), _LOOK_AGAIN_S)):
+    async def _wait_for_others(self, wait_s: float) -> None:
+        left_s = wait_s if self.next_due is None else self.next_due - self._wall()
+        with anyio.move_on_after(min(max(left_s, 0.05), wait_s)):
             await self._stop.interrupted.wait()
 
     async def _keep_distance(self) -> None:

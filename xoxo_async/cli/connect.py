@@ -1,6 +1,7 @@
 """Open a client from flags and XOXO_* variables; start the sandbox first for `--sandbox`."""
 
 import math
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from xoxo_async.environment import Environment, state_folder
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import AttemptFailed, Event
 from xoxo_async.network import Network
-from xoxo_async.profiles import SECRET_NAMES, find_profile
+from xoxo_async.profiles import SECRET_NAMES
 
 __all__ = ["SANDBOX_CLIENT", "SANDBOX_SECRET", "ask", "environment_of", "limits_of", "open_client", "own_sandbox"]
 
@@ -118,7 +119,7 @@ def _say_retry_but_lookups(event: Event) -> None:
 
 
 def environment_of(connection: Connection) -> Environment:
-    """Return the settings of a connection: flags, variables, profile.
+    """Return the settings of a connection: flags, the profile of a flag, variables, the profile of a variable.
 
     Args:
         connection: The flags.
@@ -131,17 +132,17 @@ def environment_of(connection: Connection) -> Environment:
     )
     hide(getattr(environment, name) for name in SECRET_NAMES)
     if connection.profile:
-        _say_what_replaces(environment)
+        _say_what_it_replaces(environment)
     return environment
 
 
-def _say_what_replaces(environment: Environment) -> None:
-    """Print which variables go before the profile that a flag names: its reader may expect the other account."""
-    texts = find_profile(environment.profile).texts
+def _say_what_it_replaces(environment: Environment) -> None:
+    """Print which variables the profile of a flag goes before: its reader may expect the other account."""
     for name in ("base_url", "client_id"):
-        origin = environment.origins.get(name, "")
-        if origin.startswith("XOXO_") and texts.get(name, "") != getattr(environment, name):
-            say(f"{origin} goes before the profile {environment.profile}: unset it to use the profile's {name}")
+        variable = f"XOXO_{name.upper()}"
+        other = os.environ.get(variable, "").strip() not in ("", getattr(environment, name))
+        if other and environment.origins.get(name, "") == f"profile {environment.profile}":
+            say(f"the profile {environment.profile} goes before {variable}")
 
 
 def limits_of(connection: Connection, kept: RateLimits | None) -> RateLimits:

@@ -19,8 +19,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     """Where a command sends, and how fast.
 
     Attributes:
-        base_url: Replaces `XOXO_BASE_URL`, unless it is empty.
-        client_id: Replaces `XOXO_CLIENT_ID`, unless it is empty.
+        base_url: Replaces `XOXO_BASE_URL` and the profile's, unless it is empty.
+        client_id: Replaces `XOXO_CLIENT_ID` and the profile's, unless it is empty.
         sandbox: Whether to start a sandbox for this command alone.
         books: Where that sandbox keeps its books; None keeps them in memory.
         rate: placeOrder calls a minute; infinite for no limit, None for the default.

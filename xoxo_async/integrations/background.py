@@ -8,7 +8,9 @@ import threading
 from contextlib import suppress
 from typing import Final
 
-from xoxo_async.hooks import Event, Hook, checked
+from xoxo_async.config import check_count
+from xoxo_async.hooks import Event, Hook
+from xoxo_async.notifying import checked
 
 __all__ = ["Background"]
 
@@ -22,11 +24,15 @@ class Background:
     them, and the log says so. At the end of the process, the waiting events get two more seconds.
 
     Args:
-        hook: The hook. It must not use the event loop: it runs in another thread.
+        hook: The hook. It must not use the event loop, nor its context variables, as `OpenTelemetryHook` does: it runs
+            in another thread.
         most: How many events may wait.
 
     Attributes:
         dropped: How many events were dropped.
+
+    Raises:
+        ConfigError: The hook is none, or `most` is no whole number from 1.
 
     Example:
         ```python
@@ -39,7 +45,7 @@ class Background:
     def __init__(self, hook: Hook, *, most: int = 10_000) -> None:
         self.dropped: int = 0
         self._hook: Final = checked(hook)
-        self._events: queue.Queue[Event | None] = queue.Queue(most)
+        self._events: queue.Queue[Event | None] = queue.Queue(check_count("most", most))
         self._thread: threading.Thread | None = None
         self._process = 0
 

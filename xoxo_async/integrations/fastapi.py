@@ -15,7 +15,7 @@ import msgspec
 
 from xoxo_async.client import XoxoClient
 from xoxo_async.integrations.desk import OrderDesk
-from xoxo_async.integrations.http_status import ErrorBody
+from xoxo_async.integrations.http_status import STATUS_TEXTS, ErrorBody
 from xoxo_async.integrations.webhook import MAX_BODY_BYTES, Delivery, HookAnswer, SeenStore, WebhookReceiver
 
 try:
@@ -65,16 +65,14 @@ async def get_client(request: HTTPConnection) -> XoxoClient:
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:
-    schema = msgspec.json.schema(ErrorBody)["$defs"]["ErrorBody"]
-    texts = {
-        404: "There is no such order or product.",
-        409: "The order is refused: `error` says why (out_of_stock, kyc_missing, key_used …).",
-        422: "The request is wrong: `error` says how (wrong_argument, wrong_denomination …).",
-        503: "Not now, or the outcome is unknown: send the same request with the same key after `Retry-After` seconds.",
-    }
+    body = msgspec.json.schema(ErrorBody)["$defs"]["ErrorBody"]
+    # FastAPI refuses a request by itself with 422 too, and its body is another one.
+    details = {"type": "array", "items": {"type": "object"}}
+    own = {"type": "object", "title": "ValidationErrors", "properties": {"detail": details}, "required": ["detail"]}
+    schemas = dict.fromkeys(STATUS_TEXTS, body) | {422: {"anyOf": [body, own]}}
     return {
-        status: {"description": text, "content": {"application/json": {"schema": schema}}}
-        for status, text in texts.items()
+        status: {"description": text, "content": {"application/json": {"schema": schemas[status]}}}
+        for status, text in STATUS_TEXTS.items()
     }
 
 

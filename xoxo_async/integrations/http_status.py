@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from xoxo_async.consequences import in_our_words
 from xoxo_async.errors import (
     ApiError,
     ArgumentError,
@@ -42,7 +43,7 @@ from xoxo_async.errors import (
 )
 from xoxo_async.verdicts import verdict_of
 
-__all__ = ["STATUS_TABLE", "ErrorBody", "HttpAnswer", "StatusRow", "http_answer", "log_error"]
+__all__ = ["STATUS_TABLE", "STATUS_TEXTS", "ErrorBody", "HttpAnswer", "StatusRow", "http_answer", "log_error"]
 
 _LOG: Final = logging.getLogger("xoxo_async")
 
@@ -81,6 +82,8 @@ STATUS_TABLE: Final = (
     StatusRow(NotAllowedError, 409, "not_allowed", "The shop may not buy this product."),
     StatusRow(InsufficientFundsError, 503, "no_funds", "The shop cannot pay for the order now.", in_doubt=True),
     StatusRow(DuplicatePoNumberError, 409, "key_used", "The key belongs to another order."),
+    # As for the one out of stock. Without this row a product id with a typing error would be asked for again and again.
+    StatusRow(NotFoundError, 409, "no_product", "The product cannot be ordered now.", "PLE10017", in_doubt=True),
     StatusRow(NotFoundError, 404, "not_found", "There is no such order or product."),
     StatusRow(RateLimitedError, 503, "too_many", "The shop has too many orders at the moment. Nothing was ordered."),
     StatusRow(LineBusyError, 503, "busy", "The order is being worked on. Send the same request again.", in_doubt=True),
@@ -118,6 +121,17 @@ NO_KEY: Final = StatusRow(
     in_doubt=True,
 )
 """The answer while a call that nobody can look up (points, links) may have taken effect."""
+
+
+STATUS_TEXTS: Final = {
+    404: "There is no such order or product.",
+    409: "The order is refused: `error` says why (out_of_stock, kyc_missing, key_used …).",
+    422: "The request is wrong: `error` says how (wrong_argument, wrong_denomination …).",
+    500: "The shop's settings are wrong. Nothing was ordered.",
+    502: "The vendor's answer is not understood, or the outcome of a call without a poNumber is unknown.",
+    503: "Not now, or the outcome is unknown: send the same request with the same key after `Retry-After` seconds.",
+}
+"""The statuses of the table, in words for an app's OpenAPI."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,7 +213,8 @@ def log_error(error: XoxoError) -> None:
     """Log an error that a web app answers with `http_answer`, with `po_number` and `call_id` as fields of the record.
 
     An order in doubt and everything that a person must look at is a WARNING. A refusal, and what passes by itself, is
-    INFO.
+    INFO. The log never has words of the vendor's, which may repeat a code or an e-mail address: of an answer it has the
+    error's class, the status and the error id.
 
     Args:
         error: What a call raised.
@@ -210,10 +225,9 @@ def log_error(error: XoxoError) -> None:
     call_id = getattr(error, "call_id", "")
     _LOG.log(
         level,
-        "answered %d %s: %s: %s",
+        "answered %d %s: %s",
         row.status,
         row.code,
-        type(error).__name__,
-        error,
+        in_our_words(error),
         extra={"po_number": error.po_number or "", "call_id": call_id, "operation": error.operation},
     )

@@ -14,8 +14,9 @@ from typing import Any, Final
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ConfigError, XoxoError
 from xoxo_async.integrations.desk import ClientSource, OrderDesk, opened
-from xoxo_async.integrations.http_status import ErrorBody, http_answer, log_error
+from xoxo_async.integrations.http_status import STATUS_TEXTS, ErrorBody, http_answer, log_error
 from xoxo_async.integrations.webhook import MAX_BODY_BYTES, Delivery, SeenStore, WebhookReceiver
+from xoxo_async.wire import Masked, Secret
 
 try:
     from litestar import Litestar, Request, Response, post
@@ -24,20 +25,16 @@ try:
     from litestar.di import Provide
     from litestar.handlers import HTTPRouteHandler
     from litestar.openapi.datastructures import ResponseSpec
-    from litestar.plugins import InitPluginProtocol
+    from litestar.openapi.spec import OpenAPIType, Schema
+    from litestar.plugins import InitPluginProtocol, OpenAPISchemaPlugin
+    from litestar.typing import FieldDefinition
 except ImportError as _why:
     raise ImportError(f"xoxo_async.integrations.litestar needs Litestar: pip install litestar ({_why})") from _why
 
 __all__ = ["ERROR_RESPONSES", "XoxoPlugin", "error_handlers", "get_client", "get_desk", "webhook"]
 
 ERROR_RESPONSES: Final = {
-    status: ResponseSpec(ErrorBody, generate_examples=False, description=text)
-    for status, text in {
-        404: "There is no such order or product.",
-        409: "The order is refused.",
-        422: "The request is wrong.",
-        503: "Not now, or the outcome is unknown: send the same request with the same key after Retry-After seconds.",
-    }.items()
+    status: ResponseSpec(ErrorBody, generate_examples=False, description=text) for status, text in STATUS_TEXTS.items()
 }
 """The answers of the plugin for OpenAPI: `@post(..., responses=ERROR_RESPONSES)`."""
 
@@ -79,10 +76,11 @@ error_handlers: Final = {XoxoError: _answer}
 """For `Litestar(exception_handlers=…)`: answers errors by the table in `http_status`. The plugin adds it too."""
 
 
-class XoxoPlugin(InitPluginProtocol):
+class XoxoPlugin(InitPluginProtocol, OpenAPISchemaPlugin):
     """Open one client for the whole app, and offer it to handlers as `xoxo` and its desk as `xoxo_desk`.
 
-    It also answers every error of the SDK by the table in `http_status`.
+    It also answers every error of the SDK by the table in `http_status`, and describes the masks in replies for the
+    app's OpenAPI.
 
     Args:
         source: A client, or a function that makes one; `XoxoClient.from_env` by default.
@@ -105,6 +103,25 @@ class XoxoPlugin(InitPluginProtocol):
         for kind, handler in error_handlers.items():
             app_config.exception_handlers.setdefault(kind, handler)
         return app_config
+
+    @staticmethod
+    def is_plugin_supported_type(value: Any) -> bool:
+        """Return whether a type of a reply is written as a mask. Litestar calls this.
+
+        Args:
+            value: The type.
+        """
+        return isinstance(value, type) and issubclass(value, Secret | Masked)
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: object) -> Schema:  # noqa: ARG002
+        """Return what msgspec writes of a secret: an object with its mask. Litestar calls this.
+
+        Args:
+            field_definition: The field.
+            schema_creator: Litestar's.
+        """
+        mask = Schema(type=OpenAPIType.STRING, examples=["****"])
+        return Schema(type=OpenAPIType.OBJECT, properties={"masked": mask}, required=["masked"])
 
     @asynccontextmanager
     async def _lifespan(self, app: Litestar) -> AsyncGenerator[None]:

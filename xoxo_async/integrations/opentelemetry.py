@@ -35,6 +35,7 @@ from xoxo_async.hooks import (
     OrderInDoubt,
     OrderSettled,
     Penalised,
+    TokenNotRenewed,
     TokenRenewed,
 )
 from xoxo_async.integrations.tallies import JOB_STATES, JobLines, Labels, outcome_of
@@ -65,6 +66,9 @@ _CALL_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180, 3
 
 _NO_WAIT_S: Final = 0.001
 """An attempt that left sooner did not wait. It is no value of the histogram, because each value costs 5 us."""
+
+_MOST_KEPT: Final = 1_000
+"""How many sets of attributes are kept ready: operations and errors of a caller's own may be without end."""
 
 _Tally = dict[tuple[tuple[str, str], ...], float]
 
@@ -155,7 +159,9 @@ class OpenTelemetryHook:
         key = event.operation, event.url
         request = self._requests.get(key)
         if request is None:
-            request = self._requests[key] = _request_of(event) | {"url.full": event.url}
+            request = _request_of(event) | {"url.full": event.url}
+            if len(self._requests) < _MOST_KEPT:
+                self._requests[key] = request
         context, recording = call.context, call.span.is_recording()
         if recording and not call.addressed:
             call.addressed = True
@@ -274,6 +280,7 @@ class _Meters:
             OrderSettled: lambda _: self._count("xoxo.client.orders.settled"),
             OrderInDoubt: lambda _: self._count("xoxo.client.orders.in_doubt"),
             TokenRenewed: self._renew,
+            TokenNotRenewed: self._fail_to_renew,
             LineSettled: self._move,
             LineDoubted: self._move,
             RunStarted: self._lines.note,
@@ -289,9 +296,12 @@ class _Meters:
         """Return the attributes of an operation and an error: one dictionary for each pair, because they are few."""
         known = self._kept.get(values)
         if known is None:
-            known = self._kept[values] = {"xoxo.operation": self._labels.operation(values[0])}
+            made: dict[str, str | int] = {"xoxo.operation": self._labels.operation(values[0])}
             if len(values) > 1 and values[1]:
-                known["error.type"] = outcome_of(values[1])
+                made["error.type"] = outcome_of(values[1])
+            if len(self._kept) < _MOST_KEPT:
+                self._kept[values] = made
+            return made
         return known
 
     def _queue(self, _event: CallQueued) -> None:
@@ -309,11 +319,13 @@ class _Meters:
         key = event.operation, event.url, event.error, str(event.status)
         known = self._kept.get(key)
         if known is None:
-            known = self._kept[key] = _request_of(event) | {"xoxo.operation": self._labels.operation(event.operation)}
+            known = _request_of(event) | {"xoxo.operation": self._labels.operation(event.operation)}
             if event.status is not None:
                 known["http.response.status_code"] = event.status
             if event.error:
                 known["error.type"] = _error_type(event)
+            if len(self._kept) < _MOST_KEPT:
+                self._kept[key] = known
         self._requests.record(event.elapsed_s, known)
 
     def _finish(self, event: CallFinished) -> None:
@@ -324,6 +336,9 @@ class _Meters:
         self._count("xoxo.client.tokens.renewed")
         if event.expires_at is not None:
             self._expires[()] = event.expires_at
+
+    def _fail_to_renew(self, event: TokenNotRenewed) -> None:
+        self._count("xoxo.client.tokens.failed", "error.type", outcome_of(event.error))
 
     def _move(self, event: LineSettled | LineDoubted) -> None:
         self._count("xoxo.bulk.lines.moved", "xoxo.state", event.state, event.lines)
@@ -342,6 +357,7 @@ _COUNTERS: Final = (
     ("xoxo.client.orders.settled", "{order}", "Orders whose answer was lost and that a look-up found."),
     ("xoxo.client.orders.in_doubt", "{order}", "Orders with an unknown outcome."),
     ("xoxo.client.tokens.renewed", "{token}", "Access tokens received."),
+    ("xoxo.client.tokens.failed", "{request}", "Token requests that failed."),
     ("xoxo.bulk.lines.moved", "{line}", "Lines that came into a state."),
     ("xoxo.bulk.runs", "{run}", "Runs that ended."),
 )

@@ -26,6 +26,7 @@ from xoxo_async.hooks import (
     OrderInDoubt,
     OrderSettled,
     Penalised,
+    TokenNotRenewed,
     TokenRenewed,
 )
 from xoxo_async.integrations.tallies import JOB_STATES, JobLines, Labels, outcome_of
@@ -56,65 +57,40 @@ class PrometheusHook:
 
     def __init__(self, registry: "CollectorRegistry | None" = None) -> None:
         kept: dict[str, Any] = {"registry": registry if registry is not None else REGISTRY}
+
+        def seconds(name: str, about: str, *labels: str) -> Histogram:
+            return Histogram(name, about, labels, buckets=_SECONDS, **kept)
+
+        def count(name: str, about: str, *labels: str) -> Counter:
+            return Counter(name, about, labels, **kept)
+
+        def gauge(name: str, about: str, *labels: str, of: Any) -> Gauge:
+            return Gauge(name, about, labels, multiprocess_mode=of, **kept)
+
         self._labels: Final = Labels()
         self._lines: Final = JobLines()
-        self._calls: Final = Histogram(
-            "xoxo_call_seconds",
-            "Duration of calls, waits and retries included. A settled order is one call.",
-            ("operation", "outcome"),
-            buckets=_SECONDS,
-            **kept,
-        )
-        self._queued: Final = Histogram(
-            "xoxo_queue_seconds",
-            "How long attempts waited for a token and a rate slot.",
-            ("operation",),
-            buckets=_SECONDS,
-            **kept,
-        )
-        self._attempts: Final = Histogram(
-            "xoxo_attempt_seconds",
-            "Duration of HTTP attempts.",
-            ("operation", "status"),
-            buckets=_SECONDS,
-            **kept,
-        )
-        self._active: Final = Gauge(
-            "xoxo_calls_active", "Calls that have not ended.", multiprocess_mode="livesum", **kept
-        )
-        self._used: Final = Counter(
-            "xoxo_allowance_used_total", "Rate slots used, of operations with a limit.", ("operation",), **kept
-        )
-        self._limit: Final = Gauge(
-            "xoxo_allowance_per_minute",
-            "Calls of an operation that the allowance has in a minute.",
-            ("operation",),
-            multiprocess_mode="livemax",
-            **kept,
-        )
-        self._penalties: Final = Counter(
-            "xoxo_penalties_total", "Penalties that the vendor imposed.", ("operation",), **kept
-        )
-        self._settled: Final = Counter(
-            "xoxo_orders_settled_total", "Orders whose answer was lost and that a look-up found.", **kept
-        )
-        self._in_doubt: Final = Counter("xoxo_orders_in_doubt_total", "Orders with an unknown outcome.", **kept)
-        self._tokens: Final = Counter("xoxo_tokens_renewed_total", "Access tokens received.", **kept)
-        self._expiry: Final = Gauge(
-            "xoxo_token_expiry_timestamp_seconds",
-            "When the token expires, in epoch seconds.",
-            multiprocess_mode="livemin",
-            **kept,
-        )
-        self._moved: Final = Counter("xoxo_lines_total", "Lines of jobs that came into a state.", ("state",), **kept)
-        self._job_lines: Final = Gauge(
-            "xoxo_job_lines",
-            "Lines of all jobs by state, as the begin or the end of each job's last run has told them.",
-            ("state",),
-            multiprocess_mode="livemostrecent",
-            **kept,
-        )
-        self._runs: Final = Counter("xoxo_runs_total", "Runs of jobs that ended.", ("outcome",), **kept)
+        about = "Duration of calls, waits and retries included. A settled order is one call."
+        self._calls: Final = seconds("xoxo_call_seconds", about, "operation", "outcome")
+        about = "How long attempts waited for a token and a rate slot."
+        self._queued: Final = seconds("xoxo_queue_seconds", about, "operation")
+        self._attempts: Final = seconds("xoxo_attempt_seconds", "Duration of HTTP attempts.", "operation", "status")
+        self._active: Final = gauge("xoxo_calls_active", "Calls that have not ended.", of="livesum")
+        about = "Rate slots used, of operations with a limit."
+        self._used: Final = count("xoxo_allowance_used_total", about, "operation")
+        about = "Calls of an operation that the allowance has in a minute."
+        self._limit: Final = gauge("xoxo_allowance_per_minute", about, "operation", of="livemax")
+        self._penalties: Final = count("xoxo_penalties_total", "Penalties that the vendor imposed.", "operation")
+        about = "Orders whose answer was lost and that a look-up found."
+        self._settled: Final = count("xoxo_orders_settled_total", about)
+        self._in_doubt: Final = count("xoxo_orders_in_doubt_total", "Orders with an unknown outcome.")
+        self._tokens: Final = count("xoxo_tokens_renewed_total", "Access tokens received.")
+        self._not_renewed: Final = count("xoxo_tokens_failed_total", "Token requests that failed.", "outcome")
+        about = "When the token expires, in epoch seconds."
+        self._expiry: Final = gauge("xoxo_token_expiry_timestamp_seconds", about, of="livemin")
+        self._moved: Final = count("xoxo_lines_total", "Lines of jobs that came into a state.", "state")
+        about = "Lines of all jobs by state, as the begin or the end of each job's last run has told them."
+        self._job_lines: Final = gauge("xoxo_job_lines", about, "state", of="livemostrecent")
+        self._runs: Final = count("xoxo_runs_total", "Runs of jobs that ended.", "outcome")
         self._kept: Final[dict[tuple[str, ...], Any]] = {}
         self._on: Final[dict[type[Event], Callable[[Any], None]]] = {
             CallQueued: self._queue,
@@ -125,6 +101,7 @@ class PrometheusHook:
             OrderSettled: lambda _: self._settled.inc(),
             OrderInDoubt: lambda _: self._in_doubt.inc(),
             TokenRenewed: self._renew,
+            TokenNotRenewed: lambda event: self._not_renewed.labels(outcome_of(event.error)).inc(),
             LineSettled: self._move,
             LineDoubted: self._move,
             RunStarted: self._note_run,

@@ -21,6 +21,7 @@ import anyio
 import msgspec
 
 from xoxo_async.config import check_number
+from xoxo_async.consequences import in_our_words
 from xoxo_async.errors import ConfigError, DecodeError, XoxoError
 from xoxo_async.integrations.delivery import (
     MAX_BODY_BYTES,
@@ -113,9 +114,17 @@ class WebhookReceiver:
         if api_key is None and orders is None:
             raise ConfigError("a webhook without api_key and orders trusts every sender: give at least one of them")
         if api_key is not None and (
-            not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key
+            not isinstance(api_key, str)
+            or not api_key
+            or not api_key.isascii()
+            or not api_key.isprintable()
+            or " " in api_key
         ):
-            raise ConfigError("api_key is empty or has characters that a header must not have")
+            raise ConfigError("api_key must be a text, not empty, without characters that a header must not have")
+        if not callable(on_delivery):
+            raise ConfigError("on_delivery must be an async function that takes a Delivery")
+        if orders is not None and not callable(getattr(orders, "get", None)):
+            raise ConfigError("orders must be the orders of a client: client.orders")
         self._api_key: Final = Secret(api_key) if api_key is not None else None
         self._on_delivery: Final = on_delivery
         self._orders: Final = orders
@@ -244,7 +253,8 @@ class WebhookReceiver:
             found = await self._read_back(orders, claimed)
         except (XoxoError, TimeoutError) as error:
             # This includes an order that is not found: look-ups may lag behind the event.
-            _LOG.warning("webhook: order %d could not be read back: %r", claimed.order_id, error)
+            why = in_our_words(error) if isinstance(error, XoxoError) else "no answer in time"
+            _LOG.warning("webhook: order %d could not be read back: %s", claimed.order_id, why)
             return HookAnswer(503, "the order could not be read back, post it again")
         if found is None:
             return HookAnswer(200, "ignored")

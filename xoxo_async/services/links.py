@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -13,7 +13,7 @@ from xoxo_async.paging import Page, iterate_pages
 from xoxo_async.services import checks
 from xoxo_async.wire.replies import Part, Reply
 from xoxo_async.wire.scalars import parse_datetime
-from xoxo_async.wire.secrets import Secret
+from xoxo_async.wire.secrets import Private, Secret
 
 __all__ = [
     "GENERATE_LINKS",
@@ -141,8 +141,10 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     link_expiry: str
 
 
-class EmailRequest(msgspec.Struct, frozen=True, kw_only=True):
+class EmailRequest(Private, frozen=True, kw_only=True):
     """The request of generateLinkEmail."""
+
+    personal: ClassVar[frozenset[str]] = frozenset({"email_ids"})
 
     campaign_id: int = msgspec.field(name="campaignId")
     email_ids: str

@@ -10,6 +10,8 @@ from xoxo_async.errors import ArgumentError
 from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, SuccessFlag
 from xoxo_async.services import checks
 from xoxo_async.wire.replies import Part, Reply
+from xoxo_async.wire.scalars import to_text
+from xoxo_async.wire.secrets import Masked, Private
 
 __all__ = [
     "CANCEL_POINTS",
@@ -35,7 +37,7 @@ class PointsBalance(Reply, frozen=True, kw_only=True):
     total: Decimal
 
 
-class PointsRecipient(msgspec.Struct, frozen=True, kw_only=True):
+class PointsRecipient(Private, frozen=True, kw_only=True):
     """A receiver of points.
 
     Attributes:
@@ -44,6 +46,8 @@ class PointsRecipient(msgspec.Struct, frozen=True, kw_only=True):
         amount: The number of points.
         citation: The reason, which the receiver reads.
     """
+
+    personal: ClassVar[frozenset[str]] = frozenset({"name", "email"})
 
     name: str
     email: str
@@ -57,20 +61,36 @@ class PointsCredit(Part, frozen=True, kw_only=True):
     Attributes:
         unique_id: The id of the credit. Keep it, because `cancel` needs it.
         points: The number of points.
-        email: The receiver's e-mail address.
-        name: The receiver's name.
-        phone_code: The dialling code of the receiver's phone.
-        phone_number: The receiver's phone number.
     """
 
     personal: ClassVar[frozenset[str]] = frozenset({"email", "name", "phone_code", "phone_number"})
 
     unique_id: int | None = None
     points: Decimal | None = None
-    email: str | None = None
-    name: str | None = None
-    phone_code: str | None = None
-    phone_number: str | None = None
+    email_: Masked | None = msgspec.field(default=None, name="email")
+    name_: Masked | None = msgspec.field(default=None, name="name")
+    phone_code_: Masked | None = msgspec.field(default=None, name="phone_code")
+    phone_number_: Masked | None = msgspec.field(default=None, name="phone_number")
+
+    @property
+    def email(self) -> str | None:
+        """The receiver's e-mail address."""
+        return to_text(self.email_)
+
+    @property
+    def name(self) -> str | None:
+        """The receiver's name."""
+        return to_text(self.name_)
+
+    @property
+    def phone_code(self) -> str | None:
+        """The dialling code of the receiver's phone."""
+        return to_text(self.phone_code_)
+
+    @property
+    def phone_number(self) -> str | None:
+        """The receiver's phone number."""
+        return to_text(self.phone_number_)
 
 
 class PointsSent(Reply, frozen=True, kw_only=True):
@@ -88,10 +108,10 @@ class PointsSent(Reply, frozen=True, kw_only=True):
     # documentation § 4.10).
     unique_id_: int | None = msgspec.field(default=None, name="unique_id")
     points_: Decimal | None = msgspec.field(default=None, name="points")
-    email_: str | None = msgspec.field(default=None, name="email")
-    name_: str | None = msgspec.field(default=None, name="name")
-    phone_code_: str | None = msgspec.field(default=None, name="phone_code")
-    phone_number_: str | None = msgspec.field(default=None, name="phone_number")
+    email_: Masked | None = msgspec.field(default=None, name="email")
+    name_: Masked | None = msgspec.field(default=None, name="name")
+    phone_code_: Masked | None = msgspec.field(default=None, name="phone_code")
+    phone_number_: Masked | None = msgspec.field(default=None, name="phone_number")
 
     @property
     def recipients(self) -> tuple[PointsCredit, ...]:
@@ -101,10 +121,10 @@ class PointsSent(Reply, frozen=True, kw_only=True):
         only = PointsCredit(
             unique_id=self.unique_id_,
             points=self.points_,
-            email=self.email_,
-            name=self.name_,
-            phone_code=self.phone_code_,
-            phone_number=self.phone_number_,
+            email_=self.email_,
+            name_=self.name_,
+            phone_code_=self.phone_code_,
+            phone_number_=self.phone_number_,
         )
         return (only,)
 
@@ -147,15 +167,19 @@ class PointsCancelled(Reply, frozen=True, kw_only=True):
         return (only,)
 
 
-class PointsRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+class PointsRequest(Private, frozen=True, omit_defaults=True):
     """The request of user_balance."""
+
+    personal: ClassVar[frozenset[str]] = frozenset({"email", "phone"})
 
     email: str | None = None
     phone: str | None = None
 
 
-class WireRecipient(msgspec.Struct, frozen=True):
+class WireRecipient(Private, frozen=True):
     """A receiver on the wire, where the amount is a string (wire documentation § 4.10)."""
+
+    personal: ClassVar[frozenset[str]] = frozenset({"to_name", "to_email", "citation"})
 
     to_name: str
     to_email: str
@@ -163,8 +187,10 @@ class WireRecipient(msgspec.Struct, frozen=True):
     citation: str
 
 
-class SendRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+class SendRequest(Private, frozen=True, omit_defaults=True):
     """The request of sendBalance."""
+
+    personal: ClassVar[frozenset[str]] = frozenset({"sender_email"})
 
     sender_email: str
     recipients: tuple[WireRecipient, ...]

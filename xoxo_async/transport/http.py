@@ -82,6 +82,9 @@ class Http:
     ) -> None:
         self._base_url: Final = base_url
         self._max_connections: Final = max_connections
+        # Not `isinstance`: a session of the caller's may be wrapped, for example to sign each request.
+        if callers is not None and not (callable(getattr(callers, "request", None)) and hasattr(callers, "closed")):
+            raise ConfigError(f"session must be an aiohttp.ClientSession, not {type(callers).__name__}")
         self._callers: Final = callers
         self._network: Final = network or Network()
         self._wall: Final = wall

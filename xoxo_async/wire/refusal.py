@@ -50,6 +50,9 @@ the vendor's other name for the poNumber (PLE10004)."""
 _MAX_PENALTY_S: Final = 3600.0
 """The longest penalty that is believed, so that one odd answer cannot stop an operation for ever."""
 
+_ADDRESS: Final = re.compile(r"[^\s\"'<>,;:()\[\]{}]+@[^\s\"'<>,;:()\[\]{}]+")
+"""An e-mail address in a server's text. It is searched in short texts alone: the pattern is slow on a long one."""
+
 _MAX_TEXT: Final = 200
 """The most characters of a server's text in a message."""
 
@@ -74,7 +77,7 @@ class _Body(msgspec.Struct):
     secrets: tuple[Secret, ...] = ()
 
     def text_of(self, *names: str) -> str:
-        """Return the first text in these fields, short and with masked secrets, for a message."""
+        """Return the first text in these fields, short, for a message: secrets and e-mail addresses are masked."""
         for name in names:
             text = _short(hide(_text(getattr(self, name)), self.secrets))
             if text:
@@ -307,4 +310,5 @@ def _text(value: object) -> str:
 def _short(text: str) -> str:
     """Return a short printable text, so that a server's text neither floods a log nor puts control characters in it."""
     clean = "".join(c if c.isprintable() else " " for c in text[: 2 * _MAX_TEXT]).strip()
+    clean = _ADDRESS.sub("***", clean)
     return clean if len(clean) <= _MAX_TEXT else clean[:_MAX_TEXT] + "…"

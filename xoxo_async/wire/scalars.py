@@ -6,8 +6,9 @@ from typing import Final
 
 from xoxo_async.errors import DecodeError
 from xoxo_async.wire.amounts import ImplausibleError, read_amount
+from xoxo_async.wire.secrets import Masked
 
-__all__ = ["parse_date", "parse_datetime", "to_decimal"]
+__all__ = ["parse_date", "parse_datetime", "to_decimal", "to_text"]
 
 _FIRST_YEAR: Final = 2000
 """The vendor is younger. An earlier date, such as 0001-01-01 or 1970-01-01, is a back end's way to write no date."""
@@ -69,3 +70,16 @@ def _moment(text: str) -> datetime | None:
         return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         return None
+
+
+def to_text(value: Masked | None) -> str | None:
+    """Read a text about a person, such as an e-mail address; a phone may be a number.
+
+    Args:
+        value: The value as decoded.
+
+    Returns:
+        The text, or None where the value is none.
+    """
+    found = None if value is None else value.reveal()
+    return str(found) if isinstance(found, str | int | Decimal) and not isinstance(found, bool) else None

@@ -13,7 +13,9 @@ from decimal import Decimal
 from typing import Any, ClassVar, Final, NoReturn, Self
 from urllib.parse import quote, quote_plus
 
-__all__ = ["Masked", "Secret", "build", "hide", "mask"]
+import msgspec
+
+__all__ = ["Masked", "Private", "Secret", "build", "hide", "mask"]
 
 _MASK: Final = "***"
 _CODE_MASK: Final = "****"
@@ -119,6 +121,25 @@ def mask(code: str, *, reveal: bool = False) -> str:
     return _CODE_MASK + code[-4:] if len(code) >= _LONG and "/" not in code else _CODE_MASK
 
 
+class Private(msgspec.Struct, frozen=True):
+    """The base class of requests with data of a person: an error report prints the variables of a call.
+
+    Attributes:
+        personal: The names of the fields that its repr masks. Fields without a value are left out.
+    """
+
+    personal: ClassVar[frozenset[str]] = frozenset()
+
+    def __repr__(self) -> str:
+        given = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        shown = (
+            f"{name}={_CODE_MASK if name in self.personal else repr(value)}"
+            for name, value in given
+            if value is not None
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
 class Masked:
     """A value of any form that holds something secret. Only `reveal()` shows it.
 
@@ -133,7 +154,7 @@ class Masked:
         return object.__new__(_SHOWN.get(cls, cls))
 
     def __init__(self, value: object) -> None:
-        self._value: Final = value
+        self._value = value
 
     @property
     def masked(self) -> str:
@@ -210,10 +231,12 @@ def build(kind: type, value: object) -> object:
         if value is None:
             return Secret("")
         raise ValueError("expected a text")
+    if kind is Masked:
+        masked: Masked = _new(_ShownMasked)
+        masked._value = value  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - the same
+        return masked
     if kind is object:
         return value  # in a caller's own struct; msgspec knows only `Any`
-    if kind is Masked:
-        return Masked(value)
     built = getattr(kind, "built", None)
     if built is not None:
         return built()

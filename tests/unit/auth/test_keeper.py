@@ -1,6 +1,7 @@
 """`auth.keeper`: one token for all callers, careful repeats, and a close that loses no pair."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.unit.auth.endpoints import Vendor
 from xoxo_async import ClientCredentials, MemoryTokenStore, RateLimits, RefreshToken, RetryPolicy, Timeouts, errors
 from xoxo_async.auth import ExchangeAnswer, TokenProvider
 from xoxo_async.auth.keeper import Keeper
+from xoxo_async.hooks import Event, TokenNotRenewed, TokenRenewed
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
 
 pytestmark = pytest.mark.anyio
@@ -86,6 +88,21 @@ async def test_failed_token_requests_follow_the_policy(down: Any) -> None:
     with pytest.raises((errors.AuthError, errors.ConnectError)) as caught:
         await keeper(endpoint, by_id("other")).within(10)
     assert (endpoint.asked, caught.value.effect, caught.value.retryable) == (3, "none", True)
+
+
+async def test_failed_token_requests_are_told() -> None:
+    """Each one is an event: a warning where no other request follows, and never with words of the vendor's."""
+    heard: list[Event] = []
+    endpoint = Played(ExchangeAnswer(500, b'{"error": "HUNTER-2"}'), FINE)
+    await keeper(endpoint, by_id("told"), hooks=[heard.append]).within(10)
+    refused = Played(ExchangeAnswer(401, b'{"error": "invalid_client"}'))
+    with pytest.raises(errors.AuthError):
+        await keeper(refused, by_id("wrong"), hooks=[heard.append]).within(10)
+    again, renewed, refusal = heard
+    assert again == TokenNotRenewed(error="AuthError", status=500, wait_s=0.0)
+    assert isinstance(renewed, TokenRenewed)
+    assert refusal == TokenNotRenewed(error="CredentialsRejectedError", status=401)
+    assert (again.level, refusal.level) == (logging.INFO, logging.WARNING)
 
 
 @pytest.mark.parametrize("down", [end for end in DOWN if end != "not reached"])

@@ -82,12 +82,15 @@ def test_the_error_names_count_and_times() -> None:
 
 
 def test_a_failed_request_holds_for_all_clients() -> None:
-    """Until the next request each client gets a copy of the error."""
+    """Until the next request each client gets a copy of the error, and the copy is of no other call."""
     troubles, failure = Troubles(), errors.AuthError("down")
     troubles.failed(failure, 5.0)
+    failure.located(operation="placeOrder", attempts=1, po_number="PO-OF-ANOTHER").call_id = "a-1"
     first, second = troubles.failure(1.0), troubles.failure(4.9)
     assert (str(first), str(second)) == ("down", "down")
     assert len({id(first), id(second), id(failure)}) == 3
+    assert first is not None
+    assert (first.po_number, first.operation, first.call_id, first.attempts) == (None, "", "", 0)
     assert troubles.failure(5.0) is None
     assert not troubles.given_up
 

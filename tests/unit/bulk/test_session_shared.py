@@ -23,6 +23,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for dead workers, and at what others hold, every few milliseconds."""
     monkeypatch.setattr("xoxo_async.bulk.session.OtherWorkers", partial(OtherWorkers, every_s=0.01))
     monkeypatch.setattr("xoxo_async.bulk.session._LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr("xoxo_async.bulk.session._LOOK_AGAIN_AT_LAST_S", 0.01)
 
 
 @pytest.fixture

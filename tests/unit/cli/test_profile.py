@@ -56,11 +56,21 @@ def test_a_command_uses_its_profile(
     assert command("balance").code == 2
 
 
-def test_what_replaces_a_profile_is_said(command: Command, march: Path, sandbox: Sandbox) -> None:
-    """The variables of another account go before the profile, which its reader may not expect."""
+def test_a_profile_of_a_flag_goes_first(
+    command: Command, march: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A forgotten variable sends no order elsewhere, and that the profile goes before it is said."""
+    (march.parent / "march.secret").write_text(sandbox.client_secret)
+    march.write_text(
+        march.read_text().replace("production", sandbox.base_url).replace('"me"', f'"{sandbox.client_id}"')
+    )
+    monkeypatch.setenv("XOXO_BASE_URL", "https://elsewhere.example/chef")
+    monkeypatch.setenv("XOXO_CLIENT_ID", "somebody")
+    monkeypatch.setenv("XOXO_ACCESS_TOKEN", "of-somebody")
     shown = command("balance", "--profile", "march")
-    assert "XOXO_BASE_URL goes before the profile march" in shown.err
-    assert shown.code == 0
+    assert (shown.code, "the profile march goes before XOXO_BASE_URL" in shown.err) == (0, True)
+    monkeypatch.setenv("XOXO_PROFILE", "march")
+    assert "elsewhere.example" in command("profile", "show").out
 
 
 def test_the_next_command_keeps_the_profile(command: Command, march: Path) -> None:

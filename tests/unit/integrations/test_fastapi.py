@@ -17,6 +17,7 @@ from xoxo_async.integrations.fastapi import (
     get_desk,
     lifespan,
 )
+from xoxo_async.integrations.http_status import STATUS_TEXTS
 from xoxo_async.integrations.webhook import MAX_BODY_BYTES, Delivery
 from xoxo_async.sandbox import Sandbox
 
@@ -81,7 +82,9 @@ async def test_openapi_shows_the_webhook_and_errors(xoxo_sandbox: Sandbox) -> No
     assert schema["components"]["securitySchemes"]["XoxoWebhookKey"]["name"] == "x-api-key"
     event = hook["requestBody"]["content"]["application/json"]["schema"]
     assert set(event["properties"]["data"]["required"]) == {"orderId", "deliveryStatus"}
-    assert {"404", "409", "422", "503"} <= set(orders["responses"])
+    assert {str(status) for status in STATUS_TEXTS} <= set(orders["responses"])
+    ours, theirs = orders["responses"]["422"]["content"]["application/json"]["schema"]["anyOf"]
+    assert (ours["title"], theirs["properties"]["detail"]["type"]) == ("ErrorBody", "array")
     body = orders["responses"]["503"]["content"]["application/json"]["schema"]
     assert set(body["properties"]) == {"error", "detail", "effect", "retry_after_s", "po_number"}
 

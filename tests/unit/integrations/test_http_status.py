@@ -8,7 +8,7 @@ import pytest
 
 from xoxo_async import errors, verdict_of
 from xoxo_async.errors import ERROR_IDS, Effect, XoxoError
-from xoxo_async.integrations.http_status import IN_DOUBT, NO_KEY, STATUS_TABLE, http_answer, log_error
+from xoxo_async.integrations.http_status import IN_DOUBT, NO_KEY, STATUS_TABLE, STATUS_TEXTS, http_answer, log_error
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "web-errors.md"
 
@@ -43,7 +43,8 @@ ANSWERS: list[tuple[XoxoError, int, str, int | None]] = [
     (E.DecodeError("x", effect="none"), 502, "not_understood", None),
     (E.OutcomeUnknownError("x", po_number="P"), 503, "order_unknown", 150),
     (E.OutcomeUnknownError("points"), 502, "outcome_unknown", None),
-    (E.NotFoundError("x", effect="possible", error_id="PLE10017", po_number="P"), 503, "order_unknown", 150),
+    (E.NotFoundError("x", effect="possible", error_id="PLE10017", po_number="P"), 409, "no_product", 150),
+    (E.NotFoundError("x", effect="possible", error_id="PLE10021", po_number="P"), 503, "order_unknown", 150),
 ]
 
 
@@ -60,6 +61,11 @@ def test_every_row_of_the_table_answers() -> None:
     """No row hides behind one above it, and the list above has each of them."""
     reached = {http_answer(error).body.detail for error, *_ in ANSWERS[1:]} | {STATUS_TABLE[0].detail}
     assert {row.detail for row in (*STATUS_TABLE, IN_DOUBT, NO_KEY)} <= reached
+
+
+def test_each_status_has_words_for_openapi() -> None:
+    """The statuses of the table, and no other."""
+    assert set(STATUS_TEXTS) == {row.status for row in (*STATUS_TABLE, IN_DOUBT, NO_KEY)}
 
 
 def _all_errors() -> list[type[XoxoError]]:
@@ -82,6 +88,7 @@ def test_doubt_never_reads_as_a_refusal(kind: type[XoxoError]) -> None:
                 (503, "no_funds"),
                 (503, "busy"),
                 (409, "out_of_stock"),
+                (409, "no_product"),
             }
             assert answer.body.retry_after_s or verdict_of(error).action == "person"
         error.po_number = None
@@ -115,6 +122,21 @@ def test_doubt_is_logged_as_a_warning(
     log_error(error)
     (record,) = caplog.records
     assert (record.levelno, record.__dict__["po_number"], record.__dict__["call_id"]) == (level, "PO-7", "")
+
+
+def test_the_log_has_no_words_of_the_vendor(caplog: pytest.LogCaptureFixture) -> None:
+    """Of an answer it has class, status and a known error id; of an error of ours the message."""
+    caplog.set_level(logging.DEBUG, "xoxo_async")
+    echo = errors.RefusedError("the code HUNTER-2 of ann@x.example", status=422, error_id="HUNTER-2", operation="other")
+    unknown = errors.OutcomeUnknownError("HUNTER-2", status=500, po_number="PO-7")
+    unknown.__cause__ = errors.ServerError("HUNTER-2", status=500)
+    for error in (echo, unknown, errors.ConfigError("this client is closed", operation="placeOrder")):
+        log_error(error)
+    assert [record.getMessage() for record in caplog.records] == [
+        "answered 502 outcome_unknown: RefusedError, HTTP 422, unlisted, other",
+        "answered 503 order_unknown: ServerError, HTTP 500, poNumber PO-7",
+        "answered 500 wrong_settings: ConfigError: this client is closed [placeOrder]",
+    ]
 
 
 def test_the_page_has_the_table_of_the_code() -> None:

@@ -3,15 +3,16 @@
 from typing import Any
 
 import pytest
-from litestar import Litestar, post
+from litestar import Litestar, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from tests.asgi import started
 from tests.unit.integrations.shop import KEY, KEYED, Deliveries, client_of, event_of
-from xoxo_async import XoxoClient, errors
+from xoxo_async import Order, XoxoClient, errors
 from xoxo_async.integrations.desk import OrderDesk
+from xoxo_async.integrations.http_status import STATUS_TEXTS
 from xoxo_async.integrations.litestar import ERROR_RESPONSES, XoxoPlugin, error_handlers, get_client, webhook
 from xoxo_async.integrations.webhook import MAX_BODY_BYTES
 from xoxo_async.sandbox import Sandbox
@@ -57,9 +58,24 @@ async def test_the_webhook_reads_back_with_the_client(xoxo_sandbox: Sandbox) -> 
 async def test_openapi_shows_the_answers(xoxo_sandbox: Sandbox) -> None:
     """Each status of an error has its body."""
     schema = app_of(xoxo_sandbox, Deliveries()).openapi_schema.to_schema()
-    assert {"404", "409", "422", "503"} <= set(schema["paths"]["/orders"]["post"]["responses"])
+    assert {str(status) for status in STATUS_TEXTS} <= set(schema["paths"]["/orders"]["post"]["responses"])
     assert "/hook" in schema["paths"]
     assert any(name.endswith("ErrorBody") for name in schema["components"]["schemas"])
+
+
+def test_openapi_describes_the_masks() -> None:
+    """A code is an object with a mask, and personal data is that or null."""
+
+    @get("/order")
+    async def read(xoxo: NamedDependency[XoxoClient]) -> Order:
+        return await xoxo.orders.get(order_id=1)
+
+    schemas = Litestar([read], plugins=[XoxoPlugin()]).openapi_schema.to_schema()["components"]["schemas"]
+    fields = {name.rpartition("_")[2]: schema.get("properties", {}) for name, schema in schemas.items()}
+    text = {"type": "string", "examples": ["****"]}
+    mask = {"type": "object", "properties": {"masked": text}, "required": ["masked"]}
+    assert fields["VoucherCode"]["pin"].items() >= mask.items()
+    assert fields["Order"]["orderMeta"] == {"oneOf": [mask, {"type": "null"}]}
 
 
 def test_an_app_without_a_client_says_so() -> None:

@@ -22,6 +22,7 @@ from xoxo_async.hooks import (
     Event,
     OrderInDoubt,
     Penalised,
+    TokenNotRenewed,
     TokenRenewed,
 )
 from xoxo_async.integrations.opentelemetry import OpenTelemetryHook
@@ -161,6 +162,7 @@ def test_metrics_tell_times_allowance_and_lines() -> None:
     for event in (
         *TWO_ATTEMPTS,
         TokenRenewed(expires_at=1_800_000_000.0),
+        TokenNotRenewed(error="AuthError", status=500),
         started(per_minute=100.0),
         LineSettled(row=1, lines=2, state="placed", evidence="answered_placed", attempts=1),
         LineDoubted(row=2, lines=1, state="unknown", evidence="outcome_lost", attempts=1),
@@ -177,6 +179,7 @@ def test_metrics_tell_times_allowance_and_lines() -> None:
     assert made["xoxo.client.penalties"] == [(order, 1)]
     assert made["xoxo.client.orders.in_doubt"] == [({}, 1)]
     assert made["xoxo.client.tokens.renewed"] == [({}, 1)]
+    assert made["xoxo.client.tokens.failed"] == [({"error.type": "AuthError"}, 1)]
     assert made["xoxo.client.token.expiry"] == [({}, 1_800_000_000)]
     assert made["xoxo.client.calls.active"] == [({}, 0)]
     assert made["xoxo.bulk.lines.moved"] == [({"xoxo.state": "placed"}, 2), ({"xoxo.state": "unknown"}, 1)]
@@ -184,3 +187,18 @@ def test_metrics_tell_times_allowance_and_lines() -> None:
     assert made["xoxo.bulk.runs"] == [({"error.type": "LedgerError"}, 1)]
     statuses = [found.get("http.response.status_code") for found, _ in made[HTTP_CLIENT_REQUEST_DURATION]]
     assert statuses == [429, None]
+
+
+def test_operations_without_end_are_not_kept() -> None:
+    """Of 2,000 operations of a caller's own fifty have a name in the metrics, and memory holds no more than 1,000."""
+    watch = Watch()
+    hook = hook_of(watch)
+    for number in range(2_000):
+        of = {"operation": f"own{number}", "call_id": f"a-{number}"}
+        hook(CallQueued(**of))
+        hook(AttemptStarted(**of, attempt=1, queued_s=0.0, method="GET", url=f"https://x.example/{number}"))
+        hook(AttemptEnded(**of, attempt=1, elapsed_s=0.1, method="GET", url=f"https://x.example/{number}", status=200))
+        hook(CallFinished(**of, attempts=1, elapsed_s=0.1))
+    assert len(watch.metrics()["xoxo.client.operation.duration"]) == 51
+    assert hook._meters is not None
+    assert max(len(hook._requests), len(hook._meters._kept)) <= 1_000

@@ -1,15 +1,26 @@
 """`integrations.prometheus`: what is counted, labels with few values, and a dashboard that asks for what there is."""
 
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
-from xoxo_async.hooks import AttemptEnded, AttemptStarted, CallFinished, CallQueued, Penalised, TokenRenewed
+from xoxo_async.hooks import (
+    AttemptEnded,
+    AttemptStarted,
+    CallFinished,
+    CallQueued,
+    Penalised,
+    TokenNotRenewed,
+    TokenRenewed,
+)
 from xoxo_async.integrations.prometheus import PrometheusHook
 
 DASHBOARD = Path(__file__).parents[3] / "docs" / "how-to" / "grafana-dashboard.json"
@@ -36,6 +47,7 @@ def test_a_call_is_counted_with_its_attempts(registry: CollectorRegistry) -> Non
         hook(AttemptEnded(**of, attempt=1, elapsed_s=0.2, method="POST", url=URL, status=status, error=error))
     hook(Penalised(**of, wait_s=60.0))
     hook(TokenRenewed(expires_at=1_800_000_000.0))
+    hook(TokenNotRenewed(error="AuthError", status=500))
     hook(CallFinished(**of, attempts=2, elapsed_s=3.0))
     assert value(registry, "xoxo_calls_active") == 0
     assert value(registry, "xoxo_call_seconds_count", operation="placeOrder", outcome="ok") == 1
@@ -46,6 +58,7 @@ def test_a_call_is_counted_with_its_attempts(registry: CollectorRegistry) -> Non
     assert value(registry, "xoxo_allowance_used_total", operation="placeOrder") == 2
     assert value(registry, "xoxo_allowance_per_minute", operation="placeOrder") == 100
     assert value(registry, "xoxo_penalties_total", operation="placeOrder") == 1
+    assert value(registry, "xoxo_tokens_failed_total", outcome="AuthError") == 1
     assert value(registry, "xoxo_token_expiry_timestamp_seconds") == 1_800_000_000
 
 
@@ -106,3 +119,25 @@ def test_a_missing_library_is_named_with_its_extra(module: str, missing: str, ex
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ImportError, match=rf"pip install 'xoxo-async\[{extra}\]'"):
         __import__(name)
+
+
+TWO_WORKERS = """
+import sys
+from xoxo_async.hooks import CallFinished, CallQueued
+from xoxo_async.integrations.prometheus import PrometheusHook
+
+hook, of = PrometheusHook(), {"operation": "placeOrder", "call_id": "a"}
+hook(CallQueued(**of))
+hook(CallFinished(**of, attempts=1, elapsed_s=0.1))
+"""
+
+
+def test_workers_share_their_metrics(tmp_path: Path) -> None:
+    """With PROMETHEUS_MULTIPROC_DIR, what two processes have counted is added up."""
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", TWO_WORKERS], env=environment, check=True)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(tmp_path))
+    assert value(registry, "xoxo_call_seconds_count", operation="placeOrder", outcome="ok") == 2
+    assert value(registry, "xoxo_calls_active") == 0

@@ -325,16 +325,20 @@ async def test_an_event_that_pairs_two_orders_is_ignored(callback: Callback, cap
     [
         errors.ServerError("down"),
         errors.RateLimitedError("slow"),
-        errors.NotFoundError("no such order", error_id="PLE10016"),
+        errors.NotFoundError("no order of ann@x.example", error_id="PLE10016"),
         errors.ConfigError("this client is closed"),
         errors.RefreshTokenDeadError("dead"),
     ],
 )
-async def test_a_failed_read_back_asks_for_another_post(callback: Callback, error: errors.XoxoError) -> None:
-    """The answer is 503, no unverified event is handed out, and nothing counts as known."""
+async def test_a_failed_read_back_asks_for_another_post(
+    callback: Callback, error: errors.XoxoError, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer is 503, no unverified event is handed out, nothing counts as known; the vendor's words are no log."""
     receiver, road = reading(error, callback)
     assert (await receiver.take(event())).status == 503
     assert callback.got == []
+    assert type(error).__name__ in caplog.text
+    assert "ann@" not in caplog.text
     road.answer = order()
     assert (await receiver.take(event())).status == 200
     assert len(callback.got) == 1

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from xoxo_async import Order, Secret, VoucherCode
+from xoxo_async.wire import Masked
 
 CODE, PIN, EMAIL = "HUNTER-TWO-ABCD", "7391", "jane@example.com"
 
@@ -15,6 +16,6 @@ def order() -> Order:
         order_total=Decimal("1E+3"),
         order_discount_="",
         vouchers=(voucher,),
-        order_meta={"email": EMAIL},
+        order_meta_=Masked({"email": EMAIL}),
         order_date_="2026-03-01 10:00:00",
     )

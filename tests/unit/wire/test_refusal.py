@@ -274,3 +274,10 @@ def test_rate_limit_words_outweigh_an_unknown_id() -> None:
     for error_id in ("PLE10011", "PLE10004", "PLE10024"):
         error = _recognise({"errorId": error_id, **words}, 429)
         assert (error.effect, error.retryable) == ("possible", False)
+
+
+def test_a_message_shows_no_e_mail_address() -> None:
+    """A server may name the receiver in its refusal; the message has its other words."""
+    body = {"code": 422, "errorId": "PLE10001", "errorInfo": "receiver <ann.lee@shop.example> is blocked, ann@x too"}
+    shown = str(recognise(msgspec.json.encode(body), 422))
+    assert "receiver <***> is blocked, *** too" in shown

@@ -12,6 +12,10 @@ from contextlib import closing
 import msgspec
 import pytest
 
+from xoxo_async.services.links import EmailRequest
+from xoxo_async.services.orders.details import TopUpDetails
+from xoxo_async.services.orders.requests import place_order
+from xoxo_async.services.points import PointsRecipient
 from xoxo_async.wire import Masked, RawReply, Secret, hide
 from xoxo_async.wire.secrets import mask
 
@@ -114,3 +118,23 @@ def test_a_code_shows_at_most_its_last_four_characters(code: str, shown: str) ->
     """Short codes, PINs and links show nothing at all; long codes their end; --reveal everything."""
     assert mask(code) == shown
     assert mask(code, reveal=True) == code
+
+
+def test_a_private_struct_shows_no_person() -> None:
+    """Its repr has the fields that are given, with data of people masked: an error report prints variables."""
+    order = place_order(
+        product_id=7,
+        denomination=5,
+        po_number="A",
+        email="ann@x.example",
+        details=TopUpDetails(phone_code="+91", phone_number="9000"),
+    )
+    assert repr(order) == (
+        "PlaceOrder(product_id=7, quantity=1, denomination=Decimal('5'), po_number='A', email=****, "
+        "notify_receiver_email=0, notify_admin_email=0, perform_operator_validation=0, user_meta=****)"
+    )
+    recipients = [
+        PointsRecipient(name="Ann", email="ann@x.example", amount=5),
+        EmailRequest(campaign_id=1, email_ids="ann@x.example", link_expiry="x"),
+    ]
+    assert "Ann" not in repr(recipients).replace("ann@", "Ann")

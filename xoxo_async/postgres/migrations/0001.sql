@@ -223,6 +223,9 @@ DECLARE
     v_last bigint;
     v_epoch bigint;
 BEGIN
+    -- A reservation that a crash forgets harms nobody: nothing is sent before the write that arms its lines, which is
+    -- durable and needs the claim. Waiting for the disk here would hold the job's row, for which other workers wait.
+    PERFORM set_config('synchronous_commit', 'off', true);
     SELECT EXISTS (SELECT FROM xoxo.worker AS w WHERE w.id = p_worker AND w.lease_until > clock_timestamp()) INTO v_alive;
     SELECT j.* INTO v_job FROM xoxo.job AS j WHERE j.id = p_job FOR NO KEY UPDATE;
     -- After a restored backup, lines may have been sent that are planned here: they are looked up first.

@@ -1,9 +1,11 @@
 """The requests about the account."""
 
 from datetime import date
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
+
+from xoxo_async.wire.secrets import Private
 
 __all__ = [
     "NoArguments",
@@ -20,7 +22,7 @@ Otp = Literal["primary_email", "primary_phone", "alternate_email", "none"]
 """The address or phone to which the storefront sends its one-time password."""
 
 
-class StorefrontEmail(msgspec.Struct, frozen=True):
+class StorefrontEmail(Private, frozen=True):
     """The e-mail address that the storefront shows at checkout.
 
     Attributes:
@@ -30,13 +32,15 @@ class StorefrontEmail(msgspec.Struct, frozen=True):
         support_alternate: Whether the user may add another one.
     """
 
+    personal: ClassVar[frozenset[str]] = frozenset({"default_value"})
+
     default_value: str
     editable: bool = False
     hidden: bool = False
     support_alternate: bool = False
 
 
-class StorefrontPhone(msgspec.Struct, frozen=True):
+class StorefrontPhone(Private, frozen=True):
     """The phone that the storefront shows at checkout.
 
     Attributes:
@@ -46,21 +50,27 @@ class StorefrontPhone(msgspec.Struct, frozen=True):
         hidden: Whether the storefront hides it from the user.
     """
 
+    personal: ClassVar[frozenset[str]] = frozenset({"default_value"})
+
     default_value: str
     phone_code: str
     editable: bool = False
     hidden: bool = False
 
 
-class UserTokenRequest(msgspec.Struct, frozen=True):
+class UserTokenRequest(Private, frozen=True):
     """The request of createUserToken."""
+
+    personal: ClassVar[frozenset[str]] = frozenset({"user_input"})
 
     user_input: str
     scope: str
 
 
-class UserDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class UserDetails(Private, frozen=True, kw_only=True, omit_defaults=True):
     """The user who logs in to the storefront. The wire calls this block `tpd` (wire documentation § 4.12)."""
+
+    personal: ClassVar[frozenset[str]] = frozenset({"auth_token"})
 
     auth_token: str
     unique_id: str
@@ -68,12 +78,11 @@ class UserDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     phone: StorefrontPhone | None = None
     otp: str
 
-    def __repr__(self) -> str:
-        return f"UserDetails(unique_id={self.unique_id!r}, otp={self.otp!r}, ...)"
 
-
-class StorefrontRequest(msgspec.Struct, frozen=True):
+class StorefrontRequest(Private, frozen=True):
     """The request of the storefront login."""
+
+    personal: ClassVar[frozenset[str]] = frozenset({"user_input"})
 
     user_input: str
     tpd: UserDetails

@@ -11,7 +11,7 @@ import msgspec
 from xoxo_async.errors import DecodeError
 from xoxo_async.wire.enums import ValueType
 from xoxo_async.wire.replies import Part, Reply
-from xoxo_async.wire.scalars import parse_date, parse_datetime, to_decimal
+from xoxo_async.wire.scalars import parse_date, parse_datetime, to_decimal, to_text
 from xoxo_async.wire.secrets import Masked, Secret
 from xoxo_async.wire.tolerant import fit
 from xoxo_async.wire.untyped import read_untyped
@@ -260,7 +260,6 @@ class MobileOperator(Reply, frozen=True, kw_only=True, rename="camel"):
     Attributes:
         status: `success` or `failure`, or 1.
         message: The vendor's text.
-        phone: The phone number.
         is_active: Whether the number is in use.
         country_code: The country; the second set of fields alone has it.
     """
@@ -269,13 +268,18 @@ class MobileOperator(Reply, frozen=True, kw_only=True, rename="camel"):
 
     status: Any = None
     message: str | None = None
-    phone: str | None = None
     is_active: bool | None = msgspec.field(default=None, name="is_active")
     country_code: str | None = None
     network_operator_: str | None = msgspec.field(default=None, name="network_operator")
     operator_: str | None = msgspec.field(default=None, name="operator")
+    phone_: Masked | None = msgspec.field(default=None, name="phone")
     parent_product_id_: int | None = msgspec.field(default=None, name="parentProductId")
     product_id_: int | None = msgspec.field(default=None, name="productId")
+
+    @property
+    def phone(self) -> str | None:
+        """The phone number."""
+        return to_text(self.phone_)
 
     @property
     def network_operator(self) -> str | None:

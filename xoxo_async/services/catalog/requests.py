@@ -1,12 +1,13 @@
 """The catalog's requests, and the checks of their arguments."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, TypedDict, Unpack, get_args
+from typing import ClassVar, Final, Literal, TypedDict, Unpack, get_args
 
 import msgspec
 
 from xoxo_async.errors import ArgumentError
 from xoxo_async.services import checks
+from xoxo_async.wire.secrets import Private
 
 __all__ = [
     "CatalogFilters",
@@ -87,8 +88,10 @@ class VouchersRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     parent_product_id: int | None = None
 
 
-class MobileRequest(msgspec.Struct, frozen=True):
+class MobileRequest(Private, frozen=True):
     """The request of lookupMobileNumber."""
+
+    personal: ClassVar[frozenset[str]] = frozenset({"mobile_number"})
 
     mobile_number: str
 

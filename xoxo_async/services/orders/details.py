@@ -1,13 +1,14 @@
 """What some product categories need besides an order's own fields: one struct for each category."""
 
 from datetime import date
+from typing import ClassVar
 
-import msgspec
+from xoxo_async.wire.secrets import Private
 
 __all__ = ["AirmilesDetails", "Details", "LoungeDetails", "ShippingDetails", "TopUpDetails"]
 
 
-class LoungeDetails(msgspec.Struct, frozen=True, kw_only=True):
+class LoungeDetails(Private, frozen=True, kw_only=True):
     """The traveller, for airport lounge products.
 
     Attributes:
@@ -16,22 +17,26 @@ class LoungeDetails(msgspec.Struct, frozen=True, kw_only=True):
         flight_departure_date: The day of the flight.
     """
 
+    personal: ClassVar[frozenset[str]] = frozenset({"first_name", "last_name"})
+
     first_name: str
     last_name: str
     flight_departure_date: date
 
 
-class AirmilesDetails(msgspec.Struct, frozen=True, kw_only=True):
+class AirmilesDetails(Private, frozen=True, kw_only=True):
     """The account that the miles go to.
 
     Attributes:
         loyalty_member_id: The member's number in the airline's programme.
     """
 
+    personal: ClassVar[frozenset[str]] = frozenset({"loyalty_member_id"})
+
     loyalty_member_id: str
 
 
-class TopUpDetails(msgspec.Struct, frozen=True, kw_only=True):
+class TopUpDetails(Private, frozen=True, kw_only=True):
     """The phone that is topped up.
 
     Attributes:
@@ -40,12 +45,14 @@ class TopUpDetails(msgspec.Struct, frozen=True, kw_only=True):
         validate_operator: Have the vendor check that the number belongs to the product's operator.
     """
 
+    personal: ClassVar[frozenset[str]] = frozenset({"phone_number"})
+
     phone_code: str
     phone_number: str
     validate_operator: bool = False
 
 
-class ShippingDetails(msgspec.Struct, frozen=True, kw_only=True):
+class ShippingDetails(Private, frozen=True, kw_only=True):
     """The address that merchandise is sent to.
 
     Attributes:
@@ -60,6 +67,10 @@ class ShippingDetails(msgspec.Struct, frozen=True, kw_only=True):
         company: The company; may be empty.
         address2: A second address line; may be empty.
     """
+
+    personal: ClassVar[frozenset[str]] = frozenset(
+        {"first_name", "last_name", "contact_no", "address1", "address2", "city", "state", "postcode", "company"}
+    )
 
     first_name: str
     last_name: str

@@ -9,8 +9,8 @@ import msgspec
 from xoxo_async.errors import DecodeError
 from xoxo_async.wire.enums import DeliveryStatus, OrderStatus, VoucherType
 from xoxo_async.wire.replies import Part, Reply
-from xoxo_async.wire.scalars import parse_date, parse_datetime, to_decimal
-from xoxo_async.wire.secrets import Secret
+from xoxo_async.wire.scalars import parse_date, parse_datetime, to_decimal, to_text
+from xoxo_async.wire.secrets import Masked, Secret
 from xoxo_async.wire.untyped import extra_fields, read_untyped
 
 __all__ = ["Order", "OrderProduct", "OrderSummary", "VoucherCode", "VoucherDetail", "meta_of"]
@@ -105,8 +105,6 @@ class Order(Reply, frozen=True, kw_only=True, rename="camel"):
         currency_value: The exchange rate used.
         quantity: Pieces.
         tag: The tag it was placed with.
-        order_meta: The vendor's echo of e-mail, contact and the like.
-        shipping_details: The address of merchandise; all blank for other orders.
         raw_order_total: The price, unrounded.
         vouchers: The codes; empty while delivery is pending, and for merchandise and top-ups.
         voucher_details: Its products.
@@ -127,8 +125,8 @@ class Order(Reply, frozen=True, kw_only=True, rename="camel"):
     tag: str | None = None
     vouchers: tuple[VoucherCode, ...] = ()
     voucher_details: tuple[VoucherDetail, ...] = ()
-    order_meta: Any = None
-    shipping_details: Any = None
+    order_meta_: Masked | None = msgspec.field(default=None, name="orderMeta")
+    shipping_details_: Masked | None = msgspec.field(default=None, name="shippingDetails")
     # These are strings in most replies, often blank, and numbers in older ones (wire documentation § 4.4). A property
     # reads them on demand, so that the usual reply decodes in one pass.
     order_discount_: Any = msgspec.field(default=None, name="orderDiscount")
@@ -136,6 +134,16 @@ class Order(Reply, frozen=True, kw_only=True, rename="camel"):
     discount_percent_: Any = msgspec.field(default=None, name="discountPercent")
     order_date_: Any = msgspec.field(default=None, name="orderDate")
     delivery_date_: Any = msgspec.field(default=None, name="deliveryDate")
+
+    @property
+    def order_meta(self) -> Any:
+        """The vendor's echo of e-mail, contact and the like."""
+        return None if self.order_meta_ is None else self.order_meta_.reveal()
+
+    @property
+    def shipping_details(self) -> Any:
+        """The address of merchandise; all blank for other orders."""
+        return None if self.shipping_details_ is None else self.shipping_details_.reveal()
 
     @property
     def order_discount(self) -> Decimal | None:
@@ -223,14 +231,24 @@ class OrderProduct(Part, frozen=True, kw_only=True, rename="camel"):
 
     product_id: int | None = None
     product_name: str | None = None
-    receiver_mobile_number: str | None = None
-    receiver_email: str | None = None
     price: Decimal | None = None
     quantity: int | None = None
     order_product_status: DeliveryStatus = DeliveryStatus.NONE
     currency: str | None = None
     tracking_id: str | None = None
     tracking_link: str | None = None
+    receiver_mobile_number_: Masked | None = msgspec.field(default=None, name="receiverMobileNumber")
+    receiver_email_: Masked | None = msgspec.field(default=None, name="receiverEmail")
+
+    @property
+    def receiver_mobile_number(self) -> str | None:
+        """The receiver's phone."""
+        return to_text(self.receiver_mobile_number_)
+
+    @property
+    def receiver_email(self) -> str | None:
+        """The receiver's e-mail address."""
+        return to_text(self.receiver_email_)
 
 
 class OrderSummary(Part, frozen=True, kw_only=True, rename="camel"):
@@ -240,7 +258,6 @@ class OrderSummary(Part, frozen=True, kw_only=True, rename="camel"):
 
     order_id: int
     po_number: str | None = None
-    email: str | None = None
     tag: str | None = None
     delivery_status: DeliveryStatus = DeliveryStatus.NONE
     order_total: Decimal | None = None
@@ -253,7 +270,13 @@ class OrderSummary(Part, frozen=True, kw_only=True, rename="camel"):
     currency_value: Decimal | None = None
     products: tuple[OrderProduct, ...] = ()
     voucher_details: tuple[VoucherDetail, ...] = ()
+    email_: Masked | None = msgspec.field(default=None, name="email")
     order_date_: Any = msgspec.field(default=None, name="orderDate")
+
+    @property
+    def email(self) -> str | None:
+        """The receiver's e-mail address."""
+        return to_text(self.email_)
 
     @property
     def order_date(self) -> datetime | None:

@@ -52,6 +52,22 @@ def test_an_odd_text_stays_a_text(text: str, spelled: str) -> None:
     assert cells(text) == [("A7", "1", spelled)]
 
 
+@pytest.mark.parametrize(
+    ("texts", "odd"),
+    [
+        (("a", "", ""), 0),
+        (("", "", "b c"), 0),
+        (("नमस्ते", "", "x"), 0),
+        (("a ", "", "x"), 2),
+        (("\u00a0a", "", "x"), 2),
+        (("_x", "", "_x00"), 0),
+    ],
+)
+def test_only_a_blank_at_an_end_is_odd(texts: tuple[str, str, str], odd: int) -> None:
+    """An empty cell is none: its neighbours are written the fast way, and not each with the mark that keeps blanks."""
+    assert ROWS.row(7, texts).count("preserve") == odd
+
+
 def test_a_text_is_not_cut() -> None:
     """A cell holds 32,767 characters, and a code that lacks its end is worth nothing."""
     assert len(cells("x" * 32_767)[0][2]) == 32_767

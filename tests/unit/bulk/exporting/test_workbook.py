@@ -90,6 +90,17 @@ def test_full_sheets_have_successors(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert all('state="frozen"' in part for part in parts)
 
 
+def test_a_sheet_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of a workbook has less than 2 GB: a sheet with more goes on in the next one, and no row is lost."""
+    monkeypatch.setattr(workbook, "_MOST_BYTES", 5_000)
+    monkeypatch.setattr(workbook, "_AT_ONCE", 1_000)
+    sheets = make(tmp_path / "c.xlsx", [with_code(str(number)) for number in range(40)])
+    names = [name for name in sheets if name.startswith("codes")]
+    assert len(names) > 2
+    code = sheets["codes"][0].index("code")
+    assert [cells[code] for name in names for cells in sheets[name][1:]] == [str(number) for number in range(40)]
+
+
 def test_a_failure_leaves_nothing_open(tmp_path: Path) -> None:
     """The error comes through, and no temporary file stays."""
 

@@ -102,7 +102,17 @@ def test_spellings_that_look_different_differ(key: str, other: str) -> None:
     assert folded(key) != folded(other)
 
 
-@given(st.text(max_size=80), st.text(min_size=1, max_size=300))
+KEYS = st.text(min_size=1, max_size=300).filter(str.strip)
+
+
+@pytest.mark.parametrize("key", ["", "  ", "\t", "\udcff"], ids=["empty", "blanks", "tab", "half a character"])
+def test_a_po_number_needs_a_key(key: str) -> None:
+    """Otherwise all claims of a user that come without a key would be one order."""
+    with pytest.raises(errors.ArgumentError, match="the key of an order"):
+        derive_po_number("claims of ann", key)
+
+
+@given(st.text(max_size=80), KEYS)
 def test_a_po_number_is_plain_short_and_stable(job: str, key: str) -> None:
     """It has at most 100 plain characters, and it is the same for the same job and key."""
     po_number = derive_po_number(job, key)
@@ -110,7 +120,7 @@ def test_a_po_number_is_plain_short_and_stable(job: str, key: str) -> None:
     assert po_number == derive_po_number(job, key)
 
 
-@given(st.tuples(st.text(max_size=5), st.text(max_size=5)), st.tuples(st.text(max_size=5), st.text(max_size=5)))
+@given(st.tuples(st.text(max_size=5), KEYS), st.tuples(st.text(max_size=5), KEYS))
 def test_two_rows_never_share_a_po_number(one: tuple[str, str], other: tuple[str, str]) -> None:
     """Two pairs of job and key get two poNumbers, even where they read the same when joined."""
     assert (derive_po_number(*one) == derive_po_number(*other)) == (one == other)

@@ -19,7 +19,7 @@ from xoxo_async.errors import (
     OutcomeUnknownError,
 )
 from xoxo_async.services.orders import Order, OrderService, OrderSummary, TopUpDetails, VoucherCode, VoucherDetail
-from xoxo_async.wire import RawReply, Secret
+from xoxo_async.wire import Masked, RawReply, Secret
 from xoxo_async.wire.replies import keep_answer
 
 pytestmark = pytest.mark.anyio
@@ -169,10 +169,10 @@ async def test_an_error_without_effect_is_not_looked_up(road: Any, clock: Clock,
         {"vouchers": (VoucherCode(product_id=32, voucher_code_=Secret("HUNTER-2")),)},
         {"voucher_details": (VoucherDetail(denomination=Decimal(50)),)},
         {"quantity": 2},
-        {"order_meta": {"email": "john@x.example"}},
-        {"order_meta": {"contact": "+91-9000000002"}},
+        {"order_meta_": Masked({"email": "john@x.example"})},
+        {"order_meta_": Masked({"contact": "+91-9000000002"})},
         {"tag": "B"},
-        {"order_meta": {"userMeta": {"topupPhoneNumber": "9000000002"}}},
+        {"order_meta_": Masked({"userMeta": {"topupPhoneNumber": "9000000002"}})},
     ],
     ids=["product", "denomination", "quantity", "e-mail", "contact", "tag", "top-up"],
 )

@@ -141,6 +141,7 @@ class Claiming:
                     moment.now,
                     most_committed([(request.budget, request.lines) for request in requests], funds),
                     running=True,
+                    reserved=reserved.epoch,
                 ),
             )
         except RefusedWriteError as refused:

@@ -206,10 +206,17 @@ def statement_of(parts: tuple[tuple[str, int], ...]) -> str:
         elif part == "claimed":
             checks += [_wait_for_locks("0")] if brief else []
             checks.append(f"WHEN NOT {_ALIVE} THEN {_no(Why.LEASE)}")
+            checks.append(f"WHEN NOT {_reserved(first + 5)} THEN {_no(Why.LINE)}")
             checks.append(f"WHEN NOT EXISTS (SELECT FROM {part}) THEN {_no(Why.JOB)}")
         first += width
     types = "$1::integer, $2::integer, $3::bigint, $4::double precision, $5::text"
     return f"WITH {', '.join(queries)} SELECT CASE {' '.join(checks)} ELSE 0 END, {types}"
+
+
+def _reserved(epoch: int) -> str:
+    # Without its claim, nobody would find the lines when this worker dies. A server that crashed may have forgotten it.
+    claim = f"SELECT FROM xoxo.claim WHERE epoch = ${epoch}::bigint AND worker = $3::bigint"
+    return f"(${epoch}::bigint IS NULL OR EXISTS ({claim}))"
 
 
 def _no(why: Why) -> str:

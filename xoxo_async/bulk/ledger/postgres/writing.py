@@ -43,11 +43,13 @@ class Guard(NamedTuple):
         most: The most that the job may have committed before this claim, in ten-thousandths; None is no bound. Another
             worker may have claimed since this one has read what is committed: together they never overspend.
         running: Whether the job must not be paused.
+        reserved: The epoch under which the lines are reserved, if they are: its claim must be there.
     """
 
     slot: float
     most: int | None
     running: bool = False
+    reserved: int | None = None
 
 
 class Write(NamedTuple):
@@ -156,7 +158,8 @@ def _parts(what: Write, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[t
         parts.append(("marked", _columns(what.marks)))
     spent = (0, 0) if what.currency is None else spent_by(ends, what.currency)
     if what.guard is not None:
-        parts.append(("claimed", [*spent, f"{what.guard.slot}", what.guard.most, what.guard.running]))
+        slot, *rest = what.guard
+        parts.append(("claimed", [*spent, f"{slot}", *rest]))
     elif any(spent) or (what.currency is not None and any(_in_doubt(line, what.currency) for _, line in ends)):
         parts.append(("spent", list(spent)))
     if what.back:

@@ -63,6 +63,7 @@ __all__ = ["SqliteLedger"]
 T = TypeVar("T")
 
 _READ_CHUNK: Final = 500
+_PLACED: Final = LineState.PLACED
 
 
 class SqliteLedger:
@@ -702,8 +703,9 @@ class _Open(NamedTuple):
 def _with_codes(connection: sqlite3.Connection, lines: list[LedgerLine], box: CodeBox | None) -> list[LedgerLine]:
     if box is None:
         return lines
-    stored = read_codes(connection, [line.seq for line in lines if line.state is LineState.PLACED])
-    return [
-        msgspec.structs.replace(line, codes=box.open(stored[line.seq], line.seq)) if line.seq in stored else line
-        for line in lines
-    ]
+    stored = read_codes(connection, [line.seq for line in lines if line.state is _PLACED])
+    for line in lines:
+        if (codes := stored.get(line.seq)) is not None:
+            # The line was made here, and nobody has it yet: a copy of its fields takes four times as long.
+            msgspec.structs.force_setattr(line, "codes", box.open(codes, line.seq))
+    return lines

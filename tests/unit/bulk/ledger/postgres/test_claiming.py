@@ -189,3 +189,45 @@ async def test_claims_pass_over_lines_that_are_not_planned(database: str, wanted
         while lines := await ledger.claim(wanted):
             taken += [line.key for line in lines]
         assert taken == [f"k{number}" for number in (1, 2, *range(80, 99))]
+
+
+async def test_a_forgotten_reservation_arms_nothing(database: str, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that crashed may have lost the claim: armed without it, the lines of a dead worker were never found."""
+    first, _ = pair
+
+    async def forget(_writer: Any) -> None:
+        async with connected(database) as connection:
+            await connection.execute("DELETE FROM xoxo.claim")
+            await connection.execute("UPDATE xoxo.job SET frontier = 0")
+
+    before(monkeypatch, "WITH moved", forget)
+    armed = {line.seq for line in await first.claim(4)}
+    async with connected(database) as connection:
+        claimed = await connection.fetch("SELECT unnest(seqs) AS seq FROM xoxo.claim")
+    assert armed == {row["seq"] for row in claimed}
+    assert len(armed) == 4
+
+
+# What a statement sets counts when its transaction is committed, so a deferred trigger looks at that moment.
+_WATCH = """
+CREATE TABLE public.seen (what text, setting text);
+CREATE FUNCTION public.look() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.seen VALUES (TG_TABLE_NAME, current_setting('synchronous_commit'));
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER look AFTER INSERT ON xoxo.claim DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION public.look();
+CREATE CONSTRAINT TRIGGER look AFTER INSERT ON xoxo.journal DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION public.look();
+"""
+
+
+async def test_only_a_reservation_is_not_synced(database: str, pair: Pair) -> None:
+    """The intent to send is on disk before a claim returns. What was only reserved may be forgotten."""
+    async with connected(database) as connection:
+        await connection.execute(_WATCH)
+        (line, *_) = await pair[0].claim(1)
+        await pair[0].record([placed(line)])
+        seen = await connection.fetch("SELECT what, setting FROM public.seen")
+    assert [tuple(row) for row in seen] == [("claim", "off"), ("journal", "on"), ("journal", "on")]
