@@ -55,7 +55,9 @@ def _once(modules: str, bytecode: str) -> tuple[float, float]:
 def _run(command: list[str], bytecode: str) -> tuple[float, float]:
     """Run a command from its start to its end, and return its CPU and wall time."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=_environment(bytecode))
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_environment(bytecode)
+    )
     _, status, used = os.wait4(process.pid, 0)
     wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -1,12 +1,15 @@
 """Whose a ledger is: its job, its account and its address; what belongs to others is refused."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from xoxo_async.errors import LedgerError
 
-__all__ = ["Identity", "Owner", "check_identity", "check_job"]
+__all__ = ["OWN_SANDBOX", "Identity", "Owner", "check_identity", "check_job", "is_own_sandbox"]
+
+OWN_SANDBOX: Final = "sandbox"
+"""The address that a ledger stores for a sandbox that keeps its books beside it: the port differs each time."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -21,6 +24,15 @@ class Identity(msgspec.Struct, frozen=True):
 
     address: str
     account: str
+
+
+def is_own_sandbox(identity: Identity | None) -> bool:
+    """Return whether the orders of a ledger are in a sandbox of its own.
+
+    Args:
+        identity: The ledger's; None before it has one.
+    """
+    return identity is not None and identity.address == OWN_SANDBOX
 
 
 class Owner(NamedTuple):

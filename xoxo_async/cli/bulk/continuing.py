@@ -37,10 +37,10 @@ async def continue_ledger(ledger: "Ledger", where: "LedgerAddress", action: str,
         action: `resume` or `reconcile`.
         more: Flags that it needs besides.
     """
-    from xoxo_async.bulk.identity import is_of_own_sandbox
+    from xoxo_async.bulk.ledger.owners import is_own_sandbox
 
     kept = await ledger.get_fact(SETTINGS)
-    flags = _DECODER.decode(kept)[action] if kept else ["--sandbox"] if is_of_own_sandbox(ledger) else []
+    flags = _DECODER.decode(kept)[action] if kept else ["--sandbox"] if is_own_sandbox(ledger.identity) else []
     return command_line("bulk", action, "--ledger", where.argument, *flags, *more)
 
 
