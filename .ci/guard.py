@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import bench_hooks  # noqa: E402 - a script, found by the path above
 import instructions  # noqa: E402
 from placers import MSGSPEC, SDK, BareMsgspec, Placer, Sdk, place_many  # noqa: E402
-from rounds import AGAIN, band, ratio, take_turns  # noqa: E402
+from rounds import AGAIN, ratio, take_turns  # noqa: E402
 from stub import stub_server  # noqa: E402
 
 HOOKED: Final = f"{SDK}, a hook"
@@ -78,14 +78,14 @@ def count() -> Measured:
 
         def solo(script: str, name: str) -> float:
             argv = [str(benchmarks / script), "--url", url, "--solo", name, "--orders"]
-            return instructions.per_operation(argv, 600)
+            return instructions.per_operation(argv, 1000)
 
         base, again = solo("bench_dispatch.py", MSGSPEC), solo("bench_dispatch.py", MSGSPEC)
         place, hooked = solo("bench_dispatch.py", SDK), solo("bench_hooks.py", bench_hooks.IDLE)
     return Measured({SDK: place / base, HOOKED: hooked / base}, abs(again / base - 1))
 
 
-def clock(orders: int = 1000, rounds: int = 15) -> Measured:
+def clock(orders: int = 500, rounds: int = 31) -> Measured:
     """Measure CPU time, in interleaved rounds."""
     placers: dict[str, Placer] = {
         MSGSPEC: BareMsgspec(),
@@ -107,7 +107,7 @@ def clock(orders: int = 1000, rounds: int = 15) -> Measured:
                 await placer.close()
         base = series[MSGSPEC]
         ratios = {name: ratio(series[name], base).median for name in GUARDED}
-        return Measured(ratios, band(ratio(series[MSGSPEC + AGAIN], base)))
+        return Measured(ratios, abs(ratio(series[MSGSPEC + AGAIN], base).median - 1))
 
     with stub_server() as url:
         return asyncio.run(measure(url))

@@ -19,6 +19,8 @@ EXPECTED = {
     "bench_import.py",
     "bench_memory.py",
     "bench_token.py",
+    "bench_waiting.py",
+    "bench_web.py",
     "bench_workbook.py",
 }
 
