@@ -13,7 +13,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(-(-5 * len(os.sched_getaffinit
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster fast test exhaustive mutants coverage lint types lowest newest pythons wheel image dist lock bench bench-peers bench-report site docs clean
+.PHONY: help demo demo-cluster fast test exhaustive mutants coverage lint types lowest newest pythons guard wheel image dist lock bench bench-peers bench-report site docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -88,6 +88,9 @@ newest:  ## run the tests of the network under the newest aiohttp
 
 pythons:  ## run the tests under Python 3.11 and 3.13, those that are to be had
 	.ci/pythons 3.11 3.13
+
+guard: $(STAMP)  ## an order costs what it did: instructions, or CPU time, beside a hand-written one; two minutes
+	$(BIN)/python .ci/guard.py
 
 wheel: dist  ## install the built wheel in a venv of its own, and run its command
 	.ci/wheel

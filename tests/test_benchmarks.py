@@ -20,6 +20,8 @@ EXPECTED = {
     "bench_memory.py",
     "bench_million.py",
     "bench_token.py",
+    "bench_waiting.py",
+    "bench_web.py",
     "bench_workbook.py",
 }
 

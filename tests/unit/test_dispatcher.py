@@ -5,12 +5,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
+from types import SimpleNamespace
 
 import anyio
 import msgspec
 import pytest
 
-from xoxo_async import EffectClass, Layout, Operation, RateLimits, RetryPolicy, SuccessFlag, Timeouts, errors
+from xoxo_async import EffectClass, Layout, Operation, RateLimits, RetryPolicy, SuccessFlag, Timeouts, errors, pacing
 from xoxo_async.calls import Calls
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.hooks import AttemptEnded, AttemptFailed, AttemptStarted, CallFinished, CallQueued, Event, Penalised
@@ -301,7 +302,7 @@ async def test_money_takes_a_slot_only_while_its_answer_can_still_come(
     async def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    monkeypatch.setattr(anyio, "sleep", sleep)
+    monkeypatch.setattr(pacing, "asyncio", SimpleNamespace(sleep=sleep))
     session = PlayedBack(FINE)
     pacer = Pacer(RateLimits(other=60), clock=lambda: now[0])
     timeouts = Timeouts(order_s=3, read_s=2, call_s=10)

@@ -14,10 +14,7 @@ from xoxo_async.bulk.running.evidence import mismatch
 from xoxo_async.errors import ConfigError, LedgerConflictError, NotFoundError
 from xoxo_async.network import is_loopback
 
-__all__ = ["OWN_SANDBOX", "check_identity", "compare_identity", "identity_of", "is_of_own_sandbox"]
-
-OWN_SANDBOX: Final = "sandbox"
-"""The address that a ledger stores for a sandbox that keeps its books beside it: the port differs each time."""
+__all__ = ["check_identity", "compare_identity", "identity_of"]
 
 
 class AccountClient(Protocol):
@@ -50,15 +47,6 @@ def identity_of(client: AccountClient, address: str = "") -> Identity:
         address: The name of the server, instead of the client's base URL.
     """
     return Identity(address or _normal(client.base_url), client.account_fingerprint)
-
-
-def is_of_own_sandbox(ledger: Ledger) -> bool:
-    """Return whether the orders of a ledger are in a sandbox of its own.
-
-    Args:
-        ledger: The ledger.
-    """
-    return ledger.identity is not None and ledger.identity.address == OWN_SANDBOX
 
 
 def _normal(base_url: str) -> str:

@@ -1,10 +1,15 @@
 """Whose a ledger is: its job, its account and its address; what belongs to others is refused."""
 
+from typing import Final
+
 import msgspec
 
 from xoxo_async.errors import LedgerError
 
-__all__ = ["Identity", "check_identity", "check_job"]
+__all__ = ["OWN_SANDBOX", "Identity", "check_identity", "check_job", "is_own_sandbox"]
+
+OWN_SANDBOX: Final = "sandbox"
+"""The address that a ledger stores for a sandbox that keeps its books beside it: the port differs each time."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -19,6 +24,15 @@ class Identity(msgspec.Struct, frozen=True):
 
     address: str
     account: str
+
+
+def is_own_sandbox(identity: Identity | None) -> bool:
+    """Return whether the orders of a ledger are in a sandbox of its own.
+
+    Args:
+        identity: The ledger's; None before it has one.
+    """
+    return identity is not None and identity.address == OWN_SANDBOX
 
 
 def check_job(ledger_job: str | None, job: str) -> None:

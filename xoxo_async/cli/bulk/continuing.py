@@ -38,10 +38,10 @@ async def continue_ledger(ledger: "Ledger", where: "LedgerAddress", action: str,
         action: `resume` or `reconcile`. A job of points or links has one command, which does both.
         more: Flags that it needs besides.
     """
-    from xoxo_async.bulk.identity import is_of_own_sandbox
+    from xoxo_async.bulk.ledger.owners import is_own_sandbox
 
     kept = await ledger.get_fact(SETTINGS)
-    flags = _DECODER.decode(kept)[action] if kept else ["--sandbox"] if is_of_own_sandbox(ledger) else []
+    flags = _DECODER.decode(kept)[action] if kept else ["--sandbox"] if is_own_sandbox(ledger.identity) else []
     kind = ledger.kind
     words = ["bulk", action] if kind is None or kind is JobKind.ORDERS else kind.command.split()[1:]
     return command_line(*words, "--ledger", where.argument, *flags, *more)
