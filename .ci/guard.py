@@ -5,8 +5,8 @@
     python .ci/guard.py --cpu      # count no instructions, as where valgrind is not installed
 
 Each figure is a ratio to aiohttp and msgspec written by hand, which runs beside it: a slower machine, another Python or
-another aiohttp changes both. Instructions are counted by callgrind, and repeat to some two percent. Without valgrind it is
-CPU time: medians of interleaved rounds.
+another aiohttp changes both. Instructions are counted by callgrind, and repeat to some two percent. Without valgrind it
+is CPU time: medians of interleaved rounds.
 
 The baseline also runs against itself. Where that shows a difference of more than half a step, the machine is too busy
 to judge on. What fails, or cannot be judged, is measured again: a busy moment passes, a step stays.
