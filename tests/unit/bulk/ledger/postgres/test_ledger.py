@@ -20,7 +20,7 @@ from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LineState
 from xoxo_async.bulk.ledger.postgres import claiming, columns, leases, records, statements
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
-from xoxo_async.errors import BudgetError, LedgerConflictError, LedgerError
+from xoxo_async.errors import BudgetError, LedgerConflictError
 
 pytestmark = pytest.mark.anyio
 
