@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.unit.bulk.ledger.conformance.test_overview import proof, wish
 from tests.unit.bulk.ledger.ledgers import each
+from tests.unit.bulk.ledger.wishes import proof, wish
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.overview import Overview
 from xoxo_async.bulk.ledger.sqlite import alike, shapes
