@@ -803,3 +803,16 @@ def test_another_table_decides_by_its_own_rows() -> None:
 def test_an_order_id_fits_a_database() -> None:
     """An order id fits a signed number of 64 bits."""
     assert MAX_ORDER_ID == 2**63 - 1
+
+
+CANCEL_FACTS = [E.CANCEL_ASKED, E.CANCEL_DONE, E.CANCEL_REFUSED, E.CANCEL_LOST, E.PERSON_CANCELLED, E.PERSON_KEPT]
+
+
+@pytest.mark.parametrize("evidence", CANCEL_FACTS)
+def test_only_placed_points_can_be_cancelled(evidence: Evidence) -> None:
+    """An order has no cancellation, and a row in another state none either, whatever an earlier one has left."""
+    for delivery in (Delivery.DELIVERED, Delivery.CANCELLING):
+        for state in set(LineState) - {S.PLACED}:
+            line = a_line(state, order_id=7, delivery=delivery)
+            assert told(line, evidence, effect=EffectClass.UNKEYED).transition is None
+        assert told(a_line(S.PLACED, delivery=delivery), evidence).transition is None
