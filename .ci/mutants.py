@@ -29,7 +29,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 MODULE: Final = "xoxo_async.bulk.ledger.table"
 SOURCE: Final = ROOT / "xoxo_async/bulk/ledger/table.py"
 TESTS: Final = ROOT / "tests/unit/bulk/ledger"
-STAGES: Final = (("test_table.py",), ("test_model.py", "test_model_second.py"))
+STAGES: Final = (("test_table.py",), ("test_model.py", "test_model_second.py", "test_model_unkeyed.py"))
 LIMIT_S: Final = 300
 """A mutant that runs longer counts as noticed: the search of a broken table may never end."""
 
@@ -40,9 +40,12 @@ EQUIVALENT: Final[dict[str, str]] = {
     "_last_byte: drop return None": "a function that ends without a return gives None",
     "_order_facts: change.held > line.held with GtE": "as many codes as before are as many",
     "decide: if table is TRANSITIONS => False": "the rows of the table are found anew each time: slower, and the same",
+    "T5 REFUSED_NO_ORDER UNKNOWN if (unkeyed,): True => False": "the row above takes every line that is not suspect",
     "T5 REFUSED_NO_ORDER CONFLICT: True => False": "the row above takes every line that is not suspect",
     "T5 REFUSED_UNCLEAR CONFLICT: True => False": "the row above takes every line that is not suspect",
-    "T8 LOOKUP_MATCHED MANUAL if (names_order,): foreign => True": "the row above takes every line that is not foreign",
+    "T8 LOOKUP_MATCHED MANUAL if (keyed, names_order): foreign => True": (
+        "the row above takes every line that is not foreign"
+    ),
 }
 """Changes that make no difference, as they are printed, and why they make none."""
 

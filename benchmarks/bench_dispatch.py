@@ -10,7 +10,21 @@ from typing import Any, Final
 import instructions
 import report
 from goals import answer
-from placers import GENERATED, HTTPX, JSON, MSGSPEC, PLACERS, RAW, SDK, THREADS, TUNED, Placer, installed, place_many
+from placers import (
+    GENERATED,
+    HTTPX,
+    IN_FLIGHT,
+    JSON,
+    MSGSPEC,
+    PLACERS,
+    RAW,
+    SDK,
+    THREADS,
+    TUNED,
+    Placer,
+    installed,
+    place_many,
+)
 from report import Goal
 from rounds import AGAIN, Series, Spread, band, ratio, take_turns
 from stub import stub_server
@@ -48,10 +62,10 @@ async def _measure(base_url: str, names: list[str], orders: int, rounds: int) ->
 
 
 def _count(names: list[str], loop: str, base_url: str, quick: bool) -> dict[str, float]:
-    few, many = (64, 128) if quick else (200, 1200)
+    number = 64 if quick else 1000
     argv = [str(Path(__file__)), "--url", base_url, "--loop", loop]
     return {
-        name: instructions.per_operation([*argv, "--solo", name.removesuffix(AGAIN), "--orders"], few, many)
+        name: instructions.per_operation([*argv, "--solo", name.removesuffix(AGAIN), "--orders"], number)
         for name in names
     }
 
@@ -138,7 +152,9 @@ def main() -> None:
     async def solo(base_url: str) -> None:
         placer = PLACERS[asked.solo]()
         await placer.open(base_url)
-        await place_many(placer, asked.orders)
+        await place_many(placer, IN_FLIGHT)  # the connections, and what else is made once
+        with instructions.counted():
+            await place_many(placer, asked.orders)
         await placer.close()
 
     run = _loops()[asked.loop]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import instructions
 import report
-from placers import Placer, Sdk, place_many
+from placers import IN_FLIGHT, Placer, Sdk, place_many
 from report import Goal
 from rounds import AGAIN, Series, Spread, ratio, take_turns
 from stub import stub_server
@@ -17,7 +17,7 @@ from stub import stub_server
 from xoxo_async.hooks import Event, Hook, LoggingHook
 
 _NONE: Final = "no hook"
-_IDLE: Final = "a hook that does nothing"
+IDLE: Final = "a hook that does nothing"
 _LOG: Final = "LoggingHook, under INFO"
 _PROMETHEUS: Final = "PrometheusHook"
 _METRICS: Final = "OpenTelemetryHook, metrics"
@@ -64,7 +64,7 @@ def _opentelemetry(traces: bool, part: float = 1.0) -> list[Hook]:
 
 _HOOKS: Final[dict[str, Callable[[], list[Hook]]]] = {
     _NONE: list,
-    _IDLE: lambda: [_idle],
+    IDLE: lambda: [_idle],
     _LOG: lambda: [LoggingHook()],
     _PROMETHEUS: _prometheus,
     _METRICS: lambda: _opentelemetry(traces=False),
@@ -74,8 +74,13 @@ _HOOKS: Final[dict[str, Callable[[], list[Hook]]]] = {
 }
 
 
+def hooks_of(name: str) -> list[Hook]:
+    """Return new hooks of one kind."""
+    return _HOOKS[name]()
+
+
 async def _measure(base_url: str, names: list[str], orders: int, rounds: int) -> dict[str, Series]:
-    placers = {name: Sdk(_HOOKS[name.removesuffix(AGAIN)]()) for name in names}
+    placers = {name: Sdk(hooks_of(name.removesuffix(AGAIN))) for name in names}
     for placer in placers.values():
         await placer.open(base_url)
 
@@ -104,7 +109,7 @@ def compare(asked: Namespace) -> None:
         if instructions.available() and not asked.quick and not asked.no_instructions:
             argv = [str(Path(__file__)), "--url", base_url]
             for name in _HOOKS:
-                counts[name] = instructions.per_operation([*argv, "--solo", name, "--orders"], 200, 1200)
+                counts[name] = instructions.per_operation([*argv, "--solo", name, "--orders"], 1000)
 
     def row(name: str) -> list[object]:
         one, none, counted = series[name], series[_NONE], None
@@ -141,9 +146,11 @@ def main() -> None:
         return
 
     async def solo(base_url: str) -> None:
-        placer = Sdk(_HOOKS[asked.solo]())
+        placer = Sdk(hooks_of(asked.solo))
         await placer.open(base_url)
-        await place_many(placer, asked.orders)
+        await place_many(placer, IN_FLIGHT)  # the connections, and what else is made once
+        with instructions.counted():
+            await place_many(placer, asked.orders)
         await placer.close()
 
     if asked.url:

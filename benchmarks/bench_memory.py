@@ -34,7 +34,7 @@ HELD_S: Final = 2.0
 QUICK_HELD_S: Final = 0.5
 
 
-def _rss() -> int:
+def rss() -> int:
     """Return the resident memory of the process, in bytes."""
     with suppress(OSError):
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
@@ -53,7 +53,7 @@ class _Samples:
 
     async def watch(self, through: Callable[[], int]) -> None:
         while True:
-            self.taken.append((through(), _rss()))
+            self.taken.append((through(), rss()))
             await asyncio.sleep(0.05)
 
     def grown(self, first: int) -> tuple[float, float]:
@@ -109,7 +109,7 @@ async def _held(name: str, number: int, held_s: float, url: str, folder: Path) -
         if name == BULK:
             await issuer.plan(lines_of(number))
         gc.collect()
-        before = _rss()
+        before = rss()
         if name == BULK:
             running = asyncio.gather(issuer.resume())
         elif name == PLACE:
@@ -122,7 +122,7 @@ async def _held(name: str, number: int, held_s: float, url: str, folder: Path) -
         else:
             running = asyncio.gather(*[bare.place(at) for at in range(number)])
         await asyncio.sleep(held_s * 0.75)
-        grown = _rss() - before
+        grown = rss() - before
         await running
     await bare.close()
     return grown

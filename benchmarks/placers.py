@@ -33,7 +33,7 @@ class Placer(Protocol):
     async def open(self, base_url: str) -> None:
         """Open the session or the client."""
 
-    async def place(self, number: int) -> None:
+    async def place(self, number: int) -> object:
         """Place one order and read its answer."""
 
     async def close(self) -> None:
@@ -167,18 +167,24 @@ def _request(number: int) -> dict[str, Any]:
 
 
 class BareJson:
-    """aiohttp as its tutorial shows it: `json=` and `resp.json()`, with dicts."""
+    """aiohttp as its tutorial shows it: `json=` and `resp.json()`, with dicts. Its default is 100 connections."""
+
+    def __init__(self, connections: int = 100) -> None:
+        self.connections = connections
 
     async def open(self, base_url: str) -> None:
         self.url = base_url + PATH
-        self.http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"})
+        connector = aiohttp.TCPConnector(limit=self.connections)
+        self.http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}, connector=connector)
 
-    async def place(self, number: int) -> None:
+    async def place(self, number: int) -> int:
         async with self.http.post(self.url, json=_request(number)) as response:
             answer = await response.json()
         inner = answer["data"]["placeOrder"]
         assert inner["status"] == 1
-        assert inner["data"]["orderId"]
+        order_id: int = inner["data"]["orderId"]
+        assert order_id
+        return order_id
 
     async def close(self) -> None:
         await self.http.close()

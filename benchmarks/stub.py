@@ -142,6 +142,11 @@ def one_odd_product(page: bytes) -> bytes:
     return page.replace(b'"orderQuantityLimit":10', b'"orderQuantityLimit":""', 1)
 
 
+_BALANCE: Final = json.dumps(
+    {"data": {"getBalance": {"status": 1, "data": {"points": 10**10, "value": 10**10, "currency": "INR"}}}}
+).encode()
+
+
 def token_reply(lifetime_s: float) -> dict[str, object]:
     """Return an answer of the token endpoint."""
     return {"access_token": "QkVOQ0g=", "token_type": "bearer", "expires_in": lifetime_s}
@@ -155,6 +160,8 @@ def _answer(body: bytes) -> bytes:
 _PIECES: Final = _answer(json.dumps(order_reply()).encode()).split(str(ORDER_ID).encode())
 _FIRST_ORDER: Final = 100_000_000  # as many digits as ORDER_ID, since the length of the answer is fixed
 _LIMIT: Final = re.compile(rb'"limit":(\d+)')
+_EMAIL: Final = re.compile(rb'"email":"([^"]*)"')
+_ORDER: Final = json.dumps(order_reply()).encode()
 
 
 class _Stub(asyncio.Protocol):
@@ -164,6 +171,7 @@ class _Stub(asyncio.Protocol):
     token_latency_s = 0.0
     token_lifetime_s = TOKEN_LIFETIME_S
     odd_products = False
+    own_receivers = False
     orders = 0
     tokens = 0
 
@@ -196,11 +204,16 @@ class _Stub(asyncio.Protocol):
             return _answer(json.dumps(token_reply(self.token_lifetime_s)).encode()), self.token_latency_s
         if b"/counts" in line:
             return _answer(json.dumps({"orders": _Stub.orders, "tokens": _Stub.tokens}).encode()), 0.0
+        if b"getBalance" in body:
+            return _answer(_BALANCE), self.latency_s
         if b"getVouchers" in body:
             limit = _LIMIT.search(body)
             page = catalog_page(int(limit[1]) if limit else 100)
             return _answer(one_odd_product(page) if self.odd_products else page), self.latency_s
         _Stub.orders += 1
+        if self.own_receivers and (email := _EMAIL.search(body)):
+            order = _ORDER.replace(str(ORDER_ID).encode(), b"%d" % (_FIRST_ORDER + _Stub.orders))
+            return _answer(order.replace(b"someone@example.com", email[1])), self.latency_s
         return (b"%d" % (_FIRST_ORDER + _Stub.orders)).join(_PIECES), self.latency_s
 
 
@@ -226,13 +239,18 @@ def stub_server(
     token_latency_s: float = 0.0,
     token_lifetime_s: float = TOKEN_LIFETIME_S,
     odd_products: bool = False,
+    own_receivers: bool = False,
 ) -> Iterator[str]:
-    """Run the server and yield its base URL. `GET {url}/counts` returns how many orders and tokens it has given."""
+    """Run the server and yield its base URL. `GET {url}/counts` returns how many orders and tokens it has given.
+
+    With `own_receivers` an order is answered with the address of its request; otherwise all have the same one.
+    """
     settings = {
         "latency_s": latency_s,
         "token_latency_s": token_latency_s,
         "token_lifetime_s": token_lifetime_s,
         "odd_products": odd_products,
+        "own_receivers": own_receivers,
     }
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()

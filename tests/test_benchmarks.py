@@ -18,7 +18,10 @@ EXPECTED = {
     "bench_hooks.py",
     "bench_import.py",
     "bench_memory.py",
+    "bench_million.py",
     "bench_token.py",
+    "bench_waiting.py",
+    "bench_web.py",
     "bench_workbook.py",
 }
 

@@ -37,6 +37,7 @@ import asyncpg
 import pytest
 
 from tests.postgres import PostgresServer
+from tests.warm_python import WarmProcess, run_warm
 from xoxo_async import __version__
 from xoxo_async.errors import ERROR_IDS
 from xoxo_async.sandbox import Sandbox
@@ -54,6 +55,7 @@ REFERENCED += tuple(f".integrations.{name}" for name in ("background", "opentele
 FENCE = re.compile(r"^(?P<fence>`{3,})(?P<kind>\S*)(?P<info>.*)\n(?P<body>(?:.*\n)*?)(?P=fence) *$", re.MULTILINE)
 SNIPPET = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)
 TESTS = re.compile(r"^(async )?def test_", re.MULTILINE)
+SHELL = re.compile(r"[|<>&;$*?~`]")
 DATABASE = re.compile(r"postgresql://[\w@.:-]*/\w+")
 SERVED_AT = "8080"  # the port that pages name; a free one is taken instead
 TIMEOUT_S = 60
@@ -111,6 +113,7 @@ def anyio_backend():
 # What the example of a docstring may use without saying where it comes from.
 IN_DOCSTRINGS = """
 from datetime import date
+from decimal import Decimal
 from xoxo_async import *
 from xoxo_async.bulk import *
 from xoxo_async.sandbox import *
@@ -152,9 +155,9 @@ class Folder:
         self.path = path
         self.database = cache(database)
         self.port = SERVED_AT
-        self.code = 0
+        self.code, self.said = 0, ""
         self.unused: set[str] = set()
-        self.servers: list[subprocess.Popen[str]] = []
+        self.servers: list[WarmProcess] = []
         clean = {name: value for name, value in os.environ.items() if not name.startswith("XOXO_")}
         self.environment = {
             **clean,
@@ -218,15 +221,15 @@ class Folder:
 
     def run_python(self, block: Block) -> None:
         (self.path / "test_block.py").write_text(block.body)
-        self.run_to_its_end([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_block.py"])
-
-    def drive(self, preamble: str, paths: Sequence[Path]) -> None:
-        self.run_to_its_end([sys.executable, "-W", "error", "-c", DRIVER, preamble, *map(str, paths)])
-
-    def run_to_its_end(self, command: Sequence[str]) -> None:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_block.py"]
         done = subprocess.run(
             command, cwd=self.path, env=self.environment, capture_output=True, text=True, timeout=TIMEOUT_S
         )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def drive(self, preamble: str, paths: Sequence[Path]) -> None:
+        command = ["-W", "error", "-c", DRIVER, preamble, *paths]
+        done = run_warm(command, cwd=self.path, env=self.environment, timeout=TIMEOUT_S)
         assert done.returncode == 0, done.stdout + done.stderr
 
     # Commands.
@@ -236,7 +239,7 @@ class Folder:
         for (command, shown), (following, _) in zip(steps, [*steps[1:], ("", [])], strict=True):
             self.run_command(command, shown)
             if following != "echo $?" and "Killed" not in shown:
-                assert self.code == 0, f"{command}: exit code {self.code}"
+                assert self.code == 0, f"{command}: exit code {self.code}\n{self.said}"
 
     def run_command(self, command: str, shown: list[str]) -> None:
         words = shlex.split(command, comments=True)
@@ -273,15 +276,12 @@ class Folder:
     def serve(self, arguments: Sequence[str], shown: list[str]) -> None:
         """Start a sandbox that ends with the page, on a free port."""
         words = ["0" if word == SERVED_AT else word for word in arguments]
-        command = [sys.executable, "-m", "xoxo_async", "sandbox", *words]
-        process = subprocess.Popen(
-            command,
+        process = WarmProcess(
+            ["-m", "xoxo_async", "sandbox", *words],
             cwd=self.path,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
         )
         self.servers.append(process)
         assert process.stdout is not None
@@ -293,17 +293,7 @@ class Folder:
 
     def watch(self, command: str, shown: list[str]) -> None:
         """Run a command as a shell would, with what happens to it on the way."""
-        process = subprocess.Popen(  # noqa: S602 - pages show what is typed into a shell
-            f"exec {self.reaching(command)}",
-            shell=True,
-            cwd=self.path,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        process = self.started(self.reaching(command))
         lines: list[str] = []
 
         def read() -> None:
@@ -327,7 +317,19 @@ class Folder:
             reader.join(TIMEOUT_S)
             if process.stdout is not None:
                 process.stdout.close()
+        self.said = "\n".join(lines)
         compare(command, [self.reaching(line) for line in shown], lines)
+
+    def started(self, command: str) -> "WarmProcess | subprocess.Popen[str]":
+        where = {"cwd": self.path, "env": self.environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        program, *arguments = shlex.split(command)  # a comment is no part of it: see `steps_of`
+        if program in ("xoxo", "python") and not SHELL.search(command):
+            return WarmProcess(
+                [*(["-m", "xoxo_async"] if program == "xoxo" else []), *arguments], session=True, **where
+            )
+        return subprocess.Popen(  # noqa: S602 - pages show what is typed into a shell
+            f"exec {command}", shell=True, stdin=subprocess.DEVNULL, text=True, start_new_session=True, **where
+        )
 
     def end(self) -> None:
         for process in self.servers:
@@ -428,7 +430,7 @@ def docstring_blocks(source: Path) -> list[Block]:
     return [block._replace(body=textwrap.dedent(block.body)) for block in found]
 
 
-WITH_EXAMPLES = [source for source in SOURCES if docstring_blocks(source)]
+WITH_EXAMPLES = [source for source in SOURCES if "```" in source.read_text() and docstring_blocks(source)]
 
 
 @pytest.mark.parametrize("source", WITH_EXAMPLES, ids=name_of)

@@ -293,7 +293,7 @@ async def test_support_sees_masked_codes(xoxo_sandbox: Sandbox) -> None:
 async def test_out_of_stock_leaves_the_door_open(xoxo_sandbox: Sandbox) -> None:
     """The vendor's words do not prove that there is no order, so the answer says when to ask again."""
     module = load("fastapi_app")
-    module.IN_TIME = Timeouts(call_s=0.3)  # type: ignore[attr-defined]
+    module.IN_TIME = Timeouts(call_s=2)  # type: ignore[attr-defined]
     async with over_asgi(module.app) as ask:
         reply = await ask("7", {"product_id": 1011, "denomination": 500})
     assert (reply.status, reply.json["error"], reply.json["effect"]) == (409, "out_of_stock", "possible")
@@ -331,7 +331,7 @@ async def test_web_workers_share_an_allowance(xoxo_sandbox: Sandbox, tmp_path: P
     (tmp_path / "quick_app.py").write_text(
         "import fastapi_app\n"
         "from xoxo_async import RateLimits, Timeouts\n"
-        "fastapi_app.LIMITS, fastapi_app.IN_TIME = RateLimits(place_order=60), Timeouts(call_s=0.8)\n"
+        "fastapi_app.LIMITS, fastapi_app.IN_TIME = RateLimits(place_order=60), Timeouts(call_s=2.5)\n"
         "app = fastapi_app.app\n"
     )
     with socket.socket() as free:

@@ -3,12 +3,12 @@
 import contextlib
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
+from tests.warm_python import WarmProcess
 from xoxo_async.sandbox import Sandbox
 
 __all__ = ["Fleet", "TokenRequests", "Worker", "run_fleet", "watched"]
@@ -63,9 +63,9 @@ class Worker:
     """
 
     def __init__(self, base_url: str, database: str, *, kind: str = "pair", lease_s: float = 15) -> None:
-        command = [sys.executable, "-W", "error", "-c", _CODE, base_url, database, kind, str(lease_s)]
+        command = ["-W", "error", "-c", _CODE, base_url, database, kind, str(lease_s)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        self.process: Final = subprocess.Popen(command, text=True, **pipes)
+        self.process: Final = WarmProcess(command, **pipes)
 
     def ready(self) -> None:
         """Wait until it can call."""

@@ -8,6 +8,7 @@ vendor. All of them are pure.
 from enum import Enum
 from typing import Final
 
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import (
     ERROR_IDS,
     ApiError,
@@ -27,7 +28,6 @@ from xoxo_async.errors import (
 )
 
 __all__ = [
-    "EffectClass",
     "NextOrders",
     "Proof",
     "as_outcome",
@@ -42,18 +42,6 @@ __all__ = [
     "proof_of",
     "renews_the_token",
 ]
-
-
-class EffectClass(Enum):
-    """What an operation may change. It decides what may follow a lost answer."""
-
-    READ = "read"
-    """The operation changes nothing, so the retry policy may repeat it."""
-    KEYED = "keyed"
-    """The operation spends money under a poNumber. A look-up by poNumber settles a lost answer, and the order is sent
-    again only where look-ups prove that it does not exist."""
-    UNKEYED = "unkeyed"
-    """The operation changes something and has no key for a look-up, so the SDK never repeats it after a lost answer."""
 
 
 # Whether the same call may be made again.

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -12,12 +12,13 @@ from msgspec.structs import replace
 from xoxo_async.belief import Belief
 from xoxo_async.calls import Call, Calls
 from xoxo_async.config import Timeouts
-from xoxo_async.consequences import EffectClass, as_outcome, renews_the_token
+from xoxo_async.consequences import as_outcome, renews_the_token
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import ConnectError, DecodeError, RateLimitedError, XoxoError, mark_effect
 from xoxo_async.operation import Operation
 from xoxo_async.options import Bounds, Options, Scope
 from xoxo_async.pacing import Pacing
-from xoxo_async.reading import LARGE, Reader, note_error
+from xoxo_async.reading import LARGE, Reader, keep_beside, note_error
 from xoxo_async.retry import RetryPolicy, RetryQuota
 from xoxo_async.session import Session
 from xoxo_async.transport.connections import Attempt
@@ -156,7 +157,6 @@ class Dispatcher:
             XoxoError: Any other failure. Its `effect` says whether the call may have taken effect, its `attempts` how
                 often it was tried.
         """
-        body = operation.encode(request)
         po_number = getattr(request, "po_number", None)
         started = now = self._clock()
         call = None if self.calls is None else self.calls.begin(operation.name, po_number)
@@ -165,11 +165,12 @@ class Dispatcher:
         while True:
             try:
                 if not (self._pacer.is_free(operation.name) and self._session.has_token):
-                    await _unsent(self._turn(operation.name, latest))
+                    await self._turn(operation.name, latest)
                     now = self._clock()
                 if call is not None:
                     call.attempting(operation)
-                answer = await self._send(operation, body, deadline - now)
+                # Encoded only now, each time: thousands may wait for their turn, and it is always the same bytes.
+                answer = await self._send(operation, operation.encode(request), deadline - now)
                 reply = _read_at_once(operation, answer)
                 if reply is None:
                     reply = await self._reader.read(operation, answer)
@@ -185,8 +186,8 @@ class Dispatcher:
                     call.ended(error)
                 raise
             else:
-                self._note(operation, reply, answer, started, failures.attempts + 1 if failures else 1)
-                self._succeeded(answer, call)
+                answer.queued_at, answer.attempts = started, failures.attempts + 1 if failures else 1
+                self._finish(operation, reply, answer, call)
                 return reply
 
     async def once(
@@ -238,8 +239,8 @@ class Dispatcher:
             if call is not None:
                 call.ended(error)
             raise
-        self._note(operation, reply, answer, started, 1)
-        self._succeeded(answer, call)
+        answer.queued_at = started
+        self._finish(operation, reply, answer, call)
         return reply
 
     async def authorise(self) -> None:
@@ -256,6 +257,23 @@ class Dispatcher:
     def pacer(self) -> Pacing:
         """The rate slots, shared by everything that uses this client."""
         return self._pacer
+
+    def _finish(self, operation: Operation[Any, Any], reply: Any, answer: Answer, call: Call | None) -> None:
+        self._reader.worked = answer.bearer
+        if self._quota.spent:
+            self._quota.succeeded()
+        # The body of an order is kept: what the SDK does not know of it is compared with the request.
+        if len(answer.body) > KEPT_BYTES and not self._keep_body and not operation.names_order:
+            answer.let_go()
+        answer.connection = None
+        if operation.whole:
+            if reply is not operation.empty:  # that one belongs to all calls
+                keep_answer(reply, answer)
+        elif type(getattr(reply, "raw", None)) is RawReply:
+            keep_beside(reply, answer)
+        if call is not None:
+            call.answered(answer.status)
+            call.ended()
 
     def _bounds(
         self, operation: Operation[Any, Any], po_number: str | None, started: float, call: Call | None
@@ -280,36 +298,22 @@ class Dispatcher:
             return started + bounds.unkeyed_room[0], started + bounds.unkeyed_room[1]
         return started + self._timeouts.call_s, started + self._timeouts.call_s
 
-    def _note(self, operation: Operation[Any, Any], reply: Any, answer: Answer, queued: float, attempts: int) -> None:
-        """Note in a reply what is known of its answer, and let go of a large body: the reply holds what it says.
-
-        The body of an order is kept: what the SDK does not know of it is compared with the request.
-        """
-        body: bytes | None = answer.body
-        if len(answer.body) > KEPT_BYTES and not self._keep_body and not operation.names_order:
-            body = None
-        facts = (
-            body, answer.status, answer.headers, answer.bearer,
-            queued, answer.sent_at, answer.first_at, answer.done_at, attempts,
-        )  # fmt: skip
-        if operation.whole:
-            if reply is not operation.empty:  # that one belongs to all calls
-                keep_answer(reply, facts)
-        elif type(getattr(reply, "raw", None)) is RawReply:
-            _set_raw(reply, RawReply(body, facts))
-
     async def _turn(self, operation: str, deadline: float) -> None:
         """Wait for a token and then for a rate slot, both of which have to come by a deadline.
 
         In the other order, all calls whose slots fall into a renewal would leave together when it ends, and could meet
         a penalty.
         """
-        while True:
-            if not self._session.has_token:
-                await self._session.authorise(deadline - self._clock())
-            await self._pacer.slot(operation, deadline)
-            if self._session.has_token:
-                return
+        try:
+            while True:
+                if not self._session.has_token:
+                    await self._session.authorise(deadline - self._clock())
+                await self._pacer.slot(operation, deadline)
+                if self._session.has_token:
+                    return
+        except BaseException as error:
+            _note_unsent(error)
+            raise
 
     def _is_queued(self, operation: str) -> bool:
         """Return whether the pacer spaces the calls after a penalty: then a refused call asks it for a slot at once.
@@ -354,40 +358,29 @@ class Dispatcher:
                 outcome.__cause__ = error
             if call is not None:
                 call.ended(outcome)
-            raise outcome from outcome.__cause__
+            try:
+                raise outcome from outcome.__cause__
+            finally:
+                # Its traceback leads to this frame and to the caller's: together they would wait for a full collection.
+                failures.last = None
+                del error, outcome
         if call is not None:
             call.again(error, operation.name, wait)
-        failures.last = error
+        failures.last = error.with_traceback(None)  # which leads to the frame that holds this
         if not (isinstance(error, RateLimitedError) and self._is_queued(operation.name)):
-            await _unsent(anyio.sleep(wait), call)
-
-    def _succeeded(self, answer: Answer, call: Call | None) -> None:
-        self._reader.worked = answer.bearer
-        if self._quota.spent:
-            self._quota.succeeded()
-        if call is not None:
-            call.answered(answer.status)
-            call.ended()
+            try:
+                await anyio.sleep(wait)
+            except BaseException as cancelled:
+                _note_unsent(cancelled, call)
+                raise
 
 
-async def _unsent(waiting: Awaitable[None], call: Call | None = None) -> None:
-    """Wait before an attempt; when the caller is cancelled meanwhile, nothing was sent, and the exception says so."""
-    try:
-        await waiting
-    except BaseException as error:
-        if isinstance(error, asyncio.CancelledError):
-            mark_effect(error, "none")
-        if call is not None:
-            call.ended(error)
-        raise
-
-
-def _set_raw(reply: Any, raw: RawReply) -> None:
-    """Keep an answer beside the rows of a list, or in the field of a caller's struct."""
-    if isinstance(reply, msgspec.Struct):
-        msgspec.structs.force_setattr(reply, "raw", raw)
-    else:
-        reply.raw = raw
+def _note_unsent(error: BaseException, call: Call | None = None) -> None:
+    """Note in what ends a wait before an attempt that nothing was sent, where it is a cancellation."""
+    if isinstance(error, asyncio.CancelledError):
+        mark_effect(error, "none")
+    if call is not None:
+        call.ended(error)
 
 
 def _read_at_once(operation: Operation[Request, Reply], answer: Answer) -> Reply | None:

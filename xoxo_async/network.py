@@ -5,7 +5,6 @@ import ssl as tls
 import sys
 from typing import Final
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
 
 import msgspec
 
@@ -72,6 +71,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.proxy or not self.trust_env:
             return self.proxy or None
+        from urllib.request import getproxies_environment, proxy_bypass  # noqa: PLC0415 - a slow import
+
         parts = urlsplit(base_url)
         host = parts.hostname or ""
         proxies = getproxies_environment()

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, get_ar
 
 import msgspec
 
-from xoxo_async.consequences import EffectClass
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.wire.decoder import ReplyDecoder
 from xoxo_async.wire.flags import SuccessFlag, has_flag, says_no, says_yes, succeeded, usual_successes

@@ -10,7 +10,7 @@ from typing import Final, Self, cast
 import msgspec
 
 from xoxo_async.config import Timeouts, check_count, check_number
-from xoxo_async.consequences import EffectClass
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import ConfigError, ConnectError
 
 __all__ = ["Bounds", "Options", "Scope", "check_headers"]

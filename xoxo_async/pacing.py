@@ -1,5 +1,6 @@
 """Rate limits and penalties of each operation, shared by all clients of an account in this process."""
 
+import asyncio
 import math
 import threading
 import time
@@ -7,8 +8,6 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Final, Protocol, Self
 from weakref import WeakValueDictionary
-
-import anyio
 
 from xoxo_async.config import RateLimits
 from xoxo_async.errors import RateLimitedError
@@ -259,7 +258,8 @@ class Pacer:
             ticket = self._take(lane, operation, deadline)
         try:
             while wait := self._wait(lane, ticket, operation, deadline):  # noqa: ASYNC110 - only time can wake it
-                await anyio.sleep(wait)
+                # Not anyio's: that is two coroutines more, an eighth of what each of ten thousand callers holds here.
+                await asyncio.sleep(wait)
         except BaseException:
             with self._account.lock:
                 heappush(lane.freed, ticket)

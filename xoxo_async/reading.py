@@ -4,16 +4,17 @@ from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 import anyio.to_thread
+import msgspec
 
 from xoxo_async.errors import AuthError, DecodeError, RateLimitedError, TokenRejectedError, XoxoError
 from xoxo_async.operation import EffectClass, Operation
 from xoxo_async.pacing import Pacing
 from xoxo_async.transport.http import Answer
-from xoxo_async.wire.raw import KEPT_BYTES, Facts, RawReply
+from xoxo_async.wire.raw import KEPT_BYTES, RawReply
 from xoxo_async.wire.refusal import recognise
 from xoxo_async.wire.secrets import Secret
 
-__all__ = ["LARGE", "Reader", "TokenHolder", "note_error", "raw_of"]
+__all__ = ["LARGE", "Reader", "TokenHolder", "keep_beside", "note_error", "raw_of"]
 
 Reply = TypeVar("Reply")
 
@@ -90,7 +91,10 @@ class Reader:
         refusal.raw = raw_of(answer)
         if operation.empty is not None and refusal.error_id in operation.empty_on:
             return operation.empty
-        raise refusal
+        try:
+            raise refusal
+        finally:
+            del refusal  # its traceback leads to this frame: together they would wait for a full collection
 
     async def _refusal(
         self, operation: Operation[Any, Any], answer: Answer, undecoded: DecodeError | None
@@ -123,14 +127,29 @@ class Reader:
             self._pacer.penalise(operation, answer.retry_after_s)
 
 
+def keep_beside(reply: Any, answer: Answer) -> None:
+    """Keep an answer beside the rows of a list, or in the field `raw` of a caller's struct.
+
+    Args:
+        reply: What was read.
+        answer: The answer it was read from.
+    """
+    if isinstance(reply, msgspec.Struct):
+        msgspec.structs.force_setattr(reply, "raw", RawReply.of(answer))
+    else:
+        reply.raw = RawReply.of(answer)
+
+
 def raw_of(answer: Answer) -> RawReply:
-    """Return what an error says of the answer that it comes from.
+    """Return what an error says of the answer that it comes from; the answer lets go of the rest.
 
     Args:
         answer: The answer.
     """
-    body = answer.body if len(answer.body) <= KEPT_BYTES else None
-    return RawReply(body, _facts(body, answer, answer.sent_at, 1))
+    if len(answer.body) > KEPT_BYTES:
+        answer.let_go()
+    answer.connection, answer.queued_at = None, answer.sent_at
+    return RawReply.of(answer)
 
 
 def note_error(error: XoxoError, queued: float, attempts: int) -> None:
@@ -143,14 +162,7 @@ def note_error(error: XoxoError, queued: float, attempts: int) -> None:
     """
     raw = error.raw
     if isinstance(raw, RawReply) and raw.facts is not None:
-        raw.facts = (*raw.facts[:4], queued, *raw.facts[5:8], attempts)
-
-
-def _facts(body: bytes | None, answer: Answer, queued: float, attempts: int) -> Facts:
-    return (
-        body, answer.status, answer.headers, answer.bearer,
-        queued, answer.sent_at, answer.first_at, answer.done_at, attempts,
-    )  # fmt: skip
+        raw.facts.queued_at, raw.facts.attempts = queued, attempts
 
 
 async def _decoded(operation: Operation[Any, Reply], body: bytes) -> Reply | None:

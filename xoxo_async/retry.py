@@ -7,7 +7,8 @@ import backoff
 import msgspec
 
 from xoxo_async.config import check_count, check_number
-from xoxo_async.consequences import EffectClass, may_repeat
+from xoxo_async.consequences import may_repeat
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import ConfigError, RateLimitedError, ReplyTimeoutError, XoxoError
 
 __all__ = ["RetryPolicy", "RetryQuota"]

@@ -7,7 +7,8 @@ from typing import Final, Literal, Protocol, Self
 
 import msgspec
 
-from xoxo_async.consequences import EffectClass, NextOrders, may_repeat, needs_a_person, next_orders
+from xoxo_async.consequences import NextOrders, may_repeat, needs_a_person, next_orders
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import (
     ArgumentError,
     BudgetError,

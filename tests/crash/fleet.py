@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,13 +20,14 @@ import anyio
 from tests.crash.way import Way
 from tests.postgres import PostgresServer, running_postgres
 from tests.quick_xoxo import LEASE_S
+from tests.warm_python import WarmProcess, run_warm
 from xoxo_async.bulk import LedgerLine, LineState, open_ledger
 from xoxo_async.sandbox import Faults, Sandbox
 
 __all__ = ["Fleet"]
 
 MIX: Final = {"commit_then_reset": 0.005, "reset_before_commit": 0.005, "error_5xx_after": 0.005, "throttle": 0.001}
-_XOXO: Final = (sys.executable, str(Path(__file__).parents[1] / "quick_xoxo.py"))
+_XOXO: Final = (str(Path(__file__).parents[1] / "quick_xoxo.py"),)
 _PARTS: Final = ("issued", "pending", "rejected", "unknown", "not_sent")
 _NO_ORDER: Final = {LineState.REJECTED, LineState.PLANNED, LineState.CANCELLED}
 
@@ -41,7 +41,7 @@ class Fleet:
         rows: How many rows the job has.
         workers: How many workers there are.
         seed: Of the faults, and of what happens when.
-        program: The command; by default with a short lease and a short hold.
+        program: The command, as arguments of Python; by default with a short lease and a short hold.
         rate: Orders a minute of each worker.
         mix: The shares of orders that meet each fault of the vendor.
         settle_s: Seconds after which an absent order counts as absent.
@@ -70,7 +70,7 @@ class Fleet:
             unique_po_numbers=False,
         )
         self._stack = ExitStack()
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: list[WarmProcess] = []
         self._started = 0
         self.stopped: set[int] = set()
 
@@ -108,20 +108,18 @@ class Fleet:
             rows.append(f"row-{number},{product[0]},{product[1]},{product[2]}")
         orders = self.folder / "orders.csv"
         orders.write_text("\n".join(rows) + "\n")
-        done = subprocess.run(
-            [*self.program, "bulk", "plan", str(orders), "--ledger", self.direct, "--json"],
-            env=self._environment(), capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        plan = (*self.program, "bulk", "plan", orders, "--ledger", self.direct, "--json")
+        done = run_warm(plan, env=self._environment(), timeout=120)
         assert done.returncode == 0, done.stderr
 
-    def start(self) -> "subprocess.Popen[bytes]":
+    def start(self) -> WarmProcess:
         """Start one more worker."""
         self._started += 1
         bounds = ("--engine", "none", "--rate", self.rate, "--settle", str(self.settle_s), "--concurrency", "16")
         with (self.folder / f"worker-{self._started}.log").open("wb") as log:
-            process = subprocess.Popen(
+            process = WarmProcess(
                 [*self.program, "worker", "--ledger", self.url, *bounds],
-                env=self._environment(), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                env=self._environment(), stdout=log.fileno(), stderr=subprocess.STDOUT,
             )  # fmt: skip
         self._running.append(process)
         return process
@@ -132,7 +130,7 @@ class Fleet:
             self.start()
 
     @property
-    def alive(self) -> "list[subprocess.Popen[bytes]]":
+    def alive(self) -> list[WarmProcess]:
         """The workers that run, stopped ones too."""
         self._running = [process for process in self._running if process.poll() is None]
         return self._running
@@ -280,7 +278,7 @@ def main() -> None:
     asked.add_argument("--rate", default="3500", help="orders a minute of each worker")
     asked.add_argument("--seed", type=int, default=1)
     options = asked.parse_args()
-    program = (sys.executable, "-m", "xoxo_async")  # with the lease and the hold of every day
+    program = ("-m", "xoxo_async")  # with the lease and the hold of every day
     # The vendor allows 200 look-ups a minute: as many doubts as in the short runs would take hours to settle.
     mix = {name: share / 10 for name, share in MIX.items()}
     begun = time.monotonic()

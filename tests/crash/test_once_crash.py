@@ -7,7 +7,6 @@ import asyncio
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,13 +14,14 @@ import pytest
 
 from tests.crash import hundred_messages
 from tests.crash.hundred_messages import KILLED, MESSAGES
+from tests.warm_python import WarmProcess
 from xoxo_async.bulk import SqliteLedger
 from xoxo_async.sandbox import Sandbox
 
 
-def start(sandbox: Sandbox, path: Path, *point: str) -> subprocess.Popen[str]:
-    program = [sys.executable, hundred_messages.__file__, sandbox.base_url, str(path), *point]
-    return subprocess.Popen(program, stderr=subprocess.PIPE, text=True)
+def start(sandbox: Sandbox, path: Path, *point: str) -> WarmProcess:
+    program = [hundred_messages.__file__, sandbox.base_url, path, *point]
+    return WarmProcess(program, stderr=subprocess.PIPE)
 
 
 def check(sandbox: Sandbox, path: Path) -> None:

@@ -35,7 +35,7 @@ def test_another_account_is_refused_the_first_ones_ledger(tmp_path: Path) -> Non
     front = Front(first)
     with first.run_in_thread(), other.run_in_thread(), front.run_in_thread():
         job = Job(first, tmp_path, dice, base_url=front.base_url)
-        job.killed()
+        job.killed(least=1)
         front.sandbox, job.client_id = other, OTHER_CLIENT
         code, _, err = job.run()
         assert (code, "another account" in err) == (2, True), err
@@ -63,7 +63,7 @@ def test_rows_taken_out_and_added_are_handled(tmp_path: Path) -> None:
     dice = random.Random(102)
     with sandbox_for(tmp_path, dice, 102).run_in_thread() as sandbox:
         job = Job(sandbox, tmp_path, dice)
-        job.killed()
+        job.killed(least=1)
         taken = job.rows.pop()
         job.write_orders()
         for _ in range(2):  # the requests of the killed run have arrived before the second time

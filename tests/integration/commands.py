@@ -1,4 +1,7 @@
-"""Run the command `xoxo` in a process of its own, and read what it leaves behind."""
+"""Run the command `xoxo` in a process of its own, and read what it leaves behind.
+
+The processes are forks of a warm Python: see `tests.warm_python`.
+"""
 
 import csv
 import json
@@ -17,6 +20,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.warm_python import WarmProcess, run_warm
 from xoxo_async.sandbox import Sandbox
 
 ROWS = 60
@@ -33,16 +37,7 @@ def environment(**extra: str) -> dict[str, str]:
 
 def xoxo(*arguments: str | Path, cwd: Path, stdin: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        [*XOXO, *map(str, arguments)],
-        cwd=cwd,
-        env=environment(**extra),
-        input=stdin if stdin is not None else "",
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    return run_warm([*XOXO[1:], *arguments], cwd=cwd, env=environment(**extra), input=stdin or "")
 
 
 def last_json(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -89,19 +84,10 @@ def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 @contextmanager
-def started(
-    *arguments: str | Path, cwd: Path, program: Sequence[str] = XOXO, **extra: str
-) -> Iterator[subprocess.Popen[str]]:
+def started(*arguments: str | Path, cwd: Path, program: Sequence[str] = XOXO, **extra: str) -> Iterator[WarmProcess]:
     """Start a command, and end the process after the block in any case."""
-    process = subprocess.Popen(
-        [*program, *map(str, arguments)],
-        cwd=cwd,
-        env=environment(**extra),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = WarmProcess([*program[1:], *arguments], cwd=cwd, env=environment(**extra), **pipes)
     try:
         yield process
     finally:
@@ -118,7 +104,7 @@ def server(cwd: Path, *arguments: str) -> Iterator[dict[str, str]]:
         said = process.stdout.readline() + process.stdout.readline()
         yield dict(re.findall(r"(XOXO_\w+)=(\S+)", said))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def arguments_of(continue_with: str) -> Sequence[str]:
@@ -141,12 +127,11 @@ def requests_of(env: Mapping[str, str], operation: str = "placeOrder") -> int:
 
 
 @contextmanager
-def on_a_terminal(*arguments: str | Path, cwd: Path, **extra: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def on_a_terminal(*arguments: str | Path, cwd: Path, **extra: str) -> Iterator[tuple[WarmProcess, int]]:
     """Start a command on a terminal, and yield the process and our end of the terminal."""
     ours, theirs = pty.openpty()
     env = environment() | {"TERM": "xterm", "COLUMNS": "160"} | extra
-    command = [*XOXO, *map(str, arguments)]
-    process = subprocess.Popen(command, cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
+    process = WarmProcess([*XOXO[1:], *arguments], cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     try:
         yield process, ours

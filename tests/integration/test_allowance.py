@@ -16,6 +16,7 @@ import pytest
 
 from tests.integration.raw_server import Reply, Server, serving
 from tests.redis_server import RedisServer
+from tests.warm_python import run_warm
 from xoxo_async import ClientCredentials, RateLimits, RetryPolicy, StaticToken, Timeouts, XoxoClient, errors
 from xoxo_async.allowance import FileAllowance, PostgresAllowance
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
@@ -49,11 +50,8 @@ asyncio.run(main())
 
 async def other_process(server: Server, store: str, what: str) -> str:
     """Make one call in another process, and return the name of its error."""
-    command = [sys.executable, "-c", OTHER_PROCESS, server.url, store, what]
-    done = await anyio.to_thread.run_sync(
-        lambda: subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    )
-    assert done.stderr == ""
+    done = await anyio.to_thread.run_sync(run_warm, ["-c", OTHER_PROCESS, server.url, store, what])
+    assert (done.returncode, done.stderr) == (0, "")
     return str(done.stdout.strip())
 
 
@@ -139,7 +137,8 @@ async def test_two_loops_of_one_process_share(tmp_path: Path) -> None:
                 group.start_soon(anyio.to_thread.run_sync, use, name)
     times = sorted(server.came["placeOrder"])
     assert len(times) == 40
-    assert times[-1] - times[0] >= 38 * 0.0505
+    # Two loops that do not know of each other need half as long; on a busy machine, the first order arrives late.
+    assert times[-1] - times[0] >= 30 * 0.0505
     assert server.fullest("placeOrder", 0.5) <= 10 + 5 + 1
 
 
@@ -183,9 +182,7 @@ async def test_without_its_database_a_client_goes_on(tmp_path: Path, caplog: pyt
 
 def run_command(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XOXO_")} | variables
-    return subprocess.run(
-        [sys.executable, "-m", "xoxo_async", *words], capture_output=True, text=True, env=environment, timeout=120
-    )
+    return run_warm(["-m", "xoxo_async", *words], env=environment)
 
 
 @pytest.mark.parametrize(

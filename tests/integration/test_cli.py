@@ -12,7 +12,6 @@ import stat
 import subprocess
 import sys
 import termios
-import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -99,22 +98,21 @@ def test_a_signalled_run_continues_by_its_command(tmp_path: Path, number: signal
 def test_a_second_signal_makes_lines_unknown(tmp_path: Path, number: signal.Signals) -> None:
     """The second signal cuts requests off. Their lines become unknown, and the next run settles them."""
     orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
-    with server(tmp_path, "--latency-ms", "1500") as env:
+    faults = tmp_path / "faults.json"
+    faults.write_text('{"rules": [{"kind": "timeout_after_commit", "first": 8, "seconds": 60}]}')
+    with server(tmp_path, "--faults", str(faults)) as env:
         where = ("--ledger", ledger, "--rate", "none", "--concurrency", "8", "--settle", "0.5", "--json")
         with started("bulk", "run", orders, *where, cwd=tmp_path, **env) as process:
             wait_until(lambda: requests_of(env) >= 8)
             process.send_signal(number)
             assert process.stderr is not None
             wait_until(lambda: "Stopping" in process.stderr.readline())
-            begun = time.monotonic()
             process.send_signal(number)
             stdout, _ = process.communicate(timeout=30)
-            assert time.monotonic() - begun < 1.4
         assert process.returncode == 130
         report = json.loads(stdout.splitlines()[-1])
-        assert report["unknown"] >= 8
-        assert report["placed_now"] == report["issued"]
-        resumed = xoxo("bulk", "resume", *where, "--concurrency", "64", cwd=tmp_path, **env)
+        assert (report["unknown"], report["issued"]) == (8, 0)
+        resumed = xoxo("bulk", "resume", *where, cwd=tmp_path, **env)
         assert resumed.returncode == 0, resumed.stderr
         assert last_json(resumed)["issued"] == ROWS
 

@@ -123,7 +123,7 @@ def test_links_that_cannot_be_written_are_shown(
     ended = command(*GENERATE, "--out", "links.txt")
     monkeypatch.undo()
     assert ended.code == 4, ended.err
-    assert sorted(ended.out.split()) == sorted(url for _, url in sandbox.state.links)
+    assert sorted(ended.out.split()) == sorted(sandbox.state.links.all())
     assert "No space left on device" in ended.err
     assert "cash" in ended.err
     assert "nothing was sent" not in ended.err

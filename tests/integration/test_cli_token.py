@@ -5,16 +5,15 @@ import os
 import pty
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration.commands import XOXO
+from tests.warm_python import WarmProcess, run_warm
 from xoxo_async.sandbox import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Sandbox
-
-XOXO = [sys.executable, "-m", "xoxo_async"]
 
 
 @pytest.fixture
@@ -30,15 +29,7 @@ def env(folder: Path, **extra: str) -> dict[str, str]:
 
 
 def xoxo(*arguments: str, folder: Path, stdin: str = "", **extra: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*XOXO, *arguments],
-        cwd=folder,
-        env=env(folder, **extra),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=90,
-    )
+    return run_warm([*XOXO[1:], *arguments], cwd=folder, env=env(folder, **extra), input=stdin)
 
 
 def the_file(folder: Path) -> Path:
@@ -141,9 +132,9 @@ def test_an_unusable_token_file_is_named(tmp_path: Path) -> None:
 def test_a_prompt_hides_the_pair(tmp_path: Path) -> None:
     """The prompt reads the pair without echo."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*XOXO, "token", "import"], cwd=tmp_path, env=env(tmp_path), stdin=theirs, stdout=theirs, stderr=theirs,
-        start_new_session=True,
+    process = WarmProcess(
+        [*XOXO[1:], "token", "import"], cwd=tmp_path, env=env(tmp_path), stdin=theirs, stdout=theirs, stderr=theirs,
+        session=True,
     )  # fmt: skip
     os.close(theirs)
     said = b""

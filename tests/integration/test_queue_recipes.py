@@ -5,7 +5,6 @@ import importlib.util
 import json
 import os
 import signal
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ import anyio
 import pytest
 
 from tests.integration.commands import QUICK, environment, requests_of, server, wait_until, write_values, xoxo
+from tests.warm_python import WarmProcess
 from xoxo_async import XoxoClient, errors
 from xoxo_async.bulk import BulkIssuer, LineState, OrderLine, open_ledger
 from xoxo_async.bulk.ledger.facts import BOUNDS
@@ -30,11 +30,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @contextmanager
-def running(name: str, folder: Path, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(name: str, folder: Path, **extra: str) -> Iterator[WarmProcess]:
     """Run an example, and end it."""
     with (folder / f"{name}-{os.urandom(2).hex()}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*QUICK, str(EXAMPLES / f"{name}.py")], env=environment(**extra), stdout=log, stderr=log
+        process = WarmProcess(
+            [*QUICK[1:], EXAMPLES / f"{name}.py"], env=environment(**extra), stdout=log.fileno(), stderr=log.fileno()
         )
         try:
             yield process

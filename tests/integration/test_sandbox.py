@@ -1,16 +1,12 @@
 """The client works with the sandbox in both dialects, and with the sandbox as a command."""
 
-import os
-import re
-import signal
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration.commands import server, xoxo
 from xoxo_async import ClientCredentials, RateLimits, XoxoClient, errors
 from xoxo_async.sandbox import CLIENT_ID, CLIENT_SECRET, Sandbox
 from xoxo_async.services.points import PointsRecipient
@@ -45,7 +41,7 @@ async def test_campaigns_are_listed_by_whether_enabled() -> None:
         assert off == [7004]
         with pytest.raises(errors.RefusedError):
             await xoxo.links.generate(campaign_id=7004, quantity=1, expires_on=date(2099, 1, 1))
-        assert sandbox.state.links == []
+        assert sandbox.state.links.all() == []
 
 
 async def test_a_wrong_product_filter_is_refused() -> None:
@@ -91,22 +87,7 @@ async def test_the_client_speaks_with_both_dialects(dialect: Any) -> None:
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_command_serves_the_chosen_dialect(tmp_path: Path, dialect: str) -> None:
     """A balance has two fields with `xoxo sandbox --dialect openapi`, and three with the vendor's dialect."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("XOXO_")}
-    command = [sys.executable, "-m", "xoxo_async", "sandbox", "--port", "0", "--dialect", dialect]
-    server = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert server.stdout is not None
-        said = server.stdout.readline() + server.stdout.readline()
-        where = dict(re.findall(r"(XOXO_\w+)=(\S+)", said))
-        ask = [sys.executable, "-m", "xoxo_async", "balance", "--json"]
-        done = subprocess.run(ask, env=environment | where, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    with server(tmp_path, "--dialect", dialect) as where:
+        done = xoxo("balance", "--json", cwd=tmp_path, **where)
         assert done.returncode == 0, done.stderr
         assert ('"points":null' in done.stdout) == (dialect == "openapi")
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(20) == 0
-    finally:
-        if server.poll() is None:
-            server.kill()
-        server.communicate()

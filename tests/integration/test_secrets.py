@@ -56,7 +56,7 @@ def client_of(sandbox: Sandbox, secret: str = "") -> XoxoClient:
 def secrets_of(sandbox: Sandbox) -> set[str]:
     """Return every value that must not be shown."""
     codes = {part for order in sandbox.state.orders.values() for pair in order.codes for part in pair if part}
-    links = {link for _, link in sandbox.state.links}
+    links = set(sandbox.state.links.all())
     return codes | links | set(sandbox.state.access) | {sandbox.client_secret}
 
 

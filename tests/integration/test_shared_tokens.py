@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -17,6 +15,7 @@ import pytest
 
 from tests.postgres import PostgresServer, running_postgres
 from tests.token_fleet import Worker, run_fleet, watched
+from tests.warm_python import run_warm
 from xoxo_async import PostgresTokenStore, RateLimits, RefreshToken, XoxoClient, errors
 from xoxo_async.sandbox import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Sandbox
 
@@ -127,10 +126,7 @@ async def test_short_lived_processes_make_one_token(tmp_path: Path, database: st
         who = {"XOXO_CLIENT_ID": CLIENT_ID, "XOXO_CLIENT_SECRET": CLIENT_SECRET, "XDG_STATE_HOME": str(tmp_path)}
         env = clean | who | {"XOXO_SHARED": database, "XOXO_BASE_URL": sandbox.base_url}
         for _ in range(4):
-            command = [sys.executable, "-W", "error", "-c", SHORT]
-            done = await anyio.to_thread.run_sync(
-                partial(subprocess.run, command, env=env, capture_output=True, text=True, timeout=60)
-            )
+            done = await anyio.to_thread.run_sync(partial(run_warm, ["-W", "error", "-c", SHORT], env=env))
             assert (done.returncode, done.stderr) == (0, "")
         assert sandbox.books().requests["token"] == 1
         assert os.listdir(tmp_path) == []

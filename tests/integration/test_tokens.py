@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.warm_python import WarmProcess
 from xoxo_async import (
     ClientCredentials,
     FileTokenStore,
@@ -334,11 +335,9 @@ anyio.run(main, sys.argv[1], sys.argv[2], float(sys.argv[3]))
 
 def run_workers(sandbox: Sandbox, path: Path, seconds: float, count: int = 2) -> list[tuple[int, str, str]]:
     """Run processes that start to call at the same moment. Return how each ended."""
-    command = [sys.executable, "-W", "error", "-c", WORKER, sandbox.base_url, str(path), str(seconds)]
-    workers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(count)
-    ]
+    command = ["-W", "error", "-c", WORKER, sandbox.base_url, path, str(seconds)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    workers = [WarmProcess(command, **pipes) for _ in range(count)]
     try:
         for worker in workers:
             assert worker.stdout is not None

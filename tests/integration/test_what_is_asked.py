@@ -1,6 +1,5 @@
 """A run sends what a person agreed to: it reads the file once, asks about the ledger, and a no leaves no trace."""
 
-import fcntl
 import json
 import os
 import pty
@@ -17,6 +16,7 @@ import pytest
 
 from tests.integration.commands import environment, last_json, reaching, read_all, write_values, xoxo
 from tests.integration.jobs import connected, lines
+from tests.warm_python import WarmProcess
 from xoxo_async.bulk import BulkIssuer, OrderLine, Pause, SqliteLedger
 from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.errors import ConfigError, PlanError
@@ -42,7 +42,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-Asked = tuple["subprocess.Popen[bytes]", int]
+Asked = tuple[WarmProcess, int]
 
 
 @contextmanager
@@ -50,15 +50,14 @@ def at_the_question(sandbox: Sandbox, *arguments: str | Path, cwd: Path) -> Iter
     """Start a command on a terminal, read up to its question, and yield the process and our end of the terminal."""
     ours, theirs = pty.openpty()
     _do_not_echo(theirs)
-    process = subprocess.Popen(
-        [sys.executable, "-c", REAL_MONEY, *map(str, arguments)],
+    process = WarmProcess(
+        ["-c", REAL_MONEY, *arguments],
         cwd=cwd,
         env=environment(**{**reaching(sandbox), "TERM": "xterm", "COLUMNS": "160"}),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        start_new_session=True,  # so that the process receives Ctrl-C and a hang-up
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,  # noqa: PLW1509 - it only makes a system call
+        session=True,  # so that the process receives Ctrl-C and a hang-up
     )
     os.close(theirs)
     try:

@@ -92,7 +92,7 @@ class Time:
         self.stalled = False
         self._sleepers: list[tuple[float, int, anyio.Event]] = []
         self._count = itertools.count()
-        monkeypatch.setattr(pacing, "anyio", SimpleNamespace(sleep=self.sleep))
+        monkeypatch.setattr(pacing, "asyncio", SimpleNamespace(sleep=self.sleep))
 
     def __call__(self) -> float:
         return self.now

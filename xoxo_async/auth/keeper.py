@@ -11,7 +11,7 @@ from xoxo_async.auth.tokens import Exchange, ExchangeAnswer, Token, TokenProvide
 from xoxo_async.auth.troubles import TROUBLES, Troubles, raised_again
 from xoxo_async.calls import current_call_id
 from xoxo_async.config import Timeouts
-from xoxo_async.consequences import EffectClass
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import AuthError, ConfigError, ConnectError, RateLimitedError, TokenRejectedError, XoxoError
 from xoxo_async.hooks import Hook, Penalised, TokenNotRenewed, TokenRenewed
 from xoxo_async.kept import account_name

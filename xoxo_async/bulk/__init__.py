@@ -10,7 +10,6 @@ if TYPE_CHECKING:
         InputChanged,
         LineDoubted,
         LineSettled,
-        Pause,
         PenaltyMet,
         RunFailed,
         RunFinished,
@@ -24,13 +23,16 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.intake.order_lines import OrderLine
     from xoxo_async.bulk.intake.orders_file import OrdersFile, read_orders
     from xoxo_async.bulk.intake.problems import RowProblem
+    from xoxo_async.bulk.intake.rows_file import RowsFile
     from xoxo_async.bulk.issuer import BulkIssuer
+    from xoxo_async.bulk.ledger.kinds import JobKind
     from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LedgerLine, LineState
     from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
     from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
     from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
     from xoxo_async.bulk.ledger.terms import Identity
     from xoxo_async.bulk.once import Once
+    from xoxo_async.bulk.pauses import Pause
     from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
     from xoxo_async.bulk.proving.prover import prove_job
     from xoxo_async.bulk.proving.result import Finding, Proof, ProofSums
@@ -39,11 +41,22 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.settled import SettledLine
     from xoxo_async.bulk.shift import run_shift
     from xoxo_async.bulk.template import write_template
+    from xoxo_async.bulk.unkeyed.cancelling import CancelReport, CancelResult, settle_cancels
+    from xoxo_async.bulk.unkeyed.lines import LinkLine, MailLine, PointsLine
+    from xoxo_async.bulk.unkeyed.links import BulkLinkMails, BulkLinks
+    from xoxo_async.bulk.unkeyed.points import BulkPoints
+    from xoxo_async.bulk.unkeyed.rows_files import read_rows
+    from xoxo_async.bulk.unkeyed.totals import UnkeyedTotals
 from xoxo_async.errors import LineBusyError
 
 __all__ = [
     "Alarm",
     "BulkIssuer",
+    "BulkLinkMails",
+    "BulkLinks",
+    "BulkPoints",
+    "CancelReport",
+    "CancelResult",
     "Counts",
     "Decision",
     "Delivery",
@@ -51,11 +64,14 @@ __all__ = [
     "Finding",
     "Identity",
     "InputChanged",
+    "JobKind",
     "LedgerLine",
     "LineBusyError",
     "LineDoubted",
     "LineSettled",
     "LineState",
+    "LinkLine",
+    "MailLine",
     "MissingCodes",
     "Once",
     "OrderLine",
@@ -63,6 +79,7 @@ __all__ = [
     "Pause",
     "PenaltyMet",
     "PlanTotals",
+    "PointsLine",
     "PostgresLedger",
     "ProblemsFile",
     "ProductTotals",
@@ -71,6 +88,7 @@ __all__ = [
     "Report",
     "Resolved",
     "RowProblem",
+    "RowsFile",
     "RunFailed",
     "RunFinished",
     "RunPaused",
@@ -78,6 +96,7 @@ __all__ = [
     "SettledLine",
     "Shift",
     "SqliteLedger",
+    "UnkeyedTotals",
     "derive_po_number",
     "export_codes",
     "open_jobs",
@@ -86,7 +105,9 @@ __all__ = [
     "read_orders",
     "read_proof",
     "read_proof_key",
+    "read_rows",
     "run_shift",
+    "settle_cancels",
     "sign_proof",
     "verify_proof",
     "write_template",
@@ -98,7 +119,7 @@ _HOMES: Final = {
     "InputChanged": "xoxo_async.bulk.events",
     "LineDoubted": "xoxo_async.bulk.events",
     "LineSettled": "xoxo_async.bulk.events",
-    "Pause": "xoxo_async.bulk.events",
+    "Pause": "xoxo_async.bulk.pauses",
     "PenaltyMet": "xoxo_async.bulk.events",
     "RunFailed": "xoxo_async.bulk.events",
     "RunFinished": "xoxo_async.bulk.events",
@@ -113,7 +134,9 @@ _HOMES: Final = {
     "OrdersFile": "xoxo_async.bulk.intake.orders_file",
     "read_orders": "xoxo_async.bulk.intake.orders_file",
     "RowProblem": "xoxo_async.bulk.intake.problems",
+    "RowsFile": "xoxo_async.bulk.intake.rows_file",
     "BulkIssuer": "xoxo_async.bulk.issuer",
+    "JobKind": "xoxo_async.bulk.ledger.kinds",
     "Alarm": "xoxo_async.bulk.ledger.lines",
     "Counts": "xoxo_async.bulk.ledger.lines",
     "Delivery": "xoxo_async.bulk.ledger.lines",
@@ -139,6 +162,17 @@ _HOMES: Final = {
     "SettledLine": "xoxo_async.bulk.settled",
     "run_shift": "xoxo_async.bulk.shift",
     "write_template": "xoxo_async.bulk.template",
+    "CancelReport": "xoxo_async.bulk.unkeyed.cancelling",
+    "CancelResult": "xoxo_async.bulk.unkeyed.cancelling",
+    "settle_cancels": "xoxo_async.bulk.unkeyed.cancelling",
+    "LinkLine": "xoxo_async.bulk.unkeyed.lines",
+    "MailLine": "xoxo_async.bulk.unkeyed.lines",
+    "PointsLine": "xoxo_async.bulk.unkeyed.lines",
+    "BulkLinkMails": "xoxo_async.bulk.unkeyed.links",
+    "BulkLinks": "xoxo_async.bulk.unkeyed.links",
+    "BulkPoints": "xoxo_async.bulk.unkeyed.points",
+    "read_rows": "xoxo_async.bulk.unkeyed.rows_files",
+    "UnkeyedTotals": "xoxo_async.bulk.unkeyed.totals",
     "LineBusyError": "xoxo_async.errors",
     "PostgresLedger": "xoxo_async.bulk.ledger.postgres.ledger",
 }

@@ -7,6 +7,7 @@ can pass its own object.
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
+from decimal import Decimal
 from typing import Protocol
 
 import msgspec
@@ -21,7 +22,7 @@ from xoxo_async.services.catalog.requests import Category
 from xoxo_async.services.orders.replies import Order, OrderSummary
 from xoxo_async.transport.connections import Attempt, ConnectionRecord, OrderAnswer
 
-__all__ = ["Account", "BulkClient", "Catalog", "Orders", "SingleAttempts"]
+__all__ = ["Account", "BulkClient", "Catalog", "Links", "Orders", "Points", "SingleAttempts"]
 
 
 class SingleAttempts(Protocol):
@@ -100,6 +101,64 @@ class Catalog(Protocol):
         ...
 
 
+class CampaignFacts(Protocol):
+    """What a plan of links reads of a `Campaign`."""
+
+    @property
+    def denomination_value(self) -> Decimal | None:
+        """The value of one link."""
+        ...
+
+    @property
+    def currency_code(self) -> str | None:
+        """Its currency."""
+        ...
+
+
+class Links(Protocol):
+    """The part of `LinkService` that a plan of links needs."""
+
+    async def get_campaign(self, campaign_id: int) -> CampaignFacts:
+        """Return a campaign, or raise `NotFoundError`."""
+        ...
+
+
+class CreditCancelled(Protocol):
+    """What a cancellation reads of a `PointsWithdrawal`."""
+
+    @property
+    def unique_id(self) -> int | None:
+        """The id of the credit."""
+        ...
+
+    @property
+    def success(self) -> bool:
+        """Whether it was cancelled."""
+        ...
+
+    @property
+    def message(self) -> str | None:
+        """The vendor's text."""
+        ...
+
+
+class CreditsCancelled(Protocol):
+    """What a cancellation reads of `PointsCancelled`."""
+
+    @property
+    def recipients(self) -> Sequence[CreditCancelled]:
+        """One result for each credit."""
+        ...
+
+
+class Points(Protocol):
+    """The part of `PointService` that cancels."""
+
+    async def cancel(self, unique_ids: Sequence[int]) -> CreditsCancelled:
+        """Cancel points; one result for each id."""
+        ...
+
+
 class BulkClient(Protocol):
     """The part of `XoxoClient` that bulk runs use."""
 
@@ -141,4 +200,14 @@ class BulkClient(Protocol):
     @property
     def catalog(self) -> Catalog:
         """Reads products."""
+        ...
+
+    @property
+    def links(self) -> Links:
+        """Reads campaigns."""
+        ...
+
+    @property
+    def points(self) -> Points:
+        """Cancels points."""
         ...

@@ -7,9 +7,14 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.ledger.budget import amount
+from xoxo_async.bulk.ledger.facts import CURRENCY
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.running.evidence import described, mismatch
+from xoxo_async.bulk.settings import kept_bounds
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import ConfigError, LedgerConflictError, NotFoundError
 from xoxo_async.services.orders.replies import Order
 
@@ -20,16 +25,19 @@ _DECIDED_BY_A_PERSON: Final = frozenset({Evidence.PERSON_PLACED, Evidence.PERSON
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person decides about a line: placed under an order id, to be sent again, or (neither) rejected.
+    """What a person decides about a line: placed under an order id, done, to be sent again, or (none) rejected.
 
     Attributes:
-        placed: The order id that the line was placed under.
+        placed: The order id that the line was placed under; for points the id of the credit.
+        done: Whether the vendor's dashboard shows that the line was carried out, and no id is known: only for points,
+            links and mails.
         resend: Whether no order of the line exists, and it is to be sent again under the same poNumber.
         reason: Why; kept in the journal, and as the line's `error` in place of the old one.
         unchecked: Whether `placed` is recorded without asking the vendor.
     """
 
     placed: int | None = None
+    done: bool = False
     resend: bool = False
     reason: str = ""
     unchecked: bool = False
@@ -40,6 +48,16 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         Args:
             line: The line.
         """
+        if self.done and self.placed is None:
+            reason = self.reason.strip() or f"decided by {_person()}"
+            return Change(
+                seq=line.seq,
+                evidence=Evidence.PERSON_PLACED,
+                epoch=line.epoch,
+                delivery=Delivery.DELIVERED,
+                reason=reason,
+                error=reason,
+            )
         unasked = "; the vendor was not asked" if self.placed is not None and self.unchecked else ""
         reason = (self.reason.strip() or f"decided by {_person()}") + unasked
         if self.placed is None:
@@ -92,6 +110,10 @@ async def decide_line(client: BulkClient | None, ledger: Ledger, key: str, decis
     line = await ledger.find(key)
     if line is None:
         raise ConfigError(f"{ledger.name} holds no line with the key {key!r}")
+    if (ledger.kind or JobKind.ORDERS).effect is EffectClass.UNKEYED:
+        return await _decide_unkeyed(ledger, line, decision)
+    if decision.done:
+        raise ConfigError("an order that was placed has an order id: name it")
     if decision.placed is None and line.state is not LineState.MANUAL and line.evidence not in _DECIDED_BY_A_PERSON:
         raise ConfigError(_refusal(line, ledger))
     found = ""
@@ -103,6 +125,36 @@ async def decide_line(client: BulkClient | None, ledger: Ledger, key: str, decis
     except LedgerConflictError as error:
         raise ConfigError(f"{key} stays {line.state.value}: {error.message}") from error
     return Resolved(after, found)
+
+
+async def _decide_unkeyed(ledger: Ledger, line: LedgerLine, decision: Decision) -> Resolved:
+    """Record a decision about a line without a key: nobody but a person can settle it, and nothing is looked up."""
+    rules = (await kept_bounds(ledger)).rules(restore=False)
+    if line.state is LineState.UNKNOWN:
+        words = "no call can tell what became of it"
+        fact = Change(seq=line.seq, evidence=Evidence.NO_LOOKUP, epoch=line.epoch, error=line.error, reason=words)
+        (line,) = await ledger.record([fact])
+    succeeded = decision.done or decision.placed is not None
+    if line.state is not LineState.MANUAL and not succeeded and line.evidence not in _DECIDED_BY_A_PERSON:
+        raise ConfigError(f"{line.key} is {line.state.value}, so no person can decide about it")
+    rest_s = (line.last_sent_tick or 0.0) + rules.settle_s - ledger.now()
+    if line.state is LineState.MANUAL and not succeeded and line.last_sent_tick is not None and rest_s > 0:
+        raise ConfigError(
+            f"{line.key} was sent only now, and the vendor may still work on it: look again in {rest_s:.0f} s, before"
+            " it is sent again or counted as refused"
+        )
+    change = decision.change(line)
+    if succeeded:
+        worth = None if line.worth is None else amount(line.worth)
+        currency = await ledger.get_fact(CURRENCY) or ""
+        change = msgspec.structs.replace(
+            change, delivery=Delivery.DELIVERED, amount_charged=worth, currency=currency if worth is not None else ""
+        )
+    try:
+        (after,) = await ledger.record([change], rules=rules)
+    except LedgerConflictError as error:
+        raise ConfigError(f"{line.key} stays {line.state.value}: {error.message}") from error
+    return Resolved(after)
 
 
 def _refusal(line: LedgerLine, ledger: Ledger) -> str:

@@ -1,4 +1,4 @@
-"""What a bulk run reports about itself through the client's hooks, and the reasons for which it pauses.
+"""What a bulk run reports about itself through the client's hooks.
 
 The events carry counts, states and row numbers. They carry no voucher code, no e-mail address and no row key: a key may
 be an e-mail address. `row` and `order_id` are enough to find a line in the ledger.
@@ -6,40 +6,20 @@ be an e-mail address. `row` and `order_id` are enough to find a line in the ledg
 
 import logging
 from decimal import Decimal
-from enum import StrEnum
 
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.hooks import Event
 
 __all__ = [
     "InputChanged",
     "LineDoubted",
     "LineSettled",
-    "Pause",
     "PenaltyMet",
     "RunFailed",
     "RunFinished",
     "RunPaused",
     "RunStarted",
 ]
-
-
-class Pause(StrEnum):
-    """Why a run stopped with rows it could still work on.
-
-    `job`: the job is paused in its ledger, by another worker or by a person.
-    `refusals`: more rows were refused than `max_errors` allows.
-    """
-
-    NONE = ""
-    FUNDS = "funds"
-    CREDENTIALS = "credentials"
-    RATE = "rate"
-    UNREACHABLE = "unreachable"
-    BUDGET = "budget"
-    REFUSALS = "refusals"
-    LEDGER = "ledger"
-    JOB = "job"
-    INTERRUPTED = "interrupted"
 
 
 class RunStarted(Event, frozen=True, kw_only=True):

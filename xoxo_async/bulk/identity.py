@@ -7,16 +7,14 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from xoxo_async.bulk.client import Orders
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger
 from xoxo_async.bulk.running.evidence import mismatch
 from xoxo_async.errors import ConfigError, LedgerConflictError, NotFoundError
 from xoxo_async.network import is_loopback
 
-__all__ = ["OWN_SANDBOX", "check_identity", "compare_identity", "identity_of", "is_of_own_sandbox"]
-
-OWN_SANDBOX: Final = "sandbox"
-"""The address that a ledger stores for a sandbox that keeps its books beside it: the port differs each time."""
+__all__ = ["check_identity", "compare_identity", "identity_of"]
 
 
 class AccountClient(Protocol):
@@ -49,15 +47,6 @@ def identity_of(client: AccountClient, address: str = "") -> Identity:
         address: The name of the server, instead of the client's base URL.
     """
     return Identity(address or _normal(client.base_url), client.account_fingerprint)
-
-
-def is_of_own_sandbox(ledger: Ledger) -> bool:
-    """Return whether the orders of a ledger are in a sandbox of its own.
-
-    Args:
-        ledger: The ledger.
-    """
-    return ledger.identity is not None and ledger.identity.address == OWN_SANDBOX
 
 
 def _normal(base_url: str) -> str:
@@ -150,12 +139,18 @@ def _differ_in_port_alone(one: str, other: str) -> bool:
 
 
 async def _is_same_server(client: AccountClient, ledger: Ledger) -> bool:
-    counts = await ledger.counts()
-    if all(state in _NEVER_SENT for state, lines in counts.states.items() if lines):
+    if await _never_sent(ledger):
         return True
+    if ledger.kind is not JobKind.ORDERS:
+        return False  # points and links cannot be looked up
     async for line in ledger.lines(states=(LineState.PLACED,)):
         return await _has_order(client, line)
     return False
+
+
+async def _never_sent(ledger: Ledger) -> bool:
+    counts = await ledger.counts()
+    return all(state in _NEVER_SENT for state, lines in counts.states.items() if lines)
 
 
 async def _has_order(client: AccountClient, line: LedgerLine) -> bool:

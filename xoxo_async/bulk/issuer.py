@@ -15,7 +15,9 @@ from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
 from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.ledger.facts import BOUNDS
+from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.order_road import OrderRoad
 from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.bulk.preparing import Approval, Preparer
 from xoxo_async.bulk.prices import Prices
@@ -350,7 +352,8 @@ class BulkIssuer:
             self._at_work, self._session, self._stop_wanted = False, None, None
 
     async def _bounds(self) -> Bounds:
-        """Return the bounds that hold: the caller's, and for the others the ledger's."""
+        """Return the bounds that hold: the caller's, and for the others the ledger's. A job of points is refused."""
+        require_kind(self._ledger, JobKind.ORDERS)
         bounds = self._own_bounds.over(await kept_bounds(self._ledger))
         self._settings.check_bounds(bounds)
         return bounds
@@ -379,6 +382,7 @@ class BulkIssuer:
         session = self._session = BulkSession(
             self._client,
             self._ledger,
+            OrderRoad(self._client, self._ledger),
             bounds,
             self._progress,
             restore=settings.restore,

@@ -16,6 +16,7 @@ from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.rows import Row, check_fields, make_row
 from xoxo_async.bulk.ledger.facts import BOUNDS
+from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.vouchers import StoredCode, codes_of
@@ -214,6 +215,7 @@ class Once:
         if not job:
             raise ConfigError("the ledger is new and needs a job name: poNumbers are derived from it")
         checks.needed("job", job)
+        require_kind(ledger, JobKind.ORDERS)
         await ledger.require_key()
         if ledger.job not in {None, job}:
             raise ConfigError(f"this ledger holds the job {ledger.job!r}, not {job!r}; nothing was sent")

@@ -11,6 +11,7 @@ from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
 from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
+from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.intake.stream import rows_of
 from xoxo_async.bulk.intake.unique import OtherSpellings
 from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, NOTIFY
@@ -19,7 +20,8 @@ from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms
 from xoxo_async.bulk.planning.planner import Planner, what_differs
 from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.bulk.prices import Prices, keep_products
-from xoxo_async.bulk.settings import Bounds, Settings
+from xoxo_async.bulk.same_input import SameInput
+from xoxo_async.bulk.settings import Bounds, Settings, kept_bounds
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.errors import ConfigError, LedgerConflictError, PlanError
 from xoxo_async.notifying import notify
@@ -85,13 +87,17 @@ class Preparer:
         await self._ledger.require_key()
         await check_identity(self._client, self._ledger, self._identity)
         prices = await self._prices()
-        spellings = OtherSpellings(self._ledger)
-        await spellings.read()
         before = await self._ledger.get_fact(NOTIFY) == "yes"
         notify = before if settings.notify is None else settings.notify
+        stood = await self._ledger.counts()
+        same = SameInput(orders, settings, notify=notify)
+        recognised = None if trust.reason else await same.has_ended(self._ledger, stood)
+        if recognised is not None:
+            return await self._nothing_left(stood, prices, recognised, approve)
+        spellings = OtherSpellings(self._ledger)
+        await spellings.read()
         planner = Planner(prices.catalog, pack=settings.pack, skip_invalid=settings.skip_invalid, spellings=spellings)
         totals = planner.totals
-        stood = await self._ledger.counts()
         facts = {BOUNDS: self._bounds.to_json(), NOTIFY: "yes" if notify else ""}
 
         recent: deque[PlannedLine] = deque(maxlen=_RECENT)
@@ -101,13 +107,13 @@ class Preparer:
             async for line in planner.plan(rows_of(orders, job, problems, notify=notify)):
                 recent.append(line)
                 yield line
-            facts.update(_columns_of(orders))
+            facts.update(_columns_of(orders) | same.facts(planner.totals))
 
         async def look(planned: Planned, shares: list[Share] | None) -> None:
             nonlocal totals
             totals = await self._look(planner, planned, shares, prices)
             self._compare(totals, planned, stood, job)
-            totals.recognised = orders.recognised() if isinstance(orders, OrdersFile) else ""
+            totals.recognised = orders.recognised() if isinstance(orders, RowsFile) else ""
             if approve is not None:
                 await approve(totals)
 
@@ -130,6 +136,19 @@ class Preparer:
         trust.planned(terms.restored)
         await prices.keep_currency()
         await keep_products(self._ledger, totals)
+        return totals
+
+    async def _nothing_left(
+        self, stood: Counts, prices: Prices, recognised: str, approve: Approval | None
+    ) -> PlanTotals:
+        """Return what a plan of a file adds up to whose every row has ended; the ledger keeps the bounds, as always."""
+        totals = await self._look(Planner(None), Planned(added=0, known=stood.rows, orders=0), [], prices)
+        totals.recognised = recognised
+        if approve is not None:
+            await approve(totals)
+        if self._bounds != await kept_bounds(self._ledger):
+            await self._ledger.set_fact(BOUNDS, self._bounds.to_json())
+        await prices.keep_currency()
         return totals
 
     async def outlook(self) -> PlanTotals:
@@ -167,7 +186,7 @@ class Preparer:
 
     async def _tell_of_columns(self, orders: object) -> None:
         """Tell a file what is known of the columns of earlier ones."""
-        if isinstance(orders, OrdersFile):
+        if isinstance(orders, RowsFile):
             orders.kept_choices = ReadingChoices.from_json(await self._ledger.get_fact(COLUMNS))
 
     async def _prices(self) -> Prices:
@@ -207,7 +226,7 @@ class Preparer:
 
 def _columns_of(orders: object) -> dict[str, str]:
     """Return the fact with what is known of the columns of all files, once the last one is read."""
-    if not isinstance(orders, OrdersFile):
+    if not isinstance(orders, RowsFile):
         return {}
     keep = orders.choices.to_keep(orders.kept_choices, orders.key_column)
     return {} if keep == NO_CHOICE else {COLUMNS: keep.to_json()}

@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.wire.replies import Part
 
 __all__ = ["Report", "Shift"]

@@ -8,10 +8,11 @@ from typing import Final
 
 import msgspec
 
-from xoxo_async.bulk.events import Pause, PenaltyMet, RunFailed, RunFinished, RunPaused, RunStarted
+from xoxo_async.bulk.events import PenaltyMet, RunFailed, RunFinished, RunPaused, RunStarted
 from xoxo_async.bulk.ledger.lines import Counts
 from xoxo_async.bulk.ledger.overview import Penalty, RunNote
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
 from xoxo_async.errors import LedgerError
 from xoxo_async.hooks import Hook

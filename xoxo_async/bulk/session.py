@@ -9,29 +9,26 @@ import anyio
 import msgspec
 
 from xoxo_async.bulk.client import BulkClient
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.facts import LAST_SLOT
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.run_events import RunEvents
 from xoxo_async.bulk.running.circuit import Circuit
-from xoxo_async.bulk.running.history import LONGEST_S
-from xoxo_async.bulk.running.line_lookup import LineLookUp
-from xoxo_async.bulk.running.lookups import LookUps
 from xoxo_async.bulk.running.others import OtherWorkers
 from xoxo_async.bulk.running.progress import Progress
-from xoxo_async.bulk.running.reconcile import Reconciler
 from xoxo_async.bulk.running.recorder import Recorder
 from xoxo_async.bulk.running.refusals import RefusalBound, RefusalWatch
+from xoxo_async.bulk.running.road import Road, Run, Settler
 from xoxo_async.bulk.running.runner import Runner, single_error
 from xoxo_async.bulk.running.sender import Sender
-from xoxo_async.bulk.running.slots import OrderSlots
+from xoxo_async.bulk.running.slots import CallSlots
 from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.bulk.settings import Bounds
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import ConfigError
 from xoxo_async.retry import RetryPolicy
-from xoxo_async.services.orders.operations import PLACE_ORDER
 
 __all__ = ["PROBING", "BulkSession"]
 
@@ -55,6 +52,7 @@ class BulkSession:
     Args:
         client: Sends and looks up.
         ledger: The job's ledger.
+        road: How its lines are sent and settled.
         bounds: What the run keeps to.
         progress: Where the run shows what it does.
         restore: Whether the ledger replaces a lost one.
@@ -63,7 +61,6 @@ class BulkSession:
             the next shift goes on. If it pauses for funds, credentials or refusals, the job pauses, until a person goes
             on.
         settle_first_s: Seconds of look-ups at most before a shift sends.
-        history_s: Seconds that reading the order history may take in a pass of look-ups.
         clock: A monotonic clock.
         wall: The ledger's clock.
     """
@@ -72,6 +69,7 @@ class BulkSession:
         self,
         client: BulkClient,
         ledger: Ledger,
+        road: Road,
         bounds: Bounds,
         progress: Progress,
         *,
@@ -79,7 +77,6 @@ class BulkSession:
         pause_limit_s: float,
         shift: bool = False,
         settle_first_s: float = 0.0,
-        history_s: float = LONGEST_S,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float],
     ) -> None:
@@ -91,6 +88,7 @@ class BulkSession:
         self._shift: Final = shift
         self._client: Final = client
         self._ledger: Final = ledger
+        self._road: Final = road
         self._bounds: Final = bounds
         self._progress: Final = progress
         self._clock: Final = clock
@@ -108,25 +106,18 @@ class BulkSession:
         rules = bounds.rules(restore=restore)
         # A pause ends only the sending. Lines in doubt are still settled, unless a person stopped the run.
         stopped = self._stop.interrupted
-        rounds = LookUps(
-            client,
-            progress=progress,
-            stopped=stopped,
-            pause_limit_s=pause_limit_s,
-            penalised=self._events.penalty,
-            wall=wall,
-        )
-        single = LineLookUp(client, ledger, rules, progress, wall, history_s=history_s)
-        self._reconciler: Final = Reconciler(
-            ledger, self._recorder, single, rounds, rules, progress=progress, stopped=stopped, wall=wall
+        self._settler: Final[Settler] = road.settler(
+            Run(self._recorder, rules, progress, stopped, pause_limit_s, self._events.penalty, wall)
         )
 
     def _new_runner(self, budget: Decimal | None, pause_limit_s: float) -> Runner:
-        concurrency = _in_flight_limit(self._client, self._bounds)
-        dispatcher, stop, progress = self._client.dispatcher, self._stop, self._progress
+        road, dispatcher, stop, progress = self._road, self._client.dispatcher, self._stop, self._progress
+        concurrency = _in_flight_limit(self._client, road.operation, self._bounds)
         circuit = Circuit(pause_limit_s, self._clock, most=concurrency, waits=PROBING.waits)
-        slots = OrderSlots(
+        slots = CallSlots(
             dispatcher,
+            road.operation,
+            "calls" if road.kind.effect is EffectClass.UNKEYED else "orders",
             stop,
             progress,
             pause_limit_s=pause_limit_s,
@@ -134,15 +125,8 @@ class BulkSession:
             clock=self._clock,
             wall=self._wall,
         )
-        sender = Sender(
-            dispatcher,
-            circuit,
-            progress,
-            stop=stop.stop,
-            doubt=self._recorder.add_doubt,
-            clock=self._clock,
-            wall=self._wall,
-        )
+        call = road.caller(self._recorder.add_doubt, self._wall)
+        sender = Sender(call, road.look, circuit, progress, stop=stop.stop, clock=self._clock)
         return Runner(
             self._ledger,
             self._recorder,
@@ -153,6 +137,8 @@ class BulkSession:
             send=sender.send,
             probe=sender.probe,
             concurrency=concurrency,
+            batch=road.batch,
+            fit=road.fit,
             budget=budget,
             wall=self._wall,
         )
@@ -164,6 +150,15 @@ class BulkSession:
             reason: Why, for the report.
         """
         self._stop.stop(Pause.INTERRUPTED, reason)
+
+    def pause(self, pause: Pause, reason: str) -> None:
+        """Send nothing, because of what is known before the run begins. Lines in doubt are still settled.
+
+        Args:
+            pause: Why, for the report.
+            reason: The same in words.
+        """
+        self._stop.stop(pause, reason)
 
     async def work(self, *, send: bool, pending: bool | None, currency: str, started: float) -> Report:
         """Do the run.
@@ -190,7 +185,7 @@ class BulkSession:
             await self._keep_distance()
         self._events.started(counts, sends=send)
         if send and counts.states.get(LineState.PLANNED):
-            await self._events.begin_note(self._client.dispatcher.pacer.interval_s(PLACE_ORDER.name))
+            await self._events.begin_note(self._client.dispatcher.pacer.interval_s(self._road.operation))
         if send and (self._bounds.max_errors is None or await self._ledger.paused() is None):
             self._refusals.begin(counts)
         refresh = bool(counts.pending) if pending is None else pending
@@ -215,7 +210,7 @@ class BulkSession:
             try:
                 await self._send_and_settle(send=send)
                 if pending and not self._stop.pause and await self._settles():
-                    await self._reconciler.refresh_pending()
+                    await self._settler.refresh_pending()
                     self.refreshed = True
                     if await self._recorder.write_doubts():  # a look-up found a connection that was not in step
                         await self._send_and_settle(send=send)
@@ -225,7 +220,7 @@ class BulkSession:
 
     async def _settles(self) -> bool:
         """Return whether this run may look lines up: the vendor answers, and no other worker does it."""
-        return not self._reconciler.pause and await self._ledger.settles()
+        return not self._settler.pause and await self._ledger.settles()
 
     async def _send_and_settle(self, *, send: bool) -> None:
         """Send and settle in turn, until no line is planned and none is in doubt that a look-up could settle."""
@@ -238,8 +233,8 @@ class BulkSession:
             if send:
                 await self._runner.send_all()
             if not stop.interrupted.is_set():
-                await self._reconciler.settle()
-            if await self._recorder.write_doubts() and not (stop.interrupted.is_set() or self._reconciler.pause):
+                await self._settler.settle()
+            if await self._recorder.write_doubts() and not (stop.interrupted.is_set() or self._settler.pause):
                 continue  # a look-up found a connection that was not in step
             if not send or stop.pause or not (await self._ledger.counts()).states.get(LineState.PLANNED):
                 return
@@ -251,14 +246,14 @@ class BulkSession:
         run stays until they hold nothing any more: if the last of them dies, nobody else sends and settles its lines.
         """
         stop, wait_s = self._stop, _LOOK_AGAIN_S
-        self._reconciler.begin()
+        self._settler.begin()
         if self._shift:
             await self._settle_first()
         while True:
             if send:
                 await self._runner.send_all()
             settles = not stop.interrupted.is_set() and await self._settles()
-            self.next_due = await self._reconciler.settle_due() if settles else None
+            self.next_due = await self._settler.settle_due() if settles else None
             await self._recorder.write_doubts()
             states = (await self._ledger.counts()).states
             if send and not stop.pause and states.get(LineState.PLANNED):
@@ -275,11 +270,11 @@ class BulkSession:
         states = (await self._ledger.counts()).states
         doubted = states.get(LineState.UNKNOWN) or states.get(LineState.CONFLICT)
         if doubted and not self._stop.interrupted.is_set() and await self._settles():
-            await self._reconciler.settle_due(self._settle_first_s)
+            await self._settler.settle_due(self._settle_first_s)
 
     def _has_to_stay(self, states: dict[LineState, int], *, send: bool, settles: bool) -> bool:
         """Return whether a run that may not send now still has something to wait for."""
-        if self._reconciler.pause:
+        if self._settler.pause:
             return False
         # Lines may have come into doubt since the look-ups: another worker died.
         doubted = states.get(LineState.UNKNOWN, 0) + states.get(LineState.CONFLICT, 0)
@@ -295,17 +290,18 @@ class BulkSession:
     async def _keep_distance(self) -> None:
         """Wait one interval after the last slot of an earlier run: two runs in a row must not send a burst."""
         pacer = self._client.dispatcher.pacer
-        interval_s, last = pacer.interval_s(PLACE_ORDER.name), await self._ledger.get_fact(LAST_SLOT)
+        operation = self._road.operation
+        interval_s, last = pacer.interval_s(operation), await self._ledger.get_fact(LAST_SLOT)
         wait_s = float(last) + interval_s - self._wall() if last and interval_s else 0.0
         if 0 < wait_s <= interval_s:  # a longer wait means that the clock was set back
-            pacer.keep_distance(PLACE_ORDER.name, wait_s)
+            pacer.keep_distance(operation, wait_s)
 
     async def _finish(self, started: float) -> Report:
         """Return the report."""
         counts = await self._ledger.counts()
         pause, reason = self._stop.pause, self._stop.reason
         if not pause and (counts.unknown or counts.pending):
-            pause, reason = self._reconciler.pause, self._reconciler.reason
+            pause, reason = self._settler.pause, self._settler.reason
             if pause:
                 self._events.paused(pause)
         if pause is Pause.REFUSALS:
@@ -322,17 +318,18 @@ class BulkSession:
         return report
 
 
-def _in_flight_limit(client: BulkClient, bounds: Bounds) -> int:
+def _in_flight_limit(client: BulkClient, operation: str, bounds: Bounds) -> int:
     """Return the most requests in flight.
 
     It is at most the connections of the pool: the timeout of a request runs while it waits for a connection.
 
     Args:
         client: Its pool and its rate limit bound the number.
+        operation: The call that the run makes.
         bounds: Say how many, or `auto`.
     """
     wanted = bounds.concurrency or "auto"
     if wanted == "auto":
-        paced = client.dispatcher.pacer.interval_s(PLACE_ORDER.name) > 0
+        paced = client.dispatcher.pacer.interval_s(operation) > 0
         wanted = client.max_connections if paced else _WITHOUT_A_LIMIT
     return min(wanted, client.max_connections)

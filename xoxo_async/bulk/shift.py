@@ -8,11 +8,13 @@ from typing import Final, Literal
 import anyio
 
 from xoxo_async.bulk.client import BulkClient
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.ledger.facts import CURRENCY, REFRESHED_AT
+from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.order_road import OrderRoad
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report, Shift
 from xoxo_async.bulk.running.history import LONGEST_S
 from xoxo_async.bulk.running.progress import Progress
@@ -98,6 +100,7 @@ async def run_shift(
     check_number("seconds", seconds)
     if ledger.job is None:
         raise ConfigError(f"{ledger.name} holds no job yet: plan one first")
+    require_kind(ledger, JobKind.ORDERS)
     await ledger.require_key()
     bounds = Bounds(settle_s=settle_s, resend=resend, concurrency=concurrency).over(await kept_bounds(ledger))
     await check_identity(client, ledger, identity_of(client, address))
@@ -119,14 +122,14 @@ def _session(
     return BulkSession(
         client,
         ledger,
+        # The next shift reads a long history from its beginning again: what is not read by then goes to a person.
+        OrderRoad(client, ledger, min(seconds / 2, LONGEST_S)),
         bounds,
         Progress() if progress is None else progress,
         restore=False,
         pause_limit_s=pause_limit_s,
         shift=True,
         settle_first_s=seconds * _FIRST_PART,
-        # The next shift reads a long history from its beginning again: what is not read by then goes to a person.
-        history_s=min(seconds / 2, LONGEST_S),
         clock=clock,
         wall=ledger.now,
     )

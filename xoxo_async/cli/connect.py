@@ -70,7 +70,7 @@ async def open_client(connection: Connection, *, say_lookups: bool = True) -> As
 
 @asynccontextmanager
 async def own_sandbox(books: Path | None) -> AsyncGenerator[tuple[str, str, str]]:
-    """Run a sandbox and yield its address, client id and secret. Remove new books afterwards if they have no order.
+    """Run a sandbox and yield its address, client id and secret. Remove new books afterwards if nothing is in them.
 
     Args:
         books: The file of its books; None keeps them in memory.
@@ -93,7 +93,7 @@ async def own_sandbox(books: Path | None) -> AsyncGenerator[tuple[str, str, str]
     finally:
         with anyio.CancelScope(shield=True):
             await sandbox.__aexit__(None, None, None)
-        if books is not None and made and not sandbox.state.orders:
+        if books is not None and made and sandbox.state.is_unused:
             _remove(books)
 
 
@@ -157,7 +157,8 @@ def limits_of(connection: Connection, kept: RateLimits | None) -> RateLimits:
         return RateLimits.unlimited()
     if rate is None:
         return usual
-    return msgspec.structs.replace(RateLimits.unlimited() if connection.sandbox else usual, place_order=rate)
+    limits = RateLimits.unlimited() if connection.sandbox else usual
+    return msgspec.structs.replace(limits, **{connection.paced: rate})
 
 
 def ask(connection: Connection, question: Callable[[XoxoClient], Awaitable[T]]) -> T:

@@ -1,7 +1,7 @@
 """Where a command sends, how fast, and whether an order there costs real money."""
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -23,7 +23,8 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
         client_id: Replaces `XOXO_CLIENT_ID` and the profile's, unless it is empty.
         sandbox: Whether to start a sandbox for this command alone.
         books: Where that sandbox keeps its books; None keeps them in memory.
-        rate: placeOrder calls a minute; infinite for no limit, None for the default.
+        rate: Calls a minute of the operation that `paced` names; infinite for no limit, None for the default.
+        paced: Which limit of `RateLimits` the rate replaces: that of orders, or of the calls without a documented one.
         connections: The most requests in flight.
         profile: The profile that `--profile` names; empty takes `XOXO_PROFILE`.
     """
@@ -33,6 +34,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     sandbox: bool = False
     books: Path | None = None
     rate: float | None = None
+    paced: Literal["place_order", "other"] = "place_order"
     connections: int = 64
     profile: str = msgspec.field(default_factory=current_profile)
 

@@ -30,7 +30,8 @@ class Command(click.Command):
     Args:
         args: As for `click.Command`.
         moves_money: `keyed` moves money under the caller's own key, so a second run finds the first one's result.
-            `unkeyed` moves money without a key, so a second run moves it again. Empty: moves none, or has a ledger.
+            `unkeyed` moves money without a key, so a second run moves it again, unless the command line names a ledger.
+            Empty: moves none, or always has a ledger.
         counts_rows: Whether its JSON always has the counts of a ledger, also after an error.
         kwargs: As for `click.Command`.
     """
@@ -220,23 +221,24 @@ class Invocation:
 
     @property
     def in_bulk(self) -> bool:
-        """Whether the command works on many orders."""
-        return self.context is not None and "bulk" in self.context.command_path.split()[1:]
+        """Whether the command works on the rows of a job."""
+        in_group = self.context is not None and "bulk" in self.context.command_path.split()[1:]
+        return in_group or self._on_a_ledger
 
     @property
     def unkeyed(self) -> bool:
-        """Whether the command moves money without a key, so that a second run moves it again."""
-        return self._command is not None and self._command.moves_money == "unkeyed"
+        """Whether the command moves money without a key and without a ledger: a second run moves it again."""
+        return self._moves("unkeyed") and not self._on_a_ledger
 
     @property
     def keyed(self) -> bool:
         """Whether the command moves money under the caller's own key, so that a second run finds the result."""
-        return self._command is not None and self._command.moves_money == "keyed"
+        return self._moves("keyed")
 
     @property
     def counts_rows(self) -> bool:
         """Whether the command's JSON has the counts of a ledger."""
-        return self._command is not None and self._command.counts_rows
+        return (self._command is not None and self._command.counts_rows) or self._on_a_ledger
 
     def option(self, name: str) -> str:
         """Return the value of an option as text; empty if it has none.
@@ -252,6 +254,14 @@ class Invocation:
         """The job that `--job` or the ledger's URL names; empty if none does."""
         ledger = None if self.context is None else self.context.params.get("ledger")
         return self.option("job") or getattr(ledger, "job", None) or ""
+
+    def _moves(self, how: str) -> bool:
+        return self._command is not None and self._command.moves_money == how
+
+    @property
+    def _on_a_ledger(self) -> bool:
+        """Whether a command that moves money without a key has a ledger: then a second run sends nothing twice."""
+        return self._moves("unkeyed") and bool(self.option("ledger"))
 
     @property
     def _command(self) -> Command | None:

@@ -3,30 +3,56 @@
 import errno
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.cli import exits
+from xoxo_async.cli.bulk.options import file_options, maybe_ledger_option, unkeyed_work_options
+from xoxo_async.cli.bulk.reading import reading_options
 from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import confirm_spending
 from xoxo_async.cli.first_rows import first_rows
-from xoxo_async.cli.invocation import Group
+from xoxo_async.cli.invocation import Group, complete_files
 from xoxo_async.cli.json_output import json_text, print_json, to_json
 from xoxo_async.cli.listing import Output, listing_options, print_listing
-from xoxo_async.cli.numbers import Whole
-from xoxo_async.cli.options import DAY, connection_options, json_option, yes_option
+from xoxo_async.cli.numbers import AMOUNT, Whole
+from xoxo_async.cli.options import DAY, Decorator, connection_options, json_option, yes_option
 from xoxo_async.cli.output import out, say
+from xoxo_async.cli.unkeyed.forms import JOB_FLAGS, lacks, refuse
+from xoxo_async.cli.unkeyed.starting import connection_of, send_job
 from xoxo_async.cli.wording import count, money, unescaped
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ConfigError
 from xoxo_async.private_files import ReservedFile
 from xoxo_async.services.links import LinkBatch
 
+if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.address import LedgerAddress
+
 __all__ = ["links"]
+
+
+_campaign_option: Final[Decorator] = click.option(
+    "--campaign-id", "--campaign", "campaign_id", type=Whole(1), help="The campaign."
+)
+_expires_option: Final[Decorator] = click.option(
+    "--expires-on", "--expires", "expires_on", type=DAY, help="The last day on which they are valid."
+)
+_batch_option: Final[Decorator] = click.option(
+    "--batch", type=Whole(1, 10_000), default=1, show_default=True, metavar="N",
+    help="Rows in one call. The vendor documents no safe number above 1. If the answer of a call is lost, all its rows"
+    " are in doubt.",
+)  # fmt: skip
+_max_spend_option: Final[Decorator] = click.option(
+    "--max-spend", type=AMOUNT, metavar="N",
+    help="The most that all links may be worth, in the campaign's currency. The job pauses before it could be more"
+    " [default: what the ledger keeps].",
+)  # fmt: skip
 
 
 @click.group(cls=Group)
@@ -73,11 +99,23 @@ def links_campaigns(name: str, limit: int, output: Output, **where: Any) -> None
 @links.command(
     "generate",
     moves_money="unkeyed",
-    epilog="Example:  xoxo links generate --campaign-id 7 --quantity 100 --expires-on 2026-12-31 --out links.txt",
+    epilog="""\b
+Examples:
+  xoxo links generate --campaign-id 7 --quantity 100 --expires-on 2026-12-31 --out links.txt
+  xoxo links generate --campaign-id 7 --quantity 100 --expires-on 2026-12-31 --ledger links.db
+  xoxo links generate --campaign-id 7 --file rows.csv --expires-on 2026-12-31 --ledger links.db
+  xoxo links generate --ledger links.db                                                         go on
+  xoxo bulk export --ledger links.db --out links.csv --reveal
+
+ROWS is CSV, TSV or a workbook (.xlsx, .xls, .ods) with a header row, or JSONL; - is standard input. Columns: key, and
+quantity where a row gets more than one link.""",
 )
-@click.option("--campaign-id", type=Whole(1), required=True, help="The campaign.")
-@click.option("--quantity", type=Whole(1), required=True, help="The number of links.")
-@click.option("--expires-on", type=DAY, required=True, help="The last day on which they are valid.")
+@_campaign_option
+@click.option("--quantity", type=Whole(1), help="The number of links. With --ledger, as many rows of one link each.")
+@_expires_option
+@click.option("--file", "source", metavar="ROWS", shell_complete=complete_files,
+              help="Make links for all rows of this file; needs --ledger.")  # fmt: skip
+@maybe_ledger_option
 @click.option(
     "--out",
     "path",
@@ -85,30 +123,75 @@ def links_campaigns(name: str, limit: int, output: Output, **where: Any) -> None
     help="Write the links to this new file, mode 0600. An existing file is never overwritten.",
 )
 @click.option("--reveal", is_flag=True, help="Show the links.")
+@_batch_option
+@_max_spend_option
+@file_options
+@reading_options
+@unkeyed_work_options
 @yes_option
 @json_option
 @connection_options
 def links_generate(
+    ledger: "LedgerAddress | None",
+    campaign_id: int | None,
+    quantity: int | None,
+    expires_on: datetime | None,
+    path: Path | None,
+    reveal: bool,
+    **flags: Any,
+) -> int:
+    """Make links: a number of them, or for all rows of a file, each row once.
+
+    Each link is cash, and no later call shows it again. With --ledger, the links are kept sealed, a second run makes
+    only what is left, and `xoxo bulk export` writes them. Without --ledger, give --out or --reveal.
+    """
+    if ledger is not None:
+        refuse(("path", "reveal"), "does not fit --ledger, which keeps the links: xoxo bulk export writes them")
+        if flags["source"] is not None:
+            refuse(("quantity",), "does not fit --file: a column of the file has each row's quantity")
+        day = _day_of_job(campaign_id, expires_on, new=flags["source"] is not None or quantity is not None)
+        from xoxo_async.cli.unkeyed.work import JobWork
+
+        return send_job(
+            JobKind.LINKS, ledger, JobWork, quantity=quantity or 0, campaign_id=campaign_id, expires_on=day, **flags
+        )
+    refuse(JOB_FLAGS, "needs --ledger")
+    if campaign_id is None or quantity is None or expires_on is None:
+        raise lacks(("campaign_id", "quantity", "expires_on"), "for links without a ledger")
+    if path is None and not reveal:
+        raise click.UsageError("links are shown only once: give --out FILE to keep them, or --reveal to see them")
+    return _generate_once(campaign_id, quantity, expires_on.date(), path, reveal=reveal, **flags)
+
+
+def _day_of_job(campaign_id: int | None, expires_on: datetime | None, *, new: bool) -> date | None:
+    """Return the last day of a job's links, which its new rows need, with their campaign."""
+    if new and (campaign_id is None or expires_on is None):
+        raise lacks(("campaign_id", "expires_on"), "for new rows")
+    if not new:
+        refuse(("campaign_id", "expires_on"), "is a part of each planned row, and there are no new ones")
+    return None if expires_on is None else expires_on.date()
+
+
+def _generate_once(
     campaign_id: int,
     quantity: int,
-    expires_on: datetime,
+    day: date,
     path: Path | None,
+    *,
     reveal: bool,
     yes: bool,
     as_json: bool,
     **where: Any,
 ) -> int:
-    """Make links. Each link is cash, and no later call shows it again, so give --out or --reveal."""
-    if path is None and not reveal:
-        raise click.UsageError("links are shown only once: give --out FILE to keep them, or --reveal to see them")
-    connection = Connection(**where)
+    """Make links in one call, and return the exit code."""
+    connection = connection_of(where)
     confirm_spending(connection, f"make {count(quantity, 'link')} of campaign {campaign_id}", yes=yes)
     # Create the file before the call: if that fails after the call, the links are lost.
     file = _reserved(path) if path is not None else None
     try:
         return _make(
             connection,
-            lambda xoxo: xoxo.links.generate(campaign_id=campaign_id, quantity=quantity, expires_on=expires_on.date()),
+            lambda xoxo: xoxo.links.generate(campaign_id=campaign_id, quantity=quantity, expires_on=day),
             file,
             reveal=reveal,
             as_json=as_json,
@@ -195,29 +278,64 @@ def _rescue(batch: LinkBatch, error: BaseException, file: ReservedFile | None) -
     return exits.UNKNOWN
 
 
-@links.command("send", moves_money="unkeyed")
-@click.option("--campaign-id", type=Whole(1), required=True, help="The campaign.")
-@click.option("--email", "emails", multiple=True, required=True, help="An address that gets a link; may be repeated.")
-@click.option("--expires-on", type=DAY, required=True, help="The last day on which they are valid.")
+@links.command(
+    "send",
+    moves_money="unkeyed",
+    epilog="""\b
+Examples:
+  xoxo links send --campaign-id 7 --email jane@example.com --expires-on 2026-12-31
+  xoxo links send --campaign-id 7 --file people.csv --expires-on 2026-12-31 --ledger mails.db
+  xoxo links send --ledger mails.db                                                           go on
+
+PEOPLE is CSV, TSV or a workbook (.xlsx, .xls, .ods) with a header row, or JSONL; - is standard input. Columns: key and
+email.""",
+)
+@_campaign_option
+@click.option("--email", "emails", multiple=True, help="An address that gets a link; may be repeated.")
+@_expires_option
+@click.option("--file", "source", metavar="PEOPLE", shell_complete=complete_files,
+              help="Mail a link to all addresses of this file; needs --ledger.")  # fmt: skip
+@maybe_ledger_option
+@_batch_option
+@_max_spend_option
+@file_options
+@reading_options
+@unkeyed_work_options
 @yes_option
 @json_option
 @connection_options
 def links_send(
-    campaign_id: int,
+    ledger: "LedgerAddress | None",
+    campaign_id: int | None,
     emails: tuple[str, ...],
-    expires_on: datetime,
-    yes: bool,
-    as_json: bool,
-    **where: Any,
-) -> None:
-    """Have the vendor mail a link to each address. After a lost answer, look in the vendor's dashboard."""
-    connection = Connection(**where)
+    expires_on: datetime | None,
+    **flags: Any,
+) -> int:
+    """Have the vendor mail a link to each address: to a few, or to all of a file, each at most once.
+
+    With --ledger, every address's result is kept, a second run mails only what is left, and an address whose answer was
+    lost is never mailed again by itself: it waits for your decision (xoxo bulk status). Without --ledger, look in the
+    vendor's dashboard after a lost answer.
+    """
+    if ledger is not None:
+        refuse(("emails",), "does not fit --ledger: addresses come from --file")
+        day = _day_of_job(campaign_id, expires_on, new=flags["source"] is not None)
+        from xoxo_async.cli.unkeyed.work import JobWork
+
+        return send_job(JobKind.LINK_MAILS, ledger, JobWork, campaign_id=campaign_id, expires_on=day, **flags)
+    refuse(JOB_FLAGS, "needs --ledger")
+    if campaign_id is None or not emails or expires_on is None:
+        raise lacks(("campaign_id", "emails", "expires_on"), "for a few addresses, or --ledger for many")
+    return _mail_once(campaign_id, emails, expires_on.date(), **flags)
+
+
+def _mail_once(campaign_id: int, emails: tuple[str, ...], day: date, *, yes: bool, as_json: bool, **where: Any) -> int:
+    """Have links mailed in one call, and return the exit code."""
+    connection = connection_of(where)
     confirm_spending(connection, f"mail {count(len(emails), 'link')} of campaign {campaign_id}", yes=yes)
-    sent = ask(
-        connection,
-        lambda xoxo: xoxo.links.send(campaign_id=campaign_id, emails=emails, expires_on=expires_on.date()),
-    )
+    sent = ask(connection, lambda xoxo: xoxo.links.send(campaign_id=campaign_id, emails=emails, expires_on=day))
     if as_json:
         print_json(to_json(sent))
     else:
         out(sent.message or f"{count(len(emails), 'link')} mailed")
+    return exits.DONE

@@ -36,7 +36,11 @@ Example, in one terminal and in another:
 @click.option("--books", type=click.Path(path_type=Path), metavar="FILE", help="Keep the books in this file.")
 @click.option("--limits", is_flag=True, help="Enforce the vendor's limits per minute.")
 def sandbox(**flags: Any) -> None:
-    """Serve a local sandbox of the API until Ctrl-C. It moves no money and needs no network."""
+    """Serve a local sandbox of the API until Ctrl-C. It moves no money and needs no network.
+
+    Its own books are at /_sandbox/books of the same port, as JSON: orders, points and links by receiver, with what the
+    answers told.
+    """
     with as_before():
         run_async(lambda: _serve(**flags))
 

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from xoxo_async.sandbox.api import Received
     from xoxo_async.sandbox.faults import KINDS, FaultError, Faults, Rule, load_faults
     from xoxo_async.sandbox.fixtures import SandboxFixture
+    from xoxo_async.sandbox.links_book import BookedLinks
+    from xoxo_async.sandbox.points_book import BookedCredit
     from xoxo_async.sandbox.server import Sandbox
     from xoxo_async.sandbox.state import BookedOrder, Books
     from xoxo_async.sandbox.tokens import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, STATIC_TOKEN
@@ -18,6 +20,8 @@ __all__ = [
     "KINDS",
     "REFRESH_TOKEN",
     "STATIC_TOKEN",
+    "BookedCredit",
+    "BookedLinks",
     "BookedOrder",
     "Books",
     "FaultError",
@@ -37,6 +41,8 @@ _HOMES: Final = {
     "Rule": "xoxo_async.sandbox.faults",
     "load_faults": "xoxo_async.sandbox.faults",
     "SandboxFixture": "xoxo_async.sandbox.fixtures",
+    "BookedLinks": "xoxo_async.sandbox.links_book",
+    "BookedCredit": "xoxo_async.sandbox.points_book",
     "Sandbox": "xoxo_async.sandbox.server",
     "BookedOrder": "xoxo_async.sandbox.state",
     "Books": "xoxo_async.sandbox.state",

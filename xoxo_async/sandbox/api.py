@@ -11,11 +11,11 @@ import msgspec
 from aiohttp import web
 
 from xoxo_async.sandbox.fault_answers import answer_with_fault, refused, reply
-from xoxo_async.sandbox.faults import AFTER_COMMIT, Faults, Rule
+from xoxo_async.sandbox.faults import AFTER_COMMIT, Faults, Rule, told_share
 from xoxo_async.sandbox.handlers import FLAT_HANDLERS, HANDLERS, as_openapi
 from xoxo_async.sandbox.limits import Limiter
-from xoxo_async.sandbox.operations import data_of
-from xoxo_async.sandbox.reading import Refusal
+from xoxo_async.sandbox.operations import data_of, reply_key
+from xoxo_async.sandbox.reading import Refusal, addresses
 from xoxo_async.sandbox.state import State
 from xoxo_async.sandbox.tokens import Tokens
 
@@ -30,12 +30,14 @@ class Received(NamedTuple):
         data: Its data, taken out of the wrapper.
         body: The whole body.
         path: The URL path.
+        fault: The kind of fault that its answer got; empty without one.
     """
 
     operation: str
     data: Mapping[str, object]
     body: bytes
     path: str
+    fault: str = ""
 
 
 class Api:
@@ -138,32 +140,35 @@ class Api:
         operation, data = _parse(raw)
         if operation is None:
             return refused(Refusal("PLE10001"), openapi=self._openapi)
-        self.requests.append(Received(operation, data, raw, request.path))
         self._state.requests[operation] += 1
         penalty = self._limiter.refuse(operation)
+        rule = self._pick_fault(operation, data) if penalty is None else None
+        self.requests.append(Received(operation, data, raw, request.path, rule.kind if rule else ""))
         if penalty is not None:
             return self._limited(penalty)
-        rule = self._pick_fault(operation, str(data.get("poNumber") or ""))
         if self._latency_s:
             await anyio.sleep(self._latency_s)
         if rule is None:
-            return self._answer(operation, data)
+            answer = self._answer(operation, data)
+            if request.transport is None or request.transport.is_closing():
+                self._state.lose_answer()  # the client has gone
+            return answer
         return await self._answer_with_fault(request, rule, operation, data)
 
-    def _pick_fault(self, operation: str, po_number: str) -> Rule | None:
-        rule = self._faults.pick(operation, po_number)
+    def _pick_fault(self, operation: str, data: Mapping[str, object]) -> Rule | None:
+        po_number = str(data.get("poNumber") or "")
+        rule = self._faults.pick(operation, po_number, addresses(data))
         if rule is not None and rule.kind == "lagging_lookup" and not self._is_hidden(po_number, rule.seconds):
             return None
         return rule
 
     def _answer(self, operation: str, data: Mapping[str, object]) -> web.Response:
         """Carry out a request and answer it."""
+        self._state.begin_call()
         flat = FLAT_HANDLERS.get(operation)
         if flat is not None:
-            # The vendor answers generateLinkEmail under the name of generateLink.
-            key = "generateLink" if operation == "generateLinkEmail" else operation
             answer = flat(self._state, data)
-            return reply({"data": {key: as_openapi(operation, answer) if self._openapi else answer}})
+            return reply({"data": {reply_key(operation): as_openapi(operation, answer) if self._openapi else answer}})
         po_number = str(data.get("poNumber") or "")
         if operation == "getOrderDetails" and self._is_hidden(po_number, self._lookup_lag_s):
             return refused(Refusal("PLE10016"), openapi=self._openapi)
@@ -188,6 +193,8 @@ class Api:
         self, request: web.Request, rule: Rule, operation: str, data: Mapping[str, object]
     ) -> web.StreamResponse:
         answer = self._answer(operation, data) if rule.kind in AFTER_COMMIT else None
+        if answer is not None:
+            self._state.lose_answer(told_share(rule.kind, operation))
         if rule.kind == "late_commit":
             task = asyncio.get_running_loop().create_task(self._commit_late(rule.seconds, operation, data))
             self._late_commits.add(task)
@@ -203,11 +210,12 @@ class Api:
             return self._limited(rule.seconds)
         if rule.kind == "lagging_lookup":
             return refused(Refusal("PLE10016"))
-        return await answer_with_fault(request, rule, answer)
+        return await answer_with_fault(request, rule, answer, operation)
 
     async def _commit_late(self, seconds: float, operation: str, data: Mapping[str, object]) -> None:
         await anyio.sleep(seconds)
         self._answer(operation, data)
+        self._state.lose_answer()
 
 
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from xoxo_async.sandbox.faults import Rule
+from xoxo_async.sandbox.operations import failure_of, reply_key
 from xoxo_async.sandbox.reading import Refusal
 
 __all__ = ["answer_with_fault", "refused", "reply"]
@@ -34,6 +35,7 @@ def _break(request: web.Request) -> web.Response:
 
 
 Fault = Callable[[web.Request, Rule, "web.Response | None"], Awaitable[web.StreamResponse]]
+Fields = dict[str, object]
 
 
 def _same(make: Callable[[Rule], web.Response]) -> Fault:
@@ -77,24 +79,51 @@ async def _oversize(request: web.Request, _rule: Rule, _answer: web.Response | N
     return big
 
 
-def _change_order(change: Callable[[dict[str, object]], dict[str, object]]) -> Fault:
+def _change(change: Callable[[Fields], Fields]) -> Fault:
+    """Return a fault that changes what an answer tells: an order, or points or links, which have no `data` around."""
+
     async def fault(_request: web.Request, _rule: Rule, answer: web.Response | None) -> web.StreamResponse:
         if answer is None or not isinstance(answer.body, bytes) or answer.status != 200:
             return answer or web.Response()
         body = msgspec.json.decode(answer.body)
         inner = next(iter(body.get("data", {}).values()), None)
-        if not isinstance(inner, dict) or not isinstance(inner.get("data"), dict):
-            return answer  # the answer has no order
-        inner["data"] = change(inner["data"])
+        if not isinstance(inner, dict):
+            return answer
+        if isinstance(inner.get("data"), dict):
+            inner["data"] = change(inner["data"])
+        elif not any(isinstance(inner.get(name), list) for name in _LISTS[1:]):
+            return answer  # the answer has neither an order nor points nor links
+        else:
+            inner |= change(inner)
         return reply(body)
 
     return fault
 
 
-def _short(order: dict[str, object]) -> dict[str, object]:
-    vouchers = order.get("vouchers")
-    half = vouchers[: len(vouchers) // 2] if isinstance(vouchers, list) else []
-    return {**order, "vouchers": half, "deliveryStatus": "pending"}
+_LISTS: Final = ("vouchers", "recipients", "links")
+
+
+def _of_wrong_types(fields: Fields) -> Fields:
+    if "orderId" in fields:
+        return {**fields, "orderId": {"id": 1}, "vouchers": "none", "quantity": [1]}
+    return {**fields, **{name: "none" for name in _LISTS if name in fields}}
+
+
+def _without_id(fields: Fields) -> Fields:
+    changed = {name: value for name, value in fields.items() if name != "orderId"}
+    given = fields.get("recipients")
+    if isinstance(given, list):
+        changed["recipients"] = [{name: credit[name] for name in credit if name != "unique_id"} for credit in given]
+    return changed
+
+
+def _short(fields: Fields) -> Fields:
+    lists = {name: found[: len(found) // 2] for name in _LISTS if isinstance(found := fields.get(name), list)}
+    return {**fields, **lists, "deliveryStatus": "pending"} if "orderId" in fields else {**fields, **lists}
+
+
+def _bare(fields: Fields) -> Fields:
+    return {**fields, **{name: [] for name in _LISTS if name in fields}}
 
 
 _HTML: Final = "<html><head><title>502 Bad Gateway</title></head><body><center>cloud edge</center></body></html>"
@@ -109,8 +138,9 @@ def _internal(rule: Rule) -> web.Response:
     return reply({"code": status, "error": "Internal"}, status)
 
 
-def _failed_inside(_rule: Rule) -> web.Response:
-    return reply({"data": {"placeOrder": {"status": 0, "message": "Try again", "data": None}}})
+def _failed_inside(operation: str) -> web.Response:
+    failure = {**failure_of(operation), "message": "Try again", "data": None}
+    return reply({"data": {reply_key(operation): failure}})
 
 
 def _bomb(_rule: Rule) -> web.Response:
@@ -127,10 +157,10 @@ _FAULTS: Final[dict[str, Fault]] = {
     "garbage": _garbage,
     "not_json": _same(lambda _rule: web.Response(text="OK", content_type="application/json")),
     "empty_body": _same(lambda _rule: web.Response(content_type="application/json")),
-    "wrong_types": _change_order(lambda order: {**order, "orderId": {"id": 1}, "vouchers": "none", "quantity": [1]}),
-    "no_order_id": _change_order(lambda order: {key: value for key, value in order.items() if key != "orderId"}),
-    "error_in_200": _same(_failed_inside),
-    "short_answer": _change_order(_short),
+    "wrong_types": _change(_of_wrong_types),
+    "no_order_id": _change(_without_id),
+    "short_answer": _change(_short),
+    "bare_answer": _change(_bare),
     "duplicate_answer": _same(lambda _rule: refused(Refusal("PLE10004"))),
     "revoke_token": _same(
         lambda _rule: reply({"error": "invalid_token", "error_description": "invalid/expired token"}, 401)
@@ -144,8 +174,12 @@ _FAULTS: Final[dict[str, Fault]] = {
 }
 
 
-async def answer_with_fault(request: web.Request, rule: Rule, answer: web.Response | None) -> web.StreamResponse:
+async def answer_with_fault(
+    request: web.Request, rule: Rule, answer: web.Response | None, operation: str
+) -> web.StreamResponse:
     """Answer a request as a rule says. A kind that has no answer breaks the connection."""
+    if rule.kind == "error_in_200":
+        return _failed_inside(operation)
     fault = _FAULTS.get(rule.kind)
     if fault is None:
         return _break(request)

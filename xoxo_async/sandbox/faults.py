@@ -7,12 +7,16 @@ A rule says which requests get which fault:
     sandbox.script("timeout_after_commit", po_number="PO-7", seconds=5)
     sandbox.script("late_commit", nth=3, seconds=0.2)     # for placeOrder, unless you name another operation
 
-A mix draws faults at random; the same seed draws the same ones:
+    sandbox.script("commit_then_reset", operation="sendBalance", email="jane@example.com")
+
+A mix draws faults at random, for placeOrder unless you name another operation; the same seed draws the same ones:
 `Sandbox(faults=Faults(mix={"commit_then_reset": 0.02}, seed=3))`.
 
 `xoxo sandbox --faults FILE` reads both from a JSON file:
 
     {"rules": [{"kind": "throttle", "operation": "getVouchers", "every": 10}], "mix": {"html_502": 0.01}, "seed": 3}
+
+The table says "the order" for whatever the operation does: points given or cancelled, links made or mailed.
 
 | kind | booked | what the client sees |
 |---|---|---|
@@ -29,9 +33,10 @@ A mix draws faults at random; the same seed draws the same ones:
 | not_json | yes | HTTP 200 with text that is not JSON |
 | empty_body | yes | HTTP 200 without a body |
 | wrong_types | yes | the order, with fields of wrong types |
-| no_order_id | yes | the order without its orderId |
-| short_answer | yes | the order as pending, with half of its vouchers; a look-up has all of them |
-| error_in_200 | no | HTTP 200 with `status: 0` in the body |
+| no_order_id | yes | the order without its orderId; points without their unique_id |
+| short_answer | yes | the order as pending, with half of its vouchers; half of the credits or links |
+| bare_answer | yes | the success alone: no vouchers, no credits, no links |
+| error_in_200 | no | HTTP 200 with a failure in the body: `status: 0`, `success: 0` or `error: true` |
 | duplicate_answer | yes | PLE10004, as if the poNumber had been used before |
 | lagging_lookup | - | look-ups say PLE10016 for `seconds` after the order; name the operation getOrderDetails |
 | throttle | no | the refusal of the rate limit, with a penalty of `seconds` |
@@ -45,7 +50,7 @@ A mix draws faults at random; the same seed draws the same ones:
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +58,7 @@ import msgspec
 
 from xoxo_async.sandbox.operations import OPERATIONS
 
-__all__ = ["AFTER_COMMIT", "KINDS", "FaultError", "Faults", "Rule", "load_faults"]
+__all__ = ["AFTER_COMMIT", "KINDS", "FaultError", "Faults", "Rule", "load_faults", "told_share"]
 
 AFTER_COMMIT: Final = frozenset(
     {
@@ -68,6 +73,7 @@ AFTER_COMMIT: Final = frozenset(
         "wrong_types",
         "no_order_id",
         "short_answer",
+        "bare_answer",
         "duplicate_answer",
         "oversize",
         "gzip_bomb",
@@ -93,7 +99,25 @@ KINDS: Final = AFTER_COMMIT | {
 }
 """All kinds of fault."""
 
+_TOLD: Final = {"slow_body": 1.0, "short_answer": 0.5, "bare_answer": 1.0, "no_order_id": 1.0}
+
 _NOT_DRAWN: Final = frozenset({"lagging_lookup", "restart"})
+
+
+def told_share(kind: str, operation: str) -> float:
+    """Return of which share of the points or links of a call its answer tells, after a fault of `AFTER_COMMIT`.
+
+    Args:
+        kind: The kind of fault.
+        operation: The operation.
+    """
+    if kind not in _TOLD:
+        return 0.0
+    if operation == "generateLink":
+        # A link that is not in the answer is lost, while points are where they belong.
+        return 0.0 if kind == "bare_answer" else _TOLD[kind]
+    # The answer about mails has no list that could be short.
+    return 1.0 if operation == "generateLinkEmail" else _TOLD[kind]
 
 
 class FaultError(ValueError):
@@ -110,6 +134,7 @@ class Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         nth: Only the n-th matching request gets it.
         every: Every n-th matching request gets it. Without `first`, `nth` and `every`, all of them get it.
         po_number: Only requests with this poNumber match.
+        email: Only requests that name this e-mail address match: as receiver of an order, of points or of a link.
         seconds: The duration, for kinds that take time.
         status: The HTTP status, for 5xx kinds.
         error_id: The error id, for error_5xx_after.
@@ -122,6 +147,7 @@ class Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     nth: int | None = None
     every: int | None = None
     po_number: str | None = None
+    email: str | None = None
     seconds: float = 1.0
     status: int | None = None
     error_id: str = "PLE10035"
@@ -141,9 +167,11 @@ class Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             if value is not None and value < 1:
                 raise FaultError(f"{name}: must be 1 or more")
 
-    def hits(self, operation: str, po_number: str) -> bool:
+    def hits(self, operation: str, po_number: str, emails: Collection[str] = ()) -> bool:
         """Count a request if it matches, and return whether it gets the fault."""
         if self.operation not in {"", operation} or self.po_number not in {None, po_number}:
+            return False
+        if self.email is not None and self.email.casefold() not in emails:
             return False
         self.seen += 1
         if self.first is not None:
@@ -157,6 +185,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     rules: list[dict[str, object]] = []
     mix: dict[str, float] = {}
     seed: int = 0
+    operation: str = "placeOrder"
 
 
 class Faults:
@@ -164,19 +193,27 @@ class Faults:
 
     Args:
         rules: Scripted faults. The first rule that matches decides, and rules come before the mix.
-        mix: The share of placeOrder requests that get each kind, from 0 to 1.
+        mix: The share of the operation's requests that get each kind, from 0 to 1.
         seed: Fixes what the mix draws: the same seed draws the same faults.
+        operation: The operation that the mix is for.
 
     Raises:
-        FaultError: A kind is unknown, a share is not from 0 to 1, or the shares add up to more than 1.
+        FaultError: A kind or the operation is unknown, a share is not from 0 to 1, or the shares add up to more than 1.
     """
 
-    def __init__(self, rules: tuple[Rule, ...] = (), mix: Mapping[str, float] | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        rules: tuple[Rule, ...] = (),
+        mix: Mapping[str, float] | None = None,
+        seed: int = 0,
+        operation: str = "placeOrder",
+    ) -> None:
         self.rules: Final = list(rules)
         self._mix: Final = dict(mix or {})
         self._dice: Final = random.Random(seed)
+        self._operation: Final = operation
         for kind, share in self._mix.items():
-            Rule(kind=kind)
+            Rule(kind=kind, operation=operation)
             if kind in _NOT_DRAWN:
                 raise FaultError(f"mix: {kind} is not a fault of one order: put it in a rule")
             if not 0 <= share <= 1:
@@ -184,12 +221,12 @@ class Faults:
         if sum(self._mix.values()) > 1:
             raise FaultError("mix: the shares add up to more than 1")
 
-    def pick(self, operation: str, po_number: str) -> Rule | None:
+    def pick(self, operation: str, po_number: str, emails: Collection[str] = ()) -> Rule | None:
         """Return the fault that a request gets, or None."""
         for rule in self.rules:
-            if rule.hits(operation, po_number):
+            if rule.hits(operation, po_number, emails):
                 return rule
-        if operation != "placeOrder" or not self._mix:
+        if operation != self._operation or not self._mix:
             return None
         draw = self._dice.random()
         for kind, share in self._mix.items():
@@ -220,4 +257,4 @@ def load_faults(path: str | Path) -> Faults:
             rules.append(msgspec.convert(fields, Rule))
         except (msgspec.ValidationError, FaultError) as error:
             raise FaultError(f"{path}: rule {number}: {error}") from None
-    return Faults(tuple(rules), file.mix, file.seed)
+    return Faults(tuple(rules), file.mix, file.seed, file.operation)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__all__ = ["OPERATIONS", "data_of"]
+__all__ = ["OPERATIONS", "data_of", "failure_of", "reply_key"]
 
 _ROOTS: Final[dict[str, str]] = {
     "getFilters": "data",
@@ -36,3 +36,25 @@ def data_of(operation: str, variables: dict[str, object]) -> object:
         variables: As sent.
     """
     return variables.get(_ROOTS.get(operation, "data"), variables)
+
+
+def reply_key(operation: str) -> str:
+    """Return the key under which the vendor answers an operation: generateLinkEmail answers as generateLink.
+
+    Args:
+        operation: The operation's name.
+    """
+    return "generateLink" if operation == "generateLinkEmail" else operation
+
+
+def failure_of(operation: str) -> dict[str, object]:
+    """Return the success flag of an operation, as an answer has it that is a failure.
+
+    Args:
+        operation: The operation's name.
+    """
+    if operation in {"sendBalance", "cancelBalance"}:
+        return {"error": True}
+    if operation == "user_balance" or operation.startswith(("campaign", "generateLink")):
+        return {"success": 0}
+    return {"status": 0}

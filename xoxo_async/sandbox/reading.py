@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 __all__ = [
     "Data",
     "Refusal",
+    "addresses",
     "amount",
     "codes",
     "dates",
@@ -131,6 +132,18 @@ def ids(data: Data, name: str) -> frozenset[int]:
 def digits(given: str) -> int | None:
     """Return the number that a text of digits means, or None for any other text."""
     return int(given) if _DIGITS.fullmatch(given) else None
+
+
+def addresses(data: Data) -> frozenset[str]:
+    """Return the e-mail addresses that a request names, in small letters: of an order, of points or of links."""
+    recipients = data.get("recipients")
+    named = [recipient.get("to_email") for recipient in _dicts(recipients)]
+    named += [data.get("email"), *str(data.get("email_ids") or "").split(",")]
+    return frozenset(one.strip().casefold() for one in named if isinstance(one, str) and one.strip())
+
+
+def _dicts(rows: object) -> list[dict[str, object]]:
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def number(value: Decimal) -> int | float:

@@ -140,6 +140,7 @@ class Sandbox:
         nth: int | None = None,
         every: int | None = None,
         po_number: str | None = None,
+        email: str | None = None,
         seconds: float = 1.0,
         status: int | None = None,
         error_id: str = "PLE10035",
@@ -155,6 +156,7 @@ class Sandbox:
             nth: Only the n-th request gets it.
             every: Every n-th request gets it.
             po_number: Only requests with this poNumber get it.
+            email: Only requests that name this e-mail address get it.
             seconds: The duration, for kinds that take time.
             status: The HTTP status, for 5xx kinds.
             error_id: The error id, for error_5xx_after.
@@ -170,6 +172,7 @@ class Sandbox:
                 nth=nth,
                 every=every,
                 po_number=po_number,
+                email=email,
                 seconds=seconds,
                 status=status,
                 error_id=error_id,

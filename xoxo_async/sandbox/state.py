@@ -7,7 +7,7 @@ import sqlite3
 import stat
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -15,12 +15,15 @@ from typing import Final
 
 import msgspec
 
+from xoxo_async.sandbox.links_book import BookedLinks, LinksBook
+from xoxo_async.sandbox.points_book import BookedCredit, Gift, PointsBook
 from xoxo_async.sandbox.products import Product, make_products
 
 __all__ = ["BookedOrder", "Books", "State"]
 
 _MODE: Final = 0o600
 _CENT: Final = Decimal("0.01")
+_POINTS_A_RUPEE: Final = 10
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS entry (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLOB NOT NULL) STRICT;
 """
@@ -81,6 +84,12 @@ class Books(msgspec.Struct, frozen=True):
         mails: How many voucher e-mails were sent.
         requests: The number of requests, by operation. Token requests count under `token`.
         by_po_number: The number of orders, by poNumber. An order without one counts under `#` and its order id.
+        credits: All credits of points, with the call that made each.
+        points: What each receiver has, by address in small letters: credits that are not cancelled.
+        points_given: All of that.
+        points_left: The points that the account has left to give.
+        links: The links of each call that made or mailed any.
+        link_mails: The number of links that were mailed, by address as it was sent.
     """
 
     orders: int
@@ -91,6 +100,12 @@ class Books(msgspec.Struct, frozen=True):
     mails: int
     requests: dict[str, int]
     by_po_number: dict[str, int]
+    credits: tuple[BookedCredit, ...] = ()
+    points: dict[str, int] = {}
+    points_given: int = 0
+    points_left: Decimal = Decimal(0)
+    links: tuple[BookedLinks, ...] = ()
+    link_mails: dict[str, int] = {}
 
 
 class Entry(msgspec.Struct):
@@ -133,15 +148,14 @@ class State:
         self.orders: Final[dict[int, BookedOrder]] = {}
         self.by_po: Final[dict[str, list[int]]] = {}
         self.payments: Final[list[Entry]] = [Entry("OPENING", _day(clock()), "Funds added", balance, balance)]
-        self.points: Final[dict[str, int]] = {}
-        self.credits: Final[dict[int, tuple[str, int, bool]]] = {}
-        self.links: Final[list[tuple[int, str]]] = []
-        self.link_mails: Final[list[str]] = []
+        self.points: Final = PointsBook(self._keep)
+        self.links: Final = LinksBook(seed, self._keep)
         self.requests: Final[Counter[str]] = Counter()
         self.access: Final[dict[str, float]] = {}
         self.refresh: Final[dict[str, bool]] = {}
         self.clock: Final = clock
         self.history_lag_s: float = history_lag_s
+        self._given: Final[list[Callable[[float], None]]] = []
         self._unique: Final = unique_po_numbers
         self._delay_s: Final = delivery_delay_s
         self._db: Final = _open(path)
@@ -158,6 +172,16 @@ class State:
         entry = Entry(f"FUND{len(self.payments)}", _day(self.clock()), "Funds added", amount, self.balance)
         self.payments.append(entry)
         self._keep("funds", entry)
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nothing was ever booked: no order, no points, no links."""
+        return not (self.orders or self.points.credits or self.links.batches)
+
+    @property
+    def points_left(self) -> Decimal:
+        """The points that the account has left to give: ten for each rupee of its balance, less what it gave."""
+        return self.balance * _POINTS_A_RUPEE - self.points.given
 
     def taken(self, po_number: str) -> bool:
         """Return whether the poNumber is refused because it was used before."""
@@ -203,6 +227,27 @@ class State:
         self._keep("order", order)
         return order
 
+    def book_points(self, gifts: Sequence[Gift]) -> list[BookedCredit]:
+        """Give points to all receivers of a call."""
+        made = self.points.send(gifts, self.clock())
+        self._given.append(lambda told: self.points.lose(made[int(len(made) * told) :]))
+        return made
+
+    def book_links(self, campaign_id: int, quantity: int, emails: Sequence[str]) -> BookedLinks:
+        """Make the links of a call, and mail them if there are addresses."""
+        batch = self.links.make(campaign_id, quantity, emails)
+        self._given.append(lambda told: self.links.lose(batch, int(quantity * told)))
+        return batch
+
+    def begin_call(self) -> None:
+        """Forget what the call before gave."""
+        self._given.clear()
+
+    def lose_answer(self, told: float = 0.0) -> None:
+        """Note that the client was told of only this share of the points or links that this call gave."""
+        for lose in self._given:
+            lose(told)
+
     def find(self, order_id: int, po_number: str) -> BookedOrder | None:
         """Return an order by its id, or by its poNumber if the id is 0."""
         if order_id:
@@ -227,6 +272,13 @@ class State:
             mails=sum(order.mails for order in orders),
             requests=dict(self.requests),
             by_po_number=dict(counts),
+            # Copies: a credit changes when it is cancelled, a call when its answer is lost.
+            credits=tuple(msgspec.structs.replace(credit) for credit in list(self.points.credits.values())),
+            points=self.points.totals(),
+            points_given=self.points.given,
+            points_left=self.points_left,
+            links=tuple(msgspec.structs.replace(batch) for batch in list(self.links.batches)),
+            link_mails=dict(Counter(email for batch in list(self.links.batches) for email in batch.emails)),
         )
 
     def remember_tokens(self, access: str, expires_at: float, refresh: str) -> None:
@@ -280,6 +332,9 @@ class State:
             self.refresh[refresh] = True
         elif kind == "spent":
             self.refresh[msgspec.json.decode(body, type=str)] = False
+        else:
+            self.points.replay(kind, body)
+            self.links.replay(kind, body)
 
 
 def _day(at: float) -> str:

@@ -351,7 +351,8 @@ def _recipient(index: int, recipient: PointsRecipient) -> WireRecipient:
     return WireRecipient(
         checks.text(f"{name}.name", recipient.name) or "",
         _address(f"{name}.email", recipient.email),
-        f"{checks.money(f'{name}.amount', recipient.amount):f}",
+        # Plain, as every sample of the vendor's writes it: `500`, and not `500.00` (wire documentation § 4.10).
+        f"{checks.money(f'{name}.amount', recipient.amount).normalize():f}",
         checks.text(f"{name}.citation", recipient.citation, longest=2000) or "",
     )
 

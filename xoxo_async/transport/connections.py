@@ -6,7 +6,7 @@ request before it, and each caller gets the order of another caller.
 """
 
 import weakref
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -192,10 +192,12 @@ class _Seen(msgspec.Struct, gc=False):
 class SeenOrders:
     """The order ids that a client has met lately, over all its connections, and the poNumber of each."""
 
-    __slots__ = ("_seen",)
+    __slots__ = ("_order", "_seen")
 
     def __init__(self) -> None:
-        self._seen: Final[OrderedDict[int, _Seen]] = OrderedDict()
+        self._seen: Final[dict[int, _Seen]] = {}
+        # The oldest first: an ordered dictionary does the same in twice the time.
+        self._order: Final[deque[int]] = deque()
 
     def check(
         self, record: ConnectionRecord, order_id: int, po_number: str | None, now: float, *, asked: int = 0
@@ -244,9 +246,11 @@ class SeenOrders:
         if known is not None and not known.record.tainted:
             return None if _folded(known.po_number) == _folded(po_number) else known.record
         seen[order_id] = _Seen(po_number, now, record)
-        oldest = next(iter(seen))
-        if len(seen) > _SEEN_AT_MOST or seen[oldest].at < now - _SEEN_FOR_S:
-            del seen[oldest]
+        order = self._order
+        if known is None:
+            order.append(order_id)
+        if len(order) > _SEEN_AT_MOST or seen[order[0]].at < now - _SEEN_FOR_S:
+            del seen[order.popleft()]
         return None
 
     def record_of(self, order_id: int) -> ConnectionRecord | None:

@@ -2,13 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any, Final
 
 import aiohttp
 import anyio
-import msgspec
 from aiohttp import hdrs
 from multidict import CIMultiDict
 from yarl import URL
@@ -28,6 +26,7 @@ from xoxo_async.transport.sending import (
     may_have_left,
     never_connected,
 )
+from xoxo_async.wire.raw import Facts
 from xoxo_async.wire.secrets import Secret
 
 __all__ = ["Answer", "Http", "is_whole"]
@@ -37,39 +36,19 @@ _ENCODINGS: Final = "gzip, deflate"
 
 _NOTHING_MORE: Final[dict[str, Any]] = {}
 
-
-_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 _now: Final = time.monotonic
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(Facts, gc=False):
     """The answer to one request.
 
     Attributes:
-        status: The HTTP status.
-        body: The whole body, decompressed.
-        bearer: The access token that the request was sent with; None for a token request.
-        retry_after_s: What the `Retry-After` header says, in seconds; None without one.
         connection: The connection it came on. It serves no other request until somebody calls its `served`. None where
-            there is none to judge: for a GET, and where a test has replaced aiohttp's request.
-        headers: The headers.
-        sent_at: When the request was written, by the monotonic clock; 0 for a GET.
-        first_at: When the head of the answer had come.
-        done_at: When all of it had come.
+            there is none to judge: for a GET, and where a test has replaced aiohttp's request; and once it was judged,
+            because a reply keeps its answer and no connection.
     """
 
-    status: int
-    body: bytes
-    bearer: Secret | None
-    retry_after_s: float | None
     connection: ConnectionRecord | None = None
-    headers: Mapping[str, str] = _NO_HEADERS
-    sent_at: float = 0.0
-    first_at: float = 0.0
-    done_at: float = 0.0
-
-    def __repr__(self) -> str:
-        return f"Answer(status={self.status}, body=<{len(self.body)} bytes>)"
 
 
 class _Headers(CIMultiDict[str]):
@@ -198,11 +177,11 @@ class Http:
                         content,
                         bearer,
                         after_s,
-                        body.record,
                         received,
                         body.sent_at,
                         first_at,
                         done_at,
+                        connection=body.record,
                     )
                 except BaseException:
                     response.close()
@@ -214,12 +193,12 @@ class Http:
                 mark_effect(cancelled, "none")
             raise
         except Exception as error:  # noqa: BLE001 - told below what it means
-            left = may_have_left(body, error, more) if payload is not None else not never_connected(error)
-            failure = translate(body.fault or error, sent=left, total_s=total_s)
-            if body.late and not left:
-                failure = ConnectError("the request was not sent: a token or a connection came too late for it")
+            failure = _failure(body, error, more, total_s, writes=payload is not None)
         # Not from the handler: aiohttp's errors and frames hold the token, and half an answer its codes.
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # its traceback leads to this frame: together they would wait for a full collection
 
     def _guarded(self, body: Body) -> dict[str, Any]:
         body.records = self._records  # our own pool tells each body its connection, the caller's does not
@@ -264,6 +243,15 @@ class Http:
         if total_s in self._usual_lengths:
             self._deadlines[total_s] = deadlines
         return deadlines
+
+
+def _failure(body: Body, error: Exception, more: dict[str, Any], total_s: float, *, writes: bool) -> Exception:
+    """Return what a foreign error means for a request; `writes` says whether the body was to leave, too."""
+    left = may_have_left(body, error, more) if writes else not never_connected(error)
+    failure = translate(body.fault or error, sent=left, total_s=total_s)
+    if body.late and not left:
+        return ConnectError("the request was not sent: a token or a connection came too late for it")
+    return failure
 
 
 def is_whole(response: aiohttp.ClientResponse) -> bool:

@@ -74,6 +74,9 @@ def translate(error: Exception, *, sent: bool, total_s: float) -> Exception:
         failure = ConnectError(f"the server was not reached: {_reason(error)}")
         if isinstance(error, aiohttp.ClientConnectorError):
             failure.__cause__ = error.os_error.with_traceback(None)
+            # aiohttp's frames hold this error, so that they would keep the request until a full collection. It belongs
+            # to this request alone; other errors may be shared with requests that are still under way.
+            traceback.clear_frames(error.__traceback__)
         return failure
     if isinstance(error, TimeoutError):
         return ReplyTimeoutError(f"no answer within {total_s:g} s")

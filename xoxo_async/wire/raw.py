@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, NoReturn, Self
+
+import msgspec
 
 from xoxo_async.errors import ConfigError, Times
 from xoxo_async.wire.secrets import Masked, Secret, hide
 
-__all__ = ["KEPT_BYTES", "RawReply"]
+__all__ = ["KEPT_BYTES", "Facts", "RawReply"]
 
 KEPT_BYTES: Final = 256 * 1024
 """The largest body that a reply keeps unless `keep_body` is set: a page of 100 products, 200 orders' worth of codes."""
@@ -21,9 +24,45 @@ _REQUEST_IDS: Final = ("x-request-id", "x-amzn-requestid", "x-correlation-id", "
 """Headers by which the vendor's edge may name a request. The vendor documents none."""
 
 
-Facts = tuple[bytes | None, int, Mapping[str, str], Secret | None, float, float, float, float, int]
-"""What the road knows of an answer: body, status, headers, access token; when it was queued, sent, answered and done;
-attempts. A plain tuple, because each call makes one: nothing in it is computed until somebody asks."""
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+# gc=False: it can be part of no cycle. Each call makes one, and a reply keeps it: nothing is computed until asked for.
+class Facts(msgspec.Struct, gc=False):
+    """What the road knows of an answer.
+
+    Attributes:
+        status: The HTTP status.
+        body: The whole body, decompressed; empty once it was let go.
+        bearer: The access token that the request was sent with; None for a token request.
+        retry_after_s: What the `Retry-After` header says, in seconds; None without one.
+        headers: The headers.
+        sent_at: When the request was written, by the monotonic clock; 0 for a GET.
+        first_at: When the head of the answer had come.
+        done_at: When all of it had come.
+        queued_at: When its call began.
+        attempts: How many HTTP attempts the call took.
+        kept: Whether the body is still there.
+    """
+
+    status: int
+    body: bytes
+    bearer: Secret | None
+    retry_after_s: float | None
+    headers: Mapping[str, str] = _NO_HEADERS
+    sent_at: float = 0.0
+    first_at: float = 0.0
+    done_at: float = 0.0
+    queued_at: float = 0.0
+    attempts: int = 1
+    kept: bool = True
+
+    def let_go(self) -> None:
+        """Forget the body."""
+        self.body, self.kept = b"", False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(status={self.status}, body=<{len(self.body)} bytes>)"
 
 
 class RawReply:
@@ -46,17 +85,17 @@ class RawReply:
     @property
     def status(self) -> int | None:
         """The HTTP status; None where the reply came from elsewhere."""
-        return self.facts[1] if self.facts is not None else None
+        return self.facts.status if self.facts is not None else None
 
     @property
     def headers(self) -> dict[str, str]:
         """The headers, by their names in lower case. Cookies, links and the access token are masked."""
         if self.facts is None:
             return {}
-        headers, bearer = self.facts[2:4]
+        bearer = self.facts.bearer
         secrets = () if bearer is None else (bearer,)
         found: dict[str, str] = {}
-        for name, value in headers.items():
+        for name, value in self.facts.headers.items():
             lower = name.lower()
             shown = "***" if lower in _SECRET_HEADERS else hide(value, secrets)
             found[lower] = f"{found[lower]}, {shown}" if lower in found else shown
@@ -81,17 +120,27 @@ class RawReply:
     @property
     def times(self) -> Times | None:
         """When the call was queued, sent, answered and done; None where the reply came from elsewhere."""
-        return Times(*self.facts[4:8]) if self.facts is not None else None
+        facts = self.facts
+        return Times(facts.queued_at, facts.sent_at, facts.first_at, facts.done_at) if facts is not None else None
 
     @property
     def attempts(self) -> int:
         """The number of HTTP attempts; 0 where the reply came from elsewhere."""
-        return self.facts[8] if self.facts is not None else 0
+        return self.facts.attempts if self.facts is not None else 0
 
     @property
     def body(self) -> Masked | None:
         """The body, which only `reveal()` shows; None where it was too large to keep."""
         return Masked(self._body) if self._body is not None else None
+
+    @classmethod
+    def of(cls, facts: Facts) -> Self:
+        """Return the one of an answer.
+
+        Args:
+            facts: What the road knows of it.
+        """
+        return cls(facts.body if facts.kept else None, facts)
 
     @classmethod
     def built(cls) -> Self:

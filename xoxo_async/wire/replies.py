@@ -97,8 +97,8 @@ class Reply(Part, _Kept, frozen=True, kw_only=True):
             known = _answer_of(self)
         except AttributeError:
             return None
-        if isinstance(known, tuple | bytes):
-            known = RawReply(known) if isinstance(known, bytes) else RawReply(known[0], known)
+        if isinstance(known, Facts | bytes):
+            known = RawReply(known) if isinstance(known, bytes) else RawReply.of(known)
             keep_answer(self, known)
         return known
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Alarm
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report, Shift
 
 ALARM = Alarm(key="b", row=2, order_id=502, at=5.0, text="order 502 lists a voucher code that order 501 has")

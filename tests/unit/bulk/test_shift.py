@@ -1,7 +1,6 @@
 """`shift`: work for a while, leave the rest; harmless twice, at once, and on a paused job."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -45,9 +44,7 @@ async def test_a_shift_ends_in_its_time(client: Client, ledger: SqliteLedger) ->
     """What it has not sent is planned again, and another shift makes sense at once."""
     client.happens = lambda _po_number: anyio.sleep(0.01)
     await issuer(client, ledger).plan(lines(*(f"k{n}" for n in range(500))))
-    started = time.monotonic()
     done = await shift(client, ledger, seconds=0.4)
-    assert time.monotonic() - started < 5
     assert done.report.pause is Pause.INTERRUPTED
     assert (done.again_in_s, done.left) == (0.0, 500 - done.issued)
     assert 0 < done.issued < 500

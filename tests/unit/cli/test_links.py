@@ -12,7 +12,7 @@ GENERATE = ("links", "generate", "--campaign-id", "7001", "--quantity", "3", "--
 
 
 def urls(sandbox: Sandbox) -> list[str]:
-    return [url for _campaign, url in sandbox.state.links]
+    return sandbox.state.links.all()
 
 
 def test_campaigns_are_listed(command: Command, sandbox: Sandbox) -> None:

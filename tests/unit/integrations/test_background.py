@@ -19,7 +19,7 @@ def test_events_arrive_in_order_in_another_thread() -> None:
     free = threading.Event()
 
     def slow(event: Event) -> None:
-        free.wait(5)
+        free.wait(60)
         threads.add(threading.current_thread().name)
         heard.append(event)
 
@@ -27,7 +27,7 @@ def test_events_arrive_in_order_in_another_thread() -> None:
     began = time.perf_counter()
     for event in EVENTS:
         hook(event)
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 30
     assert heard == []
     free.set()
     hook.close()
@@ -38,7 +38,7 @@ def test_events_arrive_in_order_in_another_thread() -> None:
 def test_what_does_not_fit_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     """`dropped` counts, and the log says so once."""
     free = threading.Event()
-    hook = Background(lambda _event: free.wait(5) and None, most=1)
+    hook = Background(lambda _event: free.wait(60) and None, most=1)
     for _ in range(5):
         hook(EVENTS[0])
     assert hook.dropped >= 3

@@ -72,7 +72,7 @@ def test_an_order_outlives_its_request(background: BackgroundDesk, xoxo_sandbox:
         go_on.set()
 
     background.run(release)
-    assert placed.wait(5)
+    assert placed.wait(60)
     assert xoxo_sandbox.books().orders == 1
 
 
@@ -153,7 +153,7 @@ def test_closing_ends_calls_and_refuses_more(xoxo_sandbox: Sandbox) -> None:
 
     thread = threading.Thread(target=view)
     thread.start()
-    assert begun.wait(5)
+    assert begun.wait(60)
     background.close()
     thread.join()
     assert [type(error) for error in caught] == [errors.OutcomeUnknownError]

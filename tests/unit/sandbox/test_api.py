@@ -110,6 +110,15 @@ async def test_received_requests_are_kept_and_counted(wire: Any) -> None:
         assert sandbox.books().requests == {"getOrderDetails": 1}
 
 
+async def test_a_request_is_kept_with_its_fault(wire: Any) -> None:
+    """A test can tell which requests got a fault, also those that booked nothing."""
+    async with Sandbox() as sandbox:
+        sandbox.script("html_502", nth=2)
+        for number in range(3):
+            await wire.place(sandbox, f"PO-{number}")
+        assert [received.fault for received in sandbox.requests] == ["", "html_502", ""]
+
+
 @pytest.mark.parametrize(("header", "status"), [("", 400), ("Bearer dead", 401)])
 async def test_a_request_without_valid_token_does_nothing(wire: Any, header: str, status: int) -> None:
     """A request without a valid token is refused, not kept and not counted."""
@@ -250,6 +259,47 @@ async def test_the_books_can_be_read_over_http(wire: Any) -> None:
         async with wire.http.get(f"{sandbox.base_url.removesuffix('/chef')}/_sandbox/books") as answer:
             books = await answer.json()
     assert (books["orders"], books["pieces"], books["by_po_number"]) == (1, 3, {"A": 1})
+
+
+async def test_the_books_over_http_have_points_and_links(wire: Any) -> None:
+    """Who got how many points, each call's links, and the mails of each address."""
+    async with Sandbox() as sandbox:
+        await wire.ask(sandbox, "storesAdmin.mutation.sendBalance", {"recipients_data": POINTS})
+        given = {"campaignId": 7001, "link_expiry": "31-12-2099", "email_ids": "a@b.example"}
+        await wire.plum(sandbox, "generateLinkEmail", **given)
+        async with wire.http.get(f"{sandbox.base_url.removesuffix('/chef')}/_sandbox/books") as answer:
+            books = await answer.json()
+    (credit,) = books["credits"]
+    assert (credit["unique_id"], credit["email"], credit["points"], credit["answered"]) == (9_000_001, "a@b.c", 5, True)
+    assert (books["points"], books["points_given"], books["link_mails"]) == ({"a@b.c": 5}, 5, {"a@b.example": 1})
+    assert [(len(batch["links"]), batch["answered"]) for batch in books["links"]] == [(1, 1)]
+
+
+async def test_a_client_that_has_gone_gets_no_answer(wire: Any) -> None:
+    """The points are given, and the books say that no answer left the sandbox."""
+    async with Sandbox(latency_ms=50) as sandbox:
+        asking = asyncio.ensure_future(
+            wire.ask(sandbox, "storesAdmin.mutation.sendBalance", {"recipients_data": POINTS})
+        )
+        with anyio.fail_after(30):
+            while not sandbox.requests:
+                await anyio.sleep(0.005)
+            asking.cancel()
+            while not sandbox.books().credits:
+                await anyio.sleep(0.005)
+            assert [credit.answered for credit in sandbox.books().credits] == [False]
+
+
+async def test_late_points_have_no_answer(wire: Any) -> None:
+    """The fault `late_commit` gives points after the connection has broken."""
+    async with Sandbox() as sandbox:
+        sandbox.script("late_commit", operation="sendBalance", seconds=0.01, email="A@b.c")
+        with pytest.raises(aiohttp.ClientError):
+            await wire.ask(sandbox, "storesAdmin.mutation.sendBalance", {"recipients_data": POINTS})
+        with anyio.fail_after(30):
+            while not sandbox.books().credits:
+                await anyio.sleep(0.005)
+        assert [credit.answered for credit in sandbox.books().credits] == [False]
 
 
 ODD_NUMBERS = [

@@ -241,3 +241,93 @@ async def test_kinds_for_orders_may_match_every_operation(wire: Any, kind: str) 
             sandbox, "/v1/oauth/token", form, **{"Content-Type": "application/x-www-form-urlencoded"}
         )
         assert token.status < 500
+
+
+POINTS = {
+    "sender_email": "boss@b.example",
+    "recipients": [{"to_name": n, "to_email": f"{n}@b.example", "amount": "5"} for n in ("ada", "bob", "eve", "joe")],
+}
+LINKS = {"campaignId": 7001, "links_quantity": 4, "link_expiry": "31-12-2099"}
+MAILS = {"campaignId": 7001, "link_expiry": "31-12-2099", "email_ids": "a@b.example,c@d.example"}
+NO_KEY = [("sendBalance", POINTS), ("generateLink", LINKS), ("generateLinkEmail", MAILS)]
+
+
+async def ask_anyhow(wire: Any, sandbox: Sandbox, operation: str, data: dict[str, object]) -> Any:
+    """Return what an operation answered under its key, or None where there is no such answer."""
+    try:
+        answer = await wire.ask(sandbox, f"x.mutation.{operation}", {"data": data, "recipients_data": data})
+        body = answer.body if answer.status == 200 else None
+    except (aiohttp.ClientError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return next(iter(body["data"].values())) if isinstance(body, dict) and "data" in body else None
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS - BOOKED_LATER_OR_NO_ORDERS - {"oversize", "gzip_bomb"}))
+@pytest.mark.parametrize(("operation", "data"), NO_KEY, ids=[operation for operation, _ in NO_KEY])
+async def test_each_kind_books_points_and_links_as_well(wire: Any, kind: str, operation: str, data: Any) -> None:
+    """Whether points or links are booked agrees with the table, and `answered` with what the client was told."""
+    async with Sandbox() as sandbox:
+        sandbox.script(kind, operation=operation, seconds=0)
+        told = await ask_anyhow(wire, sandbox, operation, data)
+        books = sandbox.books()
+    booked = len(books.credits) + sum(len(batch.links) for batch in books.links)
+    answered = sum(credit.answered for credit in books.credits) + sum(batch.answered for batch in books.links)
+    wanted = 2 if operation == "generateLinkEmail" else 4
+    assert booked == (0 if kind in NOT_BOOKED else wanted)
+    if not booked or told is None or kind == "wrong_types":
+        assert answered == 0
+    elif operation == "generateLinkEmail" or (kind, operation) == ("bare_answer", "sendBalance"):
+        assert answered == wanted
+    else:
+        assert answered == len(told["recipients" if operation == "sendBalance" else "links"])
+
+
+async def test_a_short_answer_has_half_the_credits(wire: Any) -> None:
+    """The answer tells of the first half alone, although all receivers got their points."""
+    async with Sandbox() as sandbox:
+        sandbox.script("short_answer", operation="sendBalance")
+        told = await ask_anyhow(wire, sandbox, "sendBalance", POINTS)
+        books = sandbox.books()
+    assert [credit["email"] for credit in told["recipients"]] == ["ada@b.example", "bob@b.example"]
+    assert books.points == dict.fromkeys(("ada@b.example", "bob@b.example", "eve@b.example", "joe@b.example"), 5)
+
+
+@pytest.mark.parametrize(
+    ("operation", "data", "flag"),
+    [
+        ("sendBalance", POINTS, {"error": True}),
+        ("cancelBalance", {"recipients": [{"unique_id": 1}]}, {"error": True}),
+        ("generateLink", LINKS, {"success": 0}),
+        ("generateLinkEmail", MAILS, {"success": 0}),
+    ],
+)
+async def test_a_failure_has_the_flag_of_its_operation(
+    wire: Any, operation: str, data: Any, flag: dict[str, object]
+) -> None:
+    """`error_in_200` fails as that operation documents it."""
+    async with Sandbox() as sandbox:
+        sandbox.script("error_in_200", operation=operation)
+        told = await ask_anyhow(wire, sandbox, operation, data)
+    assert told == {**flag, "message": "Try again", "data": None}
+
+
+async def test_points_may_come_without_their_ids(wire: Any) -> None:
+    """The credits have all but the `unique_id` that a cancellation needs, or are left out."""
+    async with Sandbox() as sandbox:
+        sandbox.script("no_order_id", operation="sendBalance", first=1)
+        sandbox.script("bare_answer", operation="sendBalance")
+        given = (await ask_anyhow(wire, sandbox, "sendBalance", POINTS))["recipients"]
+        bare = await ask_anyhow(wire, sandbox, "sendBalance", POINTS)
+    assert [set(credit) & {"unique_id", "email", "points"} for credit in given] == [{"email", "points"}] * 4
+    assert bare == {"error": False, "message": "points sent", "recipients": []}
+
+
+async def test_a_cancellation_may_lose_its_answer(wire: Any) -> None:
+    """The points are gone, and the books count how often that was asked."""
+    async with Sandbox() as sandbox:
+        given = (await ask_anyhow(wire, sandbox, "sendBalance", POINTS))["recipients"]
+        sandbox.script("commit_then_reset", operation="cancelBalance")
+        asked = {"recipients": [{"unique_id": given[0]["unique_id"]}]}
+        for _ in range(2):
+            assert await ask_anyhow(wire, sandbox, "cancelBalance", asked) is None
+        assert [(one.cancelled, one.cancels) for one in sandbox.books().credits[:2]] == [(True, 2), (False, 0)]

@@ -45,6 +45,22 @@ def test_a_rule_hits_the_requests_it_names(fields: dict[str, Any], hit: list[int
     assert [number for number in range(1, 6) if rule.hits("placeOrder", f"PO-{number}")] == hit
 
 
+def test_a_rule_may_be_for_one_address() -> None:
+    """Requests that name others do not match, and the case of the address makes no difference."""
+    rule = Rule(kind="garbage", operation="sendBalance", email="Ada@b.example", first=1)
+    asked: list[set[str]] = [set(), {"bob@b.example"}, {"bob@b.example", "ada@b.example"}, {"ada@b.example"}]
+    assert [rule.hits("sendBalance", "", emails) for emails in asked] == [False, False, True, False]
+
+
+def test_a_mix_may_be_for_another_operation() -> None:
+    """Then no order gets a fault of it; an operation that is not known is an error."""
+    faults = Faults(mix={"html_502": 1.0}, operation="sendBalance")
+    assert faults.pick("placeOrder", "PO-1") is None
+    assert faults.pick("sendBalance", "") is not None
+    with pytest.raises(FaultError, match="operation"):
+        Faults(mix={"html_502": 1.0}, operation="sendPoints")
+
+
 def test_a_rule_counts_only_matching_requests() -> None:
     """Look-ups between the orders do not make the second order the fourth request."""
     rule = Rule(kind="throttle", nth=2, po_number="A")
@@ -109,10 +125,11 @@ def test_a_faults_file_has_rules_and_a_mix(tmp_path: Path) -> None:
     """A file has the fields of `Rule` and `Faults`."""
     path = tmp_path / "l.json"
     path.write_text(
-        '{"rules": [{"kind": "throttle", "operation": "", "first": 1}], "mix": {"garbage": 1.0}, "seed": 3}'
+        '{"rules": [{"kind": "throttle", "operation": "", "first": 1}], "mix": {"garbage": 1.0}, "seed": 3,'
+        ' "operation": "sendBalance"}'
     )
     loaded = load_faults(path)
-    picked = [loaded.pick("placeOrder", "A") for _ in range(2)]
+    picked = [loaded.pick("sendBalance", "") for _ in range(2)]
     assert [rule.kind for rule in picked if rule] == ["throttle", "garbage"]
 
 

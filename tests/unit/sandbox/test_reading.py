@@ -5,7 +5,19 @@ from typing import Any
 
 import pytest
 
-from xoxo_async.sandbox.reading import Refusal, codes, dates, digits, ids, money, number, page_of, text, whole
+from xoxo_async.sandbox.reading import (
+    Refusal,
+    addresses,
+    codes,
+    dates,
+    digits,
+    ids,
+    money,
+    number,
+    page_of,
+    text,
+    whole,
+)
 
 
 @pytest.mark.parametrize(
@@ -123,3 +135,18 @@ def test_a_refusal_has_the_vendors_status_and_words() -> None:
     assert (refusal.error_id, refusal.status, refusal.text) == ("PLE10004", 422, "externalOrderId failed validation")
     assert Refusal("PLE10004", status=400).status == 400
     assert Refusal("PLE99999").status == 502
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        ({"email": "Ada@b.example"}, {"ada@b.example"}),
+        ({"recipients": [{"to_email": "ada@b.example"}, {"to_email": " bob@b.example "}, {}, "eve", None]}, None),
+        ({"email_ids": "ada@b.example, Bob@b.example,"}, None),
+        ({"email": None, "recipients": {"to_email": "x"}, "email_ids": ""}, set()),
+        ({}, set()),
+    ],
+)
+def test_addresses_are_found_wherever_they_stand(data: dict[str, object], named: set[str] | None) -> None:
+    """The receivers of an order, of points and of links, in small letters and without blanks."""
+    assert addresses(data) == ({"ada@b.example", "bob@b.example"} if named is None else named)

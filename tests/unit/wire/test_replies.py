@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.wire.orders import CODE, EMAIL, PIN, order
 from xoxo_async import Page, Secret, errors
-from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
 from xoxo_async.services.account import Balance, TokenInfo
 from xoxo_async.services.catalog import Voucher

@@ -9,6 +9,7 @@ import msgspec
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.identity import check_identity, identity_of
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.vouchers import StoredCode
@@ -71,7 +72,7 @@ class CodeFetcher:
             XoxoError: When an order cannot be looked up.
         """
         wanted = [line for line in lines if _has_codes_elsewhere(line)]
-        if not wanted:
+        if not wanted or self._ledger.kind is not JobKind.ORDERS:  # only an order can be asked for again
             return Fetched({}, {})
         client = await self._connected()
         found: dict[int, bytes] = {}

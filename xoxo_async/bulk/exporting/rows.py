@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 import msgspec
@@ -9,7 +10,6 @@ import msgspec
 from xoxo_async.bulk.exporting.cells import is_formula
 from xoxo_async.bulk.ledger.lines import Alarm, Delivery, LedgerLine, LineState, PackedLine
 from xoxo_async.bulk.ledger.vouchers import StoredCode
-from xoxo_async.bulk.running.evidence import ordered
 from xoxo_async.wire.secrets import mask
 
 __all__ = ["FIXED_COLUMNS", "ExportRow", "Exported", "Made", "MissingCodes", "RowMaker", "cells_of", "kept_columns"]
@@ -67,6 +67,18 @@ class ExportRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     tag: str
     kept: Mapping[str, str] = {}
 
+
+class _Wanted(msgspec.Struct, rename="camel"):
+    """What an export shows of a row's request, whatever its kind: an order, points or links."""
+
+    product_id: int
+    denomination: Decimal
+    quantity: int = 1
+    email: str | None = None
+    tag: str | None = None
+
+
+_read: Final = msgspec.json.Decoder(_Wanted).decode
 
 FIXED_COLUMNS: Final[tuple[str, ...]] = tuple(name for name in ExportRow.__struct_fields__ if name != "kept")
 """The columns of every export, in order; those that ride along with the rows come after them."""
@@ -228,14 +240,14 @@ class RowMaker:
         refused: str,
         kept: Mapping[str, str],
     ) -> list[Made]:
-        wanted = ordered(request)
+        wanted = _read(request)
         have = self._count(line, codes)
         # Top-ups, goods and the like are delivered without a code: `held` counts the codes that an answer ever listed.
         due = min(line.held, wanted.quantity)
         error = self._clean(line.error) if line.error else ""
         lacks = ""
         if line.state is not _PLACED or delivery is not _DELIVERED or have < due:
-            why = _why_missing(line.state, delivery, "" if have >= due else refused or self._why_not_all(have, due))
+            why = _why_missing(line, delivery, "" if have >= due else refused or self._why_not_all(have, due))
             lacks = why or _why_none(line.state, delivery, error)
             if why:
                 self._miss(key, why)
@@ -292,19 +304,22 @@ class RowMaker:
         return f"the vendor gave {have} of {due} codes"
 
 
-def _why_missing(state: LineState, delivery: Delivery, not_all: str) -> str:
+def _why_missing(line: LedgerLine, delivery: Delivery, not_all: str) -> str:
     """Return why a row lacks codes; empty if it has them all, or none will come.
 
     Args:
-        state: Of the order that the row travels in.
+        line: The order that the row travels in.
         delivery: Of the row.
         not_all: Why not all codes of a delivered row are here; empty where all are.
     """
-    if state is not _PLACED:
-        return f"it is not known yet whether its order exists ({state.value})" if state in _IN_DOUBT else ""
-    if delivery is _CANCELLED:
+    if line.state is not _PLACED:
+        return f"it is not known yet whether its order exists ({line.state})" if line.state in _IN_DOUBT else ""
+    if delivery in {_CANCELLED, Delivery.CANCELLING}:
         return ""
-    return not_all if delivery is _DELIVERED else "its codes are still to be delivered"
+    if delivery is _DELIVERED:
+        return not_all
+    # Links are shown once, by the call that makes them; every order has an id.
+    return "its codes are still to be delivered" if line.order_id is not None else "no call gives its other links"
 
 
 def _why_none(state: LineState, delivery: Delivery, error: str) -> str:
@@ -316,6 +331,8 @@ def _why_none(state: LineState, delivery: Delivery, error: str) -> str:
         error: The last refusal, or the reason that a person gave.
     """
     if state is _PLACED:
+        if delivery is Delivery.CANCELLING:
+            return "it is not known whether it was cancelled"
         return "the vendor cancelled its delivery" if delivery is _CANCELLED else ""
     words = {
         LineState.PLANNED: "it is not sent yet",

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
+from operator import itemgetter
 from typing import Final
 
 from xoxo_async.bulk.intake.ahead import look_ahead
@@ -18,7 +19,7 @@ from xoxo_async.bulk.intake.currencies import currencies_of
 from xoxo_async.bulk.intake.matching import Choices, Columns, Field, FieldSet, match_columns
 from xoxo_async.bulk.intake.numerals import NumberColumn
 from xoxo_async.bulk.intake.problems import Problems
-from xoxo_async.bulk.intake.tables import DECIMALS, BadCell, Cell, FileRow, Form, ShownNumber, Table, TableRow
+from xoxo_async.bulk.intake.tables import DECIMALS, Alike, BadCell, Cell, FileRow, Form, ShownNumber, Table, TableRow
 from xoxo_async.bulk.intake.text_lines import printable
 
 __all__ = ["Choices", "Columns", "Field", "FieldSet", "FileRows", "read_table"]
@@ -78,6 +79,13 @@ class FileRows:
         self._plan: Final = [(at, field.name, field.kind, self._numbers.get(at)) for at, field in columns.fields]
         amounts = [(at, field.name) for at, field in columns.fields if field.kind == "amount" and known.currency]
         self._amounts: Final = [(at, name, self._numbers[at]) for at, name in amounts]
+        self._own_names: Final = known.own
+        self._names: Final = [field.name for _, field in columns.fields]
+        self._own: Final = [(at, field.name) for at, field in columns.fields if field.name in known.own]
+        common = [at for at, field in columns.fields if field.name not in known.own]
+        compares = table.has_texts and known.own and common and not columns.unnamed
+        self._common = itemgetter(*common) if compares else None
+        self._alikes: Final[dict[object, Alike]] = {}
 
     def __iter__(self) -> Iterator[FileRow]:
         if self._numbers and any(number.sign for number in self._numbers.values()):
@@ -96,6 +104,7 @@ class FileRows:
         rest = look_ahead(self._rows, self._learn)
         for number in self._numbers.values():
             number.settle()
+        self._alikes.clear()  # a text may be another number now
         self._note_sign()
         for row in itertools.chain([first], rest):
             if (read := self._read(row)) is not None:
@@ -119,6 +128,9 @@ class FileRows:
     def _read(self, row: TableRow) -> FileRow | None:
         """Return a row; None for one that is empty or refused, `_UNPROVEN` where its columns have to be learned."""
         cells, number = row.cells, row.number
+        common = self._common(cells) if self._common is not None and len(cells) == self._width else None
+        if common is not None and (alike := self._alikes.get(common)) is not None:
+            return self._read_alike(row, alike)
         values: dict[str, object] = {}
         for at, name, kind, numbers in self._plan:
             if at >= len(cells):
@@ -146,7 +158,34 @@ class FileRows:
             return None
         if self._amounts:
             self._add_currency(row, values)
-        return FileRow(number, values, self.columns.key_column, self._given(row), kept)
+        alike = None if common is None else self._remember(common, values)
+        return FileRow(number, values, self.columns.key_column, self._given(row), kept, alike)
+
+    def _remember(self, common: object, values: dict[str, object]) -> Alike | None:
+        """Keep what a row may have in common with later ones; None if there is nothing, or something is wrong."""
+        common_values = {name: value for name, value in values.items() if name not in self._own_names}
+        alike = Alike(common_values, self._names)
+        if not alike.values or any(type(value) is BadCell for value in values.values()):
+            return None
+        if len(self._alikes) == _MOST_ALIKE:
+            self._common = None  # the rows of this table differ: to compare them takes more than it saves
+            return None
+        self._alikes[common] = alike
+        return alike
+
+    def _read_alike(self, row: TableRow, alike: Alike) -> FileRow | None:
+        """Read a row that has all but its own fields in common with an earlier one; the cells are texts."""
+        cells = row.cells
+        values = alike.values.copy()
+        for at, name in self._own:
+            if text := cells[at].strip():  # type: ignore[union-attr]
+                values[name] = text
+        kept = self._kept(row) if self.columns.kept else _NOTHING
+        self.form.rows += 1
+        if kept is None or self._is_header(row):
+            return None
+        given: dict[str, object] = dict(zip(self._header, cells, strict=True))
+        return FileRow(row.number, values, self.columns.key_column, given, kept, alike)
 
     def _given(self, row: TableRow) -> dict[str, object]:
         """Return a row as the file has it. What stands beyond the header has no name."""
@@ -262,6 +301,8 @@ def _typed(cell: Cell, kind: str) -> object:
     return cell
 
 
+_MOST_ALIKE: Final = 10_000
+"""Groups of alike rows that are remembered."""
 _NOTHING: Final[dict[str, str]] = {}
 _MIDNIGHT: Final = time()
 _UNPROVEN: Final = FileRow(0, {}, "")

@@ -75,7 +75,7 @@ def read_csv(
         header_lines.append(line)
     form.separator = delimiter or _separator(header_lines, known, source)
     rows = _CsvRows(itertools.chain(header_lines, lines), at, form.separator, source)
-    return Table(rows.header, rows, form)
+    return Table(rows.header, rows, form, has_texts=True)
 
 
 def _first_line(lines: Iterator[str], at: Place, source: str) -> str:

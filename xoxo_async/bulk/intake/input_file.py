@@ -1,6 +1,7 @@
 """Open a file or standard input, see what kind of file it is, and notice when it changes while it is read."""
 
 import errno
+import hashlib
 import io
 import os
 import stat
@@ -19,6 +20,7 @@ _KINDS: Final = (
     (b"\xff\xd8\xff", "a picture"),
     (b"{\\rtf", "a text document (RTF)"),
 )
+_BLOCK: Final = 2**20
 
 
 class InputFile:
@@ -48,6 +50,19 @@ class InputFile:
     def head(self) -> bytes:
         """Return the first bytes, which are read again later."""
         return self.file.peek(4096)[:4096]
+
+    def hash(self) -> str:
+        """Return a hash of the whole file; empty for what cannot be read twice, such as a pipe.
+
+        It is of what is read afterwards if `check_unchanged` raises no error at the end.
+        """
+        if self._at_first is None:
+            return ""
+        hashed, at, fd = hashlib.sha256(), 0, self.file.fileno()
+        while block := os.pread(fd, _BLOCK, at):
+            hashed.update(block)
+            at += len(block)
+        return hashed.hexdigest()
 
     def check_unchanged(self) -> None:
         """Raise `PlanError` where the file has changed since it was opened: half of its rows may be of another file."""

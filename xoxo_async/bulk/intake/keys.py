@@ -111,9 +111,10 @@ def derive_po_number(job: str, key: str) -> str:
         digest = hashlib.sha256(f"{len(job)}:{job}{key}".encode()).hexdigest()[:20]
     except UnicodeEncodeError:  # a header's bytes that are no UTF-8, for example
         raise ArgumentError("the key of an order, or the job's name, has a character that is no text") from None
-    readable = "-".join(part for part in (_plain(job), _plain(key)) if part)[: _MAX_PO - len(digest) - 1]
+    one, other = _plain(job), _plain(key)
+    readable = (f"{one}-{other}" if one and other else one or other)[: _MAX_PO - len(digest) - 1]
     return f"{readable}-{digest}" if readable else digest
 
 
 def _plain(text: str) -> str:
-    return "-".join(_PLAIN.findall(text))
+    return text if _PLAIN.fullmatch(text) else "-".join(_PLAIN.findall(text))

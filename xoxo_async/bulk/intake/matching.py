@@ -46,6 +46,8 @@ class FieldSet(NamedTuple):
         keys: Fields that can name a row; a file has to have one of them. The first that it has counts. Empty: rows need
             no name.
         why_key: Why a file needs one, for the error message.
+        own: Fields whose values differ from row to row. Those of all others are often the same, so that they need to be
+            turned and checked only once. Empty: nothing is known of that.
         currency: The field that gets the currency of an amount, where a sign or the header shows one. Empty: an amount
             with a currency sign is no number.
     """
@@ -54,6 +56,7 @@ class FieldSet(NamedTuple):
     keys: tuple[str, ...] = ()
     why_key: str = ""
     currency: str = ""
+    own: frozenset[str] = frozenset()
 
 
 class Choices(NamedTuple):

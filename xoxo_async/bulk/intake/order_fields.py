@@ -3,20 +3,13 @@
 from typing import Final
 
 from xoxo_async.bulk.intake.matching import Field, FieldSet
+from xoxo_async.bulk.intake.person_fields import EMAIL, KEY, PHONE_NAMES
 
 __all__ = ["ORDER_FIELDS"]
 
-_PEOPLE: Final = ("employee", "emp", "staff", "personnel", "payroll")
-
 ORDER_FIELDS: Final = FieldSet(
     (
-        Field(
-            "key",
-            synonyms=(
-                *(f"{who} {number}" for who in _PEOPLE for number in ("id", "no", "number", "code")),
-                *("row key", "row id", "unique id", "reference", "reference id", "reference no", "reference number"),
-            ),
-        ),
+        KEY,
         Field(
             "product_id",
             "whole",
@@ -33,22 +26,8 @@ ORDER_FIELDS: Final = FieldSet(
             required=True,
         ),
         Field("quantity", "whole", ("qty", "pieces", "number of vouchers", "no of vouchers", "voucher count")),
-        Field(
-            "email",
-            synonyms=(
-                *("e-mail", "mail", "email address", "mail address", "email id", "mail id"),
-                *(f"{who} {mail}" for who in (*_PEOPLE, "recipient", "receiver", "work", "official")
-                  for mail in ("email", "email address", "email id")),
-            ),
-        ),
-        Field(
-            "contact",
-            synonyms=tuple(
-                f"{kind} {number}".strip()
-                for kind in ("contact", "phone", "mobile", "telephone", "mobile phone", "cell phone")
-                for number in ("", "no", "number")
-            ),
-        ),
+        EMAIL,
+        Field("contact", synonyms=PHONE_NAMES),
         Field("tag", synonyms=("tags", "label")),
         Field("notify_receiver", "flag", ("notify recipient",)),
         Field("notify_admin", "flag"),
@@ -59,5 +38,6 @@ ORDER_FIELDS: Final = FieldSet(
     keys=("key", "po_number"),
     why_key=", so that no row is ever ordered twice",
     currency="currency",
+    own=frozenset({"key", "email", "contact", "po_number"}),
 )  # fmt: skip
 """All fields of `OrderLine` that a column can hold: `details` need a JSON object."""

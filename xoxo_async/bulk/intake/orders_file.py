@@ -1,211 +1,23 @@
-"""Order lines from CSV, JSONL and workbooks: streamed, and every bad row named by its number and column."""
+"""Order lines from CSV, JSONL and workbooks."""
 
-import itertools
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import partial
-from pathlib import Path
-from typing import Final, Literal
+from collections.abc import Collection, Mapping
+from typing import Final, Literal, TypeAlias
 
-from xoxo_async.bulk.intake.columns import read_table
-from xoxo_async.bulk.intake.csv_table import read_csv
-from xoxo_async.bulk.intake.encodings import TextLines
-from xoxo_async.bulk.intake.fields import is_turned, read_fields
-from xoxo_async.bulk.intake.input_file import InputFile, kind_of
-from xoxo_async.bulk.intake.jsonl_rows import read_jsonl
-from xoxo_async.bulk.intake.matching import recognised, same_name
+from xoxo_async.bulk.intake.fields import is_turned, read_alike, read_fields
 from xoxo_async.bulk.intake.order_fields import ORDER_FIELDS
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.problems import Problems
-from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
+from xoxo_async.bulk.intake.reading import ReadingChoices
 from xoxo_async.bulk.intake.rows import report_fields
-from xoxo_async.bulk.intake.tables import FileRow, Form, Table
-from xoxo_async.bulk.intake.template_marks import is_example
-from xoxo_async.bulk.intake.text_lines import Place, UnreadableError, printable
-from xoxo_async.bulk.intake.workbook.reader import is_workbook, read_workbook, refuse_misnamed
-from xoxo_async.errors import ConfigError, PlanError
+from xoxo_async.bulk.intake.rows_file import RowKind, RowsFile
+from xoxo_async.bulk.intake.tables import FileRow
+from xoxo_async.errors import ConfigError
 
-__all__ = ["OrdersFile", "read_orders"]
+__all__ = ["ORDERS", "OrdersFile", "read_orders"]
 
-
-class OrdersFile:
-    """The order lines of a file, read again at each iteration; see `read_orders`.
-
-    Attributes:
-        source: The file's name, for messages.
-        choices: What a person decided about how it is read.
-        kept_choices: What an earlier file of the job had decided; a job sets it from its ledger.
-        form: How the file was read at the last iteration, as far as that came; None before the first.
-        columns: Which column is which field, in words: `Employee ID is key`. Empty where every name is a field's.
-        key_column: The name of the column that names the rows; empty where there are no columns, or none was read yet.
-    """
-
-    def __init__(
-        self, path: str | os.PathLike[str], format_: str | None = None, choices: ReadingChoices = NO_CHOICE
-    ) -> None:
-        self.source: Final[str] = "standard input" if os.fspath(path) == "-" else os.fspath(path)
-        self.choices: Final[ReadingChoices] = choices
-        self.kept_choices: ReadingChoices = NO_CHOICE
-        self.form: Form | None = None
-        self.columns: str = ""
-        self.key_column: str = ""
-        self._path: Final = None if os.fspath(path) == "-" else Path(path)
-        self._format: Final = format_
-
-    def __iter__(self) -> Iterator[OrderLine]:
-        problems = Problems()
-        for row in self.rows(problems):
-            if _is_line(row, problems):
-                yield OrderLine(**row.fields)
-        problems.raise_if_any(self.source)
-
-    def recognised(self) -> str:
-        """Return in words what was recognised in the file, as far as it was read: its form, and its columns.
-
-        Empty for a file as a program writes it: CSV with commas in UTF-8, whose columns have the names of fields.
-        """
-        if self.form is None or (self.form.is_usual and not self.columns):
-            return ""
-        return f"{self.form.describe()}; {self.columns}" if self.columns else self.form.describe()
-
-    def rows(self, problems: Problems) -> Iterator[FileRow]:
-        """Yield every row that can be read; its fields are not checked yet.
-
-        Args:
-            problems: Where rows that cannot be read are noted.
-
-        Raises:
-            PlanError: The file as a whole cannot be read as orders.
-        """
-        opened = InputFile(self._path, self.source)
-        self.columns = self.key_column = ""
-        with opened.file:
-            try:
-                yield from self._parse(opened, problems)
-                opened.check_unchanged()
-            except OSError as error:
-                raise PlanError(f"{self.source}: cannot be read ({error.strerror})") from None
-
-    def _parse(self, opened: InputFile, problems: Problems) -> Iterator[FileRow]:
-        at = Place()
-        found = False
-        try:
-            for row in self._rows(opened, at, problems):
-                found = True
-                yield row
-        except UnreadableError as error:
-            raise self._unreadable(at.row + 1, error, problems) from None
-        if not found and not problems.total:
-            notes = self.form.notes if self.form is not None else []
-            example = ", only the template's example" if any("example" in note for note in notes) else ""
-            raise PlanError(f"{self.source}: there are no orders in it{example}")
-
-    def _rows(self, opened: InputFile, at: Place, problems: Problems) -> Iterator[FileRow]:
-        head = opened.head()
-        if kind := kind_of(head):
-            raise PlanError(f"{self.source}: this is {kind}, not a table; save it as CSV in UTF-8")
-        form = self.form = Form()
-        if is_workbook(head):
-            yield from self._workbook(opened, form, problems)
-            return
-        refuse_misnamed(head, self.source)
-        if self._format == "workbook":
-            raise PlanError(f"{self.source}: this is no workbook (.xlsx, .xls or .ods)")
-        if self.choices.sheet is not None:
-            raise ConfigError(f"{self.source}: only a workbook has sheets, so --sheet does not fit")
-        text = TextLines(opened.file, form, self.choices.encoding)
-        lines = iter(text)
-        first = _first(lines, at, self.source)
-        lines = itertools.chain([first], lines)
-        if self._format == "jsonl" or (self._format is None and first.lstrip().startswith("{")):
-            form.kind = "JSONL"
-            self._refuse_choices_about_tables()
-            text.need_utf_8()
-            for row in read_jsonl(lines, at, self.source, problems):
-                form.rows += 1
-                yield row
-            return
-        table = read_csv(lines, at, self.source, form, delimiter=self.choices.delimiter, known=self._known())
-        yield from self._named(table, problems)
-
-    def _workbook(self, opened: InputFile, form: Form, problems: Problems) -> Iterator[FileRow]:
-        """Yield the rows of a workbook's sheet."""
-        if self._format is not None and self._format != "workbook":
-            raise PlanError(f"{self.source}: this is a workbook, not {self._format.upper()}")
-        for name in ("delimiter", "encoding"):
-            if getattr(self.choices, name) is not None:
-                raise ConfigError(f"{self.source}: this is a workbook, so --{name} does not fit")
-        yield from self._named(read_workbook(opened, form, self.choices.sheet, self._known()), problems)
-
-    def _known(self) -> Callable[[Sequence[str]], int]:
-        """Return what counts the names of a header that mean something."""
-        return partial(recognised, known=ORDER_FIELDS, choices=self.choices.with_kept(self.kept_choices))
-
-    def _named(self, table: Table, problems: Problems) -> Iterator[FileRow]:
-        """Yield the rows of a table by the names of the fields of an order."""
-        if {name.casefold() for name in table.header} >= _EXPORTED:
-            raise PlanError(
-                f"{self.source}: this is an export of vouchers, with columns of their codes and PINs, and no file of"
-                " orders; give the file that its job was planned from"
-            )
-        choices = self.choices.with_kept(self.kept_choices)
-        rows = read_table(table, ORDER_FIELDS, choices, self.source, problems)
-        self.columns = rows.columns.describe()
-        self.key_column = rows.columns.titles.get(rows.columns.key_column, rows.columns.key_column)
-        self._check_key_column(table.header)
-        for row in rows:
-            if is_example(row.fields.get("key")):
-                rows.form.rows -= 1
-                rows.form.notes.append(f"the template's example in row {row.number} left out")
-                continue
-            fields = {**row.fields, "kept": row.kept} if row.kept else row.fields
-            yield read_fields(row.number, fields, problems, row.key_column, row.given)
-
-    def _check_key_column(self, header: Sequence[str]) -> None:
-        """Refuse a file whose rows are named by another column than those of the job's last file.
-
-        Every row would be new, and would be ordered a second time. A column that has been renamed is one that a person
-        has to name; nobody can do so while the old one is there.
-        """
-        old, new = self.kept_choices.known_key_column, self.key_column
-        if not old or same_name(old, new):
-            return
-        begin = f"{self.source}: the rows of this ledger have their key from column {printable(old)}, and this file"
-        if any(same_name(old, name) for name in header):
-            raise PlanError(
-                f"{begin} has it, but takes the key from column {printable(new)}, so every row could be ordered twice:"
-                f' add --map "{printable(old)}=key". A list with other keys needs a ledger of its own'
-            )
-        said = {**self.kept_choices.columns, **self.choices.columns}
-        if not any(field == "key" and same_name(name, new) for name, field in said.items()):
-            raise PlanError(
-                f"{begin} lacks it and takes the key from column {printable(new)}: if that column has the same keys,"
-                f' add --map "{printable(new)}=key". With other keys every row would be ordered twice'
-            )
-
-    def _refuse_choices_about_tables(self) -> None:
-        choices = self.choices
-        if choices.columns or choices.keep or choices.delimiter or choices.decimal:
-            raise ConfigError(
-                f"{self.source}: it is JSONL, whose objects name their fields: --map, --keep, --delimiter and --decimal"
-                " do not fit"
-            )
-
-    def _unreadable(self, row: int, error: UnreadableError, problems: Problems) -> PlanError:
-        """Return the error for a file that cannot be read beyond a row: the rows after it are not known."""
-        before = f"\n{problems.listing()}" if problems.total else ""
-        what = f"row {row}{error.where}: {error.what}"
-        failure = PlanError(
-            f"{self.source}: {what}; nothing was sent{before}",
-            problems=(*problems.shown(), what),
-            total=problems.total + 1,
-        )
-        problems.add(row, f"{error.what}; nothing after it was read", column=error.where.removeprefix(", column "))
-        return failure
-
-
-_EXPORTED: Final = {"key", "po_number", "order_id", "state", "delivery", "code", "pin"}
-"""Columns that every export has, and no file of orders. With --keep all, codes would become columns of a new job."""
+OrdersFile: TypeAlias = RowsFile[OrderLine]
+"""The order lines of a file; see `read_orders`."""
 
 
 def _is_line(row: FileRow, problems: Problems) -> bool:
@@ -227,13 +39,17 @@ def _is_line(row: FileRow, problems: Problems) -> bool:
     return not unread
 
 
-def _first(lines: Iterator[str], at: Place, source: str) -> str:
-    """Return the first line with anything in it, and count those before it."""
-    for line in lines:
-        if line.strip():
-            return line
-        at.row += 1
-    raise PlanError(f"{source}: empty, there are no orders in it")
+ORDERS: Final = RowKind(
+    line=OrderLine,
+    fields=ORDER_FIELDS,
+    one="order",
+    many="orders",
+    done="ordered",
+    read=read_fields,
+    is_line=_is_line,
+    read_alike=read_alike,
+)
+"""The rows of a file of orders."""
 
 
 def read_orders(
@@ -276,9 +92,7 @@ def read_orders(
         PlanError: Raised by the iteration, for a file or rows that cannot be read as orders: every bad row is named.
         ConfigError: An argument makes no sense.
     """
-    if format not in {None, "csv", "jsonl", "workbook"}:
-        raise ConfigError(f"format must be 'csv', 'jsonl' or 'workbook', not {format!r}")
     choices = ReadingChoices.of(
         sheet=sheet, columns=columns, keep=keep, delimiter=delimiter, encoding=encoding, decimal=decimal
     )
-    return OrdersFile(path, format, choices)
+    return RowsFile(path, ORDERS, format, choices)

@@ -1,6 +1,6 @@
 """The one check of a row, from a file or from Python, and the request that a good row makes."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -9,11 +9,12 @@ from xoxo_async.bulk.intake.kept_columns import KeptColumnError, check_kept
 from xoxo_async.bulk.intake.keys import check_key, derive_po_number
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.problems import Problems
+from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.errors import ConfigError
 from xoxo_async.services import checks
-from xoxo_async.services.orders.requests import PlaceOrder, request_fields
+from xoxo_async.services.orders.requests import FIELD_CHECKS, PlaceOrder, request_fields
 
-__all__ = ["Row", "Rows", "check_fields", "make_row", "report_fields"]
+__all__ = ["Row", "check_fields", "check_file_row", "make_row", "report_fields"]
 
 
 class Row(NamedTuple):
@@ -35,25 +36,6 @@ class Row(NamedTuple):
     def given(self) -> Mapping[str, object]:
         """The row as it was given: values by column."""
         return msgspec.structs.asdict(self.line) if self.file_row is None else self.file_row
-
-
-class Rows:
-    """A stream of checked rows. A bad row goes to `problems`, and the stream goes on.
-
-    Attributes:
-        source: What is read, for messages.
-        problems: The bad rows.
-        warnings: Rows that are sent, and that a person should look at.
-    """
-
-    def __init__(self, source: str, rows: AsyncIterator[Row], problems: Problems, warnings: Problems) -> None:
-        self.source: Final[str] = source
-        self.problems: Final[Problems] = problems
-        self.warnings: Final[Problems] = warnings
-        self._rows: Final = rows
-
-    def __aiter__(self) -> AsyncIterator[Row]:
-        return self._rows
 
 
 def check_fields(
@@ -86,6 +68,48 @@ def check_fields(
 
     request = report_fields(fields, note)
     return None if bad else request
+
+
+def check_file_row(row: FileRow, problems: Problems) -> dict[str, Any] | None:
+    """Check every field of a row of a file, as `check_fields` does.
+
+    Of a row that is like an earlier one, only what is its own is checked. If something of that is wrong, the whole row
+    is checked once more, so that its problems are noted in one place.
+
+    Args:
+        row: The row.
+        problems: Where problems are noted.
+
+    Returns:
+        As `check_fields`.
+    """
+    alike = row.alike
+    if alike is not None and alike.request is not None:
+        request = _check_own(row.fields, alike.request)
+        if request is not None:
+            return request
+    fields = row.fields
+    if alike is not None:
+        fields = {name: fields[name] for name in (*alike.names, *fields) if name in fields}
+    request = check_fields(row.number, fields, problems, key_column=row.key_column, given=row.given)
+    if alike is not None and request is not None:
+        alike.request = {name: value for name, value in request.items() if name not in _OWN_FIELDS}
+    return request
+
+
+def _check_own(fields: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the request of a row whose other fields are good; None if something may be wrong with its own ones."""
+    request = dict(common)
+    try:
+        check_key(fields.get("key"))
+        for name in _OWN_FIELDS:
+            if (value := fields.get(name)) is not None:
+                request[name] = FIELD_CHECKS[name][1](name, value)
+        if "kept" in fields:
+            check_kept("kept", fields["kept"])
+    except ConfigError:
+        return None
+    return None if request["notify_receiver_email"] and not fields.get("email") else request
 
 
 def report_fields(fields: Mapping[str, object], report: Callable[[str, ConfigError], None]) -> dict[str, Any]:
@@ -142,3 +166,5 @@ _OWN_CHECKS: Final[dict[str, Callable[[str, object], object]]] = {
 }
 """The fields of a row that no request holds."""
 _REQUIRED: Final = ("product_id", "denomination")
+_OWN_FIELDS: Final = ("email", "contact", "po_number")
+"""What the request of a row holds of the fields in `FieldSet.own`. Their names are the same there."""

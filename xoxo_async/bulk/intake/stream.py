@@ -1,22 +1,19 @@
 """Order lines from any source, as one stream of checked rows."""
 
-import itertools
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, Iterable
 from typing import Any, Final
 
-import anyio.to_thread
 import msgspec
 
 from xoxo_async.bulk.intake.order_lines import OrderLine
-from xoxo_async.bulk.intake.orders_file import OrdersFile
+from xoxo_async.bulk.intake.orders_file import ORDERS, OrdersFile
 from xoxo_async.bulk.intake.problems import Problems, ProblemSink
-from xoxo_async.bulk.intake.rows import Row, Rows, check_fields, make_row
+from xoxo_async.bulk.intake.rows import Row, check_fields, check_file_row, make_row
+from xoxo_async.bulk.intake.streaming import Rows, stream
 from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.bulk.intake.unique import Repeats
 
 __all__ = ["rows_of"]
-
-_CHUNK: Final = 500
 
 
 def rows_of(
@@ -25,11 +22,10 @@ def rows_of(
     sink: ProblemSink | None = None,
     *,
     notify: bool = False,
-) -> Rows:
+) -> Rows[Row]:
     """Return any source of order lines as one stream of checked rows.
 
-    A thread reads files and other iterables, a chunk at a time, so that the event loop stays free. Of each row only
-    hashes are kept, to find later rows that repeat it.
+    Of each row only hashes are kept, to find later rows that repeat it.
 
     Args:
         orders: A file, or a sync or async iterable of order lines.
@@ -37,30 +33,27 @@ def rows_of(
         sink: Takes every problem of the rows.
         notify: Whether the vendor mails the codes of every row with an address.
     """
-    intake = _Intake(job, sink, notify=notify)
-    source = "orders"
-    if isinstance(orders, AsyncIterable):
-        rows = intake.streamed(orders)
-    elif isinstance(orders, OrdersFile):
-        source = orders.source
-        rows = _in_thread(intake.new(map(intake.from_file, orders.rows(intake.problems))))
-    else:
-        rows = _in_thread(intake.new(itertools.starmap(intake.from_python, enumerate(orders, 1))))
-    return Rows(source, rows, intake.problems, intake.repeats.warnings)
+    return stream(orders, _Intake(job, sink, notify=notify))
 
 
 class _Intake:
-    """Checks one row after another, and compares each with the rows before it."""
+    """Checks one order after another, and compares each with the orders before it."""
 
     def __init__(self, job: str, sink: ProblemSink | None, *, notify: bool) -> None:
+        self.many: Final = ORDERS.many
         self.problems: Final = Problems(sink)
-        self.repeats: Final = Repeats()
+        self._repeats: Final = Repeats()
         self._job: Final = job
         self._notify: Final = notify
 
+    @property
+    def warnings(self) -> Problems:
+        """Orders that are sent, and that a person should look at."""
+        return self._repeats.warnings
+
     def from_file(self, row: FileRow) -> Row | None:
         """Check a row of a file."""
-        request = check_fields(row.number, row.fields, self.problems, key_column=row.key_column, given=row.given)
+        request = check_file_row(row, self.problems)
         if request is None:
             return None
         return make_row(row.number, OrderLine(**row.fields), self._asked(request), self._job, row.given)
@@ -73,29 +66,10 @@ class _Intake:
         request = check_fields(number, msgspec.structs.asdict(line), self.problems)
         return None if request is None else make_row(number, line, self._asked(request), self._job)
 
+    def is_new(self, row: Row) -> bool:
+        """Return whether a row has a key and a poNumber of its own."""
+        return self._repeats.is_new(row, self.problems)
+
     def _asked(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return a request with what is asked for all rows."""
         return {**request, "notify_receiver_email": 1} if self._notify and request.get("email") else request
-
-    def new(self, rows: Iterable[Row | None]) -> Iterator[Row]:
-        """Yield the good rows that repeat no earlier row."""
-        for row in rows:
-            if row is not None and self.repeats.is_new(row, self.problems):
-                yield row
-
-    async def streamed(self, lines: AsyncIterable[OrderLine]) -> AsyncIterator[Row]:
-        """Yield the good rows of an async iterable."""
-        number = 0
-        async for line in lines:
-            number += 1
-            for row in self.new((self.from_python(number, line),)):
-                yield row
-
-
-async def _in_thread(rows: Iterator[Row]) -> AsyncIterator[Row]:
-    def chunk() -> list[Row]:
-        return list(itertools.islice(rows, _CHUNK))
-
-    while batch := await anyio.to_thread.run_sync(chunk):
-        for row in batch:
-            yield row

@@ -128,6 +128,29 @@ class Form(msgspec.Struct, kw_only=True):
         return ", ".join([*parts, f"{self.rows:,} row{'' if self.rows == 1 else 's'}"])
 
 
+class Alike:
+    """The cells that many rows of a table have in common, and what became of them.
+
+    Most rows of a file differ in their key and their receiver alone. So each step that turns or checks a row keeps its
+    result for the common cells here, for the next row that has the same ones. Only texts are compared: `1` and `True`
+    would be equal.
+
+    Attributes:
+        values: The values of these cells by field, as the table's reader gives them.
+        names: All fields of the table, in the order of its columns: problems are told in that order.
+        fields: The same as fields of an order; None before the first row was turned.
+        request: What the request of an order holds of them; None before the first row was found good.
+    """
+
+    __slots__ = ("fields", "names", "request", "values")
+
+    def __init__(self, values: dict[str, object], names: Sequence[str]) -> None:
+        self.values: Final = values
+        self.names: Final = names
+        self.fields: dict[str, Any] | None = None
+        self.request: dict[str, Any] | None = None
+
+
 class Table(NamedTuple):
     """A file as a table.
 
@@ -135,11 +158,13 @@ class Table(NamedTuple):
         header: The names of its columns as the file has them, without blanks around them. A name may be empty.
         rows: The rows below the header. They can be read once.
         form: How it was read.
+        has_texts: Whether every cell is a text, and nothing else.
     """
 
     header: Sequence[str]
     rows: Iterator[TableRow]
     form: Form
+    has_texts: bool = False
 
 
 class FileRow(NamedTuple):
@@ -152,6 +177,7 @@ class FileRow(NamedTuple):
         key_column: The field that names the row: for orders `key`, or `po_number`.
         given: The row as the file has it, by the names of its columns, for those who have to correct it.
         kept: The texts of the columns that ride along, by the names of the columns.
+        alike: What other rows have in common with it; None where that is not known.
     """
 
     number: int
@@ -159,6 +185,7 @@ class FileRow(NamedTuple):
     key_column: str
     given: Mapping[str, object] = {}
     kept: Mapping[str, str] = {}
+    alike: Alike | None = None
 
 
 MOST_COLUMNS: Final = 1000

@@ -4,28 +4,53 @@ A spreadsheet drops the zeros of `00123`, and another program writes `ab1` for `
 a second time, under new keys.
 """
 
-import re
 import struct
 from array import array
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from xoxo_async.bulk.intake.keys import alike, folded
+from xoxo_async.bulk.intake.persons import same_address, same_phone
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.rows import Row
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState, PackedLine
 from xoxo_async.services.orders.details import AirmilesDetails, ShippingDetails, TopUpDetails
 
-__all__ = ["FirstKeys", "FirstRows", "KeyReader", "OtherSpellings", "Repeats"]
+__all__ = ["FirstKeys", "FirstRows", "KeyReader", "KeyedRow", "OtherSpellings", "RepeatedKeys", "Repeats"]
 
 _CHUNK: Final = 500
-_NO_DIGITS: Final = re.compile("[^0-9]+")
 _ALL_BITS: Final = 2**64 - 1
 _ENTRY: Final = struct.Struct("<IH")
 """Before each spelling: its row, and how many bytes it has."""
 _DO: Final = "write it so if it is the same row, and give another row a key that differs in more"
-_FEWEST_DIGITS: Final = 6
-"""A shorter number is an extension or a placeholder that many persons share."""
+
+
+class KeyedLine(Protocol):
+    """A line of any kind."""
+
+    @property
+    def key(self) -> str:
+        """The caller's key."""
+        ...
+
+
+class KeyedRow(Protocol):
+    """A checked row of any kind."""
+
+    @property
+    def number(self) -> int:
+        """Its number in the input."""
+        ...
+
+    @property
+    def line(self) -> KeyedLine:
+        """Its line."""
+        ...
+
+    @property
+    def given(self) -> Mapping[str, object]:
+        """The row as it was given."""
+        ...
 
 
 class FirstRows:
@@ -122,11 +147,37 @@ class FirstKeys:
         return (row, text) if text == key or alike(text) == plain else None
 
 
-class Repeats:
-    """Finds the rows of one input that repeat an earlier row.
+class RepeatedKeys:
+    """Finds the rows of one input that have the key of an earlier row.
 
     A ledger skips a line that it has with the same contents, so a job can be run again. Twice in one input, the same
     key may be two gifts for one person, or a copy by mistake, so a person has to decide.
+    """
+
+    def __init__(self) -> None:
+        self._keys: Final = FirstKeys()
+
+    def is_new(self, row: KeyedRow, problems: Problems) -> bool:
+        """Return whether a row has a key of its own; note the row that has it already.
+
+        Args:
+            row: The row.
+            problems: Where a repeated key is noted.
+        """
+        key = row.line.key
+        earlier = self._keys.add(key, row.number)
+        if earlier is None:
+            return True
+        first, spelling = earlier
+        what = f"{key} is in row {first} already"
+        if spelling != key:
+            what = f"{key!a} is in row {first} already, in the spelling {spelling!a}; {_DO}"
+        problems.add(row.number, what, column="key", value=key, given=row.given)
+        return False
+
+
+class Repeats:
+    """Finds the rows of one input of orders that repeat an earlier row.
 
     Attributes:
         warnings: Rows whose receiver gets the same from an earlier row, under another key.
@@ -134,7 +185,7 @@ class Repeats:
 
     def __init__(self) -> None:
         self.warnings: Final = Problems()
-        self._keys: Final = FirstKeys()
+        self._keys: Final = RepeatedKeys()
         self._po_numbers: Final = FirstRows()
         self._gifts: Final = FirstRows()
 
@@ -146,12 +197,7 @@ class Repeats:
             problems: Where a repeated key or poNumber is noted.
         """
         number, line = row.number, row.line
-        if (earlier := self._keys.add(line.key, number)) is not None:
-            first, spelling = earlier
-            what = f"{line.key} is in row {first} already"
-            if spelling != line.key:
-                what = f"{line.key!a} is in row {first} already, in the spelling {spelling!a}; {_DO}"
-            problems.add(number, what, column="key", value=line.key, given=row.given)
+        if not self._keys.is_new(row, problems):
             return False
         first = self._po_numbers.first(folded(line.po_number), number) if line.po_number else number
         if first != number:
@@ -162,34 +208,32 @@ class Repeats:
         return True
 
     def _warn(self, row: Row) -> None:
-        order = row.order
-        earlier = [
-            first
-            for person in _receivers(row)
-            if (first := self._gifts.first((person, order.product_id, order.denomination), row.number)) != row.number
-        ]
+        order, number = row.order, row.number
+        earlier: list[int] = []
+        for person in _receivers(row):
+            first = self._gifts.first((person, order.product_id, order.denomination), number)
+            if first != number:
+                earlier.append(first)
         if earlier:
             gift = f"product {order.product_id} for {order.denomination:f}"
             what = f"its receiver gets {gift} from row {min(earlier)} too"
             self.warnings.add(row.number, what, key=row.line.key)
 
 
-def _receivers(row: Row) -> Iterator[str]:
-    """Yield every text that identifies the receiver of a row."""
+def _receivers(row: Row) -> list[str]:
+    """Return every text that identifies the receiver of a row."""
     line, details = row.line, row.line.details
-    if line.email:
-        yield line.email.strip().casefold()
+    found = [same_address(line.email)] if line.email else []
+    if details is None and not line.contact:
+        return found
     phones = [line.contact or ""]
     if isinstance(details, AirmilesDetails):
-        yield f"member {details.loyalty_member_id}".strip()
+        found.append(f"member {details.loyalty_member_id}".strip())
     elif isinstance(details, TopUpDetails):
         phones.append(f"{details.phone_code}{details.phone_number}")
     elif isinstance(details, ShippingDetails):
         phones.append(details.contact_no)
-    for phone in phones:
-        digits = _NO_DIGITS.sub("", phone).lstrip("0")  # 0091 and +91 are one prefix
-        if len(digits) >= _FEWEST_DIGITS:
-            yield digits
+    return found + [digits for digits in map(same_phone, phones) if digits]
 
 
 class KeyReader(Protocol):
@@ -252,7 +296,7 @@ class OtherSpellings:
         found = await self._ledger.find(key)  # a ledger may hold both spellings
         return stored if found is None or found.state is LineState.CANCELLED else None
 
-    async def refuses(self, row: Row, problems: Problems) -> bool:
+    async def refuses(self, row: KeyedRow, problems: Problems) -> bool:
         """Return whether the ledger holds the key of a row in another spelling; note it.
 
         Args:

@@ -29,13 +29,14 @@ from xoxo_async.bulk.ledger.bookkeeping import (
     state_for_all,
 )
 from xoxo_async.bulk.ledger.budget import Funds, units
+from xoxo_async.bulk.ledger.kinds import JobKind, check_kind
 from xoxo_async.bulk.ledger.lines import Armed, Evidence, LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.moves import Move
-from xoxo_async.bulk.ledger.owners import Identity, Owner, check_identity, check_job
+from xoxo_async.bulk.ledger.owners import Identity, check_identity, check_job
 from xoxo_async.bulk.ledger.table import Moment
 from xoxo_async.errors import BulkError, LedgerConflictError, LedgerError
 
-__all__ = ["ArmRequest", "Arms", "decide_arms"]
+__all__ = ["ArmRequest", "Arms", "Owner", "decide_arms"]
 
 
 class ArmRequest:
@@ -66,6 +67,24 @@ class ArmRequest:
     def mine(self) -> list[LedgerLine]:
         """The line if the caller has armed it; empty otherwise."""
         return [self.armed.line] if self.armed is not None and self.armed.mine else []
+
+
+class Owner(NamedTuple):
+    """What a ledger is of.
+
+    Attributes:
+        job: Its job; None before its first plan.
+        identity: Its account and address; None before they are set.
+        copied: Whether it may be an older or another copy, so that lines it does not know of may have been sent.
+        paused: Why the job is paused; empty if it is not.
+        kind: What the job is of; before its first line what it becomes by it.
+    """
+
+    job: str | None
+    identity: Identity | None
+    copied: bool
+    paused: str = ""
+    kind: JobKind = JobKind.ORDERS
 
 
 class Arms(NamedTuple):
@@ -153,6 +172,7 @@ class _Arming:
 
     def take(self, request: ArmRequest, stored: Sequence[StoredLine]) -> Armed:
         check_job(self.owner.job, request.job)
+        check_kind(self.owner.kind, JobKind.ORDERS)  # no other call is sent one line at a time
         check_identity(self.owner.identity, request.identity)
         seq = _known(request.line, [*stored, *self._new_ones(request.line)])
         if seq is not None:

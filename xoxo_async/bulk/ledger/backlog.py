@@ -63,7 +63,7 @@ class _Request(msgspec.Struct):
     productId: int  # noqa: N815 - the wire's name
     denomination: Decimal
     quantity: int
-    email: str = ""
+    email: str | None = None  # a row of links has none
     notifyReceiverEmail: int = 0  # noqa: N815
 
 

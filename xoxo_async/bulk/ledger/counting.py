@@ -117,7 +117,8 @@ def add_up(
     def count(state: LineState, delivery: Delivery, lines: int, *, dealt: bool) -> None:
         nonlocal cancelled
         states[state] = states.get(state, 0) + lines
-        reported[REPORTED_AS.get(state) or ("issued" if dealt else "pending")] += lines
+        in_doubt = state is LineState.PLACED and delivery is Delivery.CANCELLING
+        reported["unknown" if in_doubt else REPORTED_AS.get(state) or ("issued" if dealt else "pending")] += lines
         if state is LineState.PLACED and delivery is Delivery.CANCELLED and not dealt:
             cancelled += lines
 

@@ -88,7 +88,7 @@ class Dealing:
         kept = before.kept if before else () if anew else self._kept.get(line.seq, ())
         listed, pieces = _listed_codes(change), _quantity(line.body).quantity
         answers = (*before.answers, listed) if before else (listed,)
-        dealt = _dealt(kept, answers, pieces) if before else deal(kept, listed, pieces)
+        dealt = _with_trouble(_dealt(kept, answers, pieces) if before else deal(kept, listed, pieces), change)
         delivery = _delivery(change.delivery, dealt, pieces)
         if delivery is not change.delivery or dealt.held != change.held:
             change = msgspec.structs.replace(change, delivery=delivery, held=dealt.held)
@@ -158,7 +158,8 @@ class Dealing:
             answers = tuple(
                 [code for code in listed if (self._mark(code.name), seq) not in owners] for listed in hand.answers
             )
-            self._hands[seq] = hand._replace(answers=answers, dealt=_dealt(hand.kept, answers, hand.pieces))
+            dealt = _with_trouble(_dealt(hand.kept, answers, hand.pieces), hand.change)
+            self._hands[seq] = hand._replace(answers=answers, dealt=dealt)
 
     def codes_to_keep(self) -> list[tuple[int, bytes]]:
         """Return the lines whose codes changed, with all their codes as the ledger keeps them."""
@@ -184,7 +185,9 @@ class Dealing:
             owners: The lines of `owners`.
         """
         pairs = sorted({(seq, owner) for (_, seq), owner in self._refused.items()})
-        texts = [(seq, f"a voucher code that {_named(owners[owner])} has: it stays there") for seq, owner in pairs]
+        texts = [
+            (seq, f"a {_of_what(lines[seq])} that {_named(owners[owner])} has: it stays there") for seq, owner in pairs
+        ]
         texts += [(seq, hand.dealt.trouble) for seq, hand in self._hands.items() if hand.dealt.trouble]
         after: dict[int, LedgerLine] = {}
         for seq, _ in pairs:
@@ -223,5 +226,18 @@ def _delivery(current: Delivery, dealt: Deal, pieces: int) -> Delivery:
     return Delivery.DELIVERED if dealt.held >= pieces else Delivery.PENDING
 
 
+def _with_trouble(dealt: Deal, change: Change) -> Deal:
+    """Add what an answer says of the links of a call that has no key: there is no look-up that could correct it."""
+    if change.evidence is Evidence.ANSWERED_DONE and change.error and not dealt.trouble:
+        return dealt._replace(trouble=change.error)
+    return dealt
+
+
+def _of_what(line: LedgerLine) -> str:
+    return "link" if line.order_id is None else "voucher code"
+
+
 def _named(line: LedgerLine) -> str:
+    if line.order_id is None:  # of links: the vendor gives them no order
+        return f"row {line.row} (key {line.key})"
     return f"order {line.order_id} (row {line.row}, key {line.key})"

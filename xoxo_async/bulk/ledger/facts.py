@@ -6,7 +6,9 @@ __all__ = [
     "BOUNDS",
     "COLUMNS",
     "CURRENCY",
+    "INPUT",
     "KEPT_NAMES",
+    "KIND",
     "LAST_SLOT",
     "NOTIFY",
     "PAUSED",
@@ -26,8 +28,14 @@ COLUMNS: Final = "columns"
 CURRENCY: Final = "currency"
 """The account's currency, as a code; a budget is in it."""
 
+INPUT: Final = "input"
+"""The file of the last plan: a hash of it and of how it was read, and what was recognised in it, in words."""
+
 KEPT_NAMES: Final = "kept_names"
 """The names of the columns that ride along with the job's lines, in order: a JSON list."""
+
+KIND: Final = "kind"
+"""What the lines of the job are, see `JobKind`; a job of orders has no such fact."""
 
 LAST_SLOT: Final = "last_slot"
 """When a line was claimed last, by the ledger's clock: the next run keeps its distance to that slot."""

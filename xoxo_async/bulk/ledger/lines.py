@@ -38,12 +38,14 @@ class LineState(StrEnum):
 
 
 class Delivery(StrEnum):
-    """Whether the codes of a placed line have come."""
+    """Whether the codes of a placed line have come; for points, whether the recipient still has them."""
 
     NONE = ""
     DELIVERED = "delivered"
     PENDING = "pending"
     CANCELLED = "cancelled"
+    CANCELLING = "cancelling"
+    """Points: their cancellation was asked for, and no answer says what became of it."""
 
 
 class Evidence(StrEnum):
@@ -59,12 +61,20 @@ class Evidence(StrEnum):
     - `LEDGER_RESTORED`: a person says that the ledger replaces another one, so the row may have been sent, or sent
       again, without a trace here.
     - `LEDGER_COPIED`: the ledger's file is a copy, with the same consequence, and no person confirmed it.
+    - `ANSWERED_DONE`: the vendor answered that a call without a key succeeded, and named no id for the row.
+    - `BALANCE_SEEN`: what the recipient of a row without a key holds, read before its call; it moves nothing.
+    - `NO_LOOKUP`: the answer of a call without a key was lost, and no call can tell what became of it.
     - `UNWANTED`: the input no longer has the row.
+    - `CANCEL_ASKED`: the points of the row are about to be cancelled: the intent, before the request leaves.
+    - `CANCEL_DONE`, `CANCEL_REFUSED`: the vendor answered for the row's credit; refused also where nothing was sent.
+    - `CANCEL_LOST`: the answer was lost, or does not name the row's credit.
+    - `PERSON_CANCELLED`, `PERSON_KEPT`: a person found out what became of a cancellation in doubt.
     """
 
     SLOT_IN_HAND = "slot_in_hand"
     NOT_PROCESSED = "not_processed"
     ANSWERED_PLACED = "answered_placed"
+    ANSWERED_DONE = "answered_done"
     REFUSED_NO_ORDER = "refused_no_order"
     REFUSED_UNCLEAR = "refused_unclear"
     OUTCOME_LOST = "outcome_lost"
@@ -74,6 +84,8 @@ class Evidence(StrEnum):
     LOOKUP_ABSENT = "lookup_absent"
     LOOKUPS_EXHAUSTED = "lookups_exhausted"
     HISTORY_ABSENT = "history_absent"
+    NO_LOOKUP = "no_lookup"
+    BALANCE_SEEN = "balance_seen"
     LATE_PROOF = "late_proof"
     DELIVERY_SEEN = "delivery_seen"
     ORDER_OF_THIS_SEND = "order_of_this_send"
@@ -88,6 +100,12 @@ class Evidence(StrEnum):
     PERSON_RESEND = "person_resend"
     PERSON_REJECTED = "person_rejected"
     WITHDRAWN = "withdrawn"
+    CANCEL_ASKED = "cancel_asked"
+    CANCEL_DONE = "cancel_done"
+    CANCEL_REFUSED = "cancel_refused"
+    CANCEL_LOST = "cancel_lost"
+    PERSON_CANCELLED = "person_cancelled"
+    PERSON_KEPT = "person_kept"
 
 
 class PlannedLine(msgspec.Struct, frozen=True):

@@ -1,12 +1,15 @@
 """Whose a ledger is: its job, its account and its address; what belongs to others is refused."""
 
-from typing import NamedTuple
+from typing import Final
 
 import msgspec
 
 from xoxo_async.errors import LedgerError
 
-__all__ = ["Identity", "Owner", "check_identity", "check_job"]
+__all__ = ["OWN_SANDBOX", "Identity", "check_identity", "check_job", "is_own_sandbox"]
+
+OWN_SANDBOX: Final = "sandbox"
+"""The address that a ledger stores for a sandbox that keeps its books beside it: the port differs each time."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -23,20 +26,13 @@ class Identity(msgspec.Struct, frozen=True):
     account: str
 
 
-class Owner(NamedTuple):
-    """What a ledger is of.
+def is_own_sandbox(identity: Identity | None) -> bool:
+    """Return whether the orders of a ledger are in a sandbox of its own.
 
-    Attributes:
-        job: Its job; None before its first plan.
-        identity: Its account and address; None before they are set.
-        copied: Whether it may be an older or another copy, so that lines it does not know of may have been sent.
-        paused: Why the job is paused; empty if it is not.
+    Args:
+        identity: The ledger's; None before it has one.
     """
-
-    job: str | None
-    identity: Identity | None
-    copied: bool
-    paused: str = ""
+    return identity is not None and identity.address == OWN_SANDBOX
 
 
 def check_job(ledger_job: str | None, job: str) -> None:

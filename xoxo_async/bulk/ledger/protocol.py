@@ -7,6 +7,7 @@ from typing import Protocol, Self
 
 from msgspec import UNSET, UnsetType
 
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
     Armed,
@@ -45,6 +46,11 @@ class Ledger(Protocol):
     @property
     def job(self) -> str | None:
         """The job this ledger holds; before its first plan the one that was asked for on opening, None without one."""
+        ...
+
+    @property
+    def kind(self) -> JobKind | None:
+        """What the job of this ledger is of; None before its first line."""
         ...
 
     @property

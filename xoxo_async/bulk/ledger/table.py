@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
+from xoxo_async.effects import EffectClass
 
 __all__ = [
     "MAX_HOLD_S",
@@ -42,12 +43,14 @@ class Moment(NamedTuple):
         epoch: The writer's epoch.
         rules: The settling rules.
         ahead: How far the wall clock is ahead of `now`; for stamps that people read and that are compared with dates.
+        effect: What may follow a lost answer of the ledger's calls: orders have a key, points and links have none.
     """
 
     now: float
     epoch: int
     rules: Rules
     ahead: float = 0.0
+    effect: EffectClass = EffectClass.KEYED
 
     def date(self, at: float) -> float:
         """Return a time by the ledger's clock in epoch seconds; in milliseconds, as `now` is."""
@@ -55,6 +58,42 @@ class Moment(NamedTuple):
 
 
 Guard = Callable[[LedgerLine, Change, Moment], bool]
+
+
+def keyed(_line: LedgerLine, _change: Change, moment: Moment) -> bool:
+    """The lines are orders, which can be looked up by their poNumber."""
+    return moment.effect is EffectClass.KEYED
+
+
+def unkeyed(_line: LedgerLine, _change: Change, moment: Moment) -> bool:
+    """The lines are of calls without a key: nothing can be looked up, so nothing is sent again by itself."""
+    return moment.effect is EffectClass.UNKEYED
+
+
+def nameless(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """The line is placed, and no id is known of it."""
+    return line.order_id is None
+
+
+def at_rest(line: LedgerLine, _change: Change, moment: Moment) -> bool:
+    """The last send is so long ago that the vendor's dashboard shows what became of it.
+
+    Only a person settles a line without a key. Somebody who looks while the vendor still works on the call sees
+    nothing, and would send it a second time. Before a person sees a line with a key, look-ups have waited as long.
+    """
+    if moment.effect is EffectClass.KEYED or line.last_sent_tick is None:
+        return True
+    return moment.now >= line.last_sent_tick + moment.rules.settle_s
+
+
+def cancellable(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """The points have an id, and no cancellation of them was asked for that may have gone through."""
+    return line.order_id is not None and line.delivery not in _TAKEN_BACK
+
+
+def cancelling(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """A cancellation of the points was asked for, and nobody knows yet what became of it."""
+    return line.delivery is Delivery.CANCELLING
 
 
 def not_suspect(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
@@ -155,6 +194,7 @@ class Transition(NamedTuple):
         suspect: Whether the line is in doubt from here on.
         counts: Whether it counts as one more absence.
         foreign: Whether another sender may own the order from here on.
+        delivery: Whether the recipient has the points from here on; None where the fact itself says it.
     """
 
     number: str
@@ -165,6 +205,7 @@ class Transition(NamedTuple):
     suspect: bool = False
     counts: bool = False
     foreign: bool = False
+    delivery: Delivery | None = None
 
 
 def _from(*states: LineState) -> frozenset[LineState]:
@@ -178,12 +219,17 @@ _DOUBTED: Final = _from(_S.UNKNOWN, _S.CONFLICT)
 _BY_VENDOR: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.ORDER_SINCE_PLAN})
 _OF_ANOTHER_COPY: Final = frozenset({_E.LEDGER_RESTORED, _E.LEDGER_COPIED})
 _BY_PERSONS: Final = frozenset({_E.PERSON_PLACED, _E.PERSON_CORRECTED, _E.LATE_PROOF})
+_TAKEN_BACK: Final = frozenset({Delivery.CANCELLING, Delivery.CANCELLED})
 
 TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T1", _from(_S.PLANNED), _E.SLOT_IN_HAND, _S.SENDING),
     Transition("T2", _from(_S.SENDING), _E.NOT_PROCESSED, _S.PLANNED),
     Transition("T3", _from(_S.SENDING), _E.ANSWERED_PLACED, _S.PLACED, (names_order,)),
+    Transition("T3", _from(_S.SENDING), _E.ANSWERED_DONE, _S.PLACED, (unkeyed,)),
     Transition("T4", _from(_S.SENDING), _E.REFUSED_NO_ORDER, _S.REJECTED, (not_suspect,)),
+    # Without a key no refusal means "this exists already", and no look-up follows: a person decides.
+    Transition("T5", _from(_S.SENDING), _E.REFUSED_NO_ORDER, _S.UNKNOWN, (unkeyed,), suspect=True),
+    Transition("T5", _from(_S.SENDING), _E.REFUSED_UNCLEAR, _S.UNKNOWN, (unkeyed,), suspect=True),
     # After a send in doubt, any refusal may mean "this poNumber exists": the vendor does not document its answer to a
     # repeated poNumber (wire documentation § 7.2).
     Transition("T5", _from(_S.SENDING), _E.REFUSED_NO_ORDER, _S.CONFLICT, suspect=True),
@@ -192,40 +238,46 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T5", _from(_S.SENDING), _E.REFUSED_UNCLEAR, _S.CONFLICT, suspect=True),
     Transition("T6", _from(_S.SENDING), _E.OUTCOME_LOST, _S.UNKNOWN, suspect=True),
     Transition("T7", _from(_S.SENDING), _E.SENDER_DIED, _S.UNKNOWN, suspect=True),
-    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.PLACED, (names_order, adoptable)),
-    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.MANUAL, (names_order,)),
-    Transition("T8", _DOUBTED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (names_order,)),
-    Transition("T8", _DOUBTED, _E.ORDER_SINCE_PLAN, _S.PLACED, (names_order,)),
-    Transition("T8", _DOUBTED, _E.LOOKUP_MISMATCHED, _S.MANUAL),
+    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.PLACED, (keyed, names_order, adoptable)),
+    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.MANUAL, (keyed, names_order)),
+    Transition("T8", _DOUBTED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (keyed, names_order)),
+    Transition("T8", _DOUBTED, _E.ORDER_SINCE_PLAN, _S.PLACED, (keyed, names_order)),
+    Transition("T8", _DOUBTED, _E.LOOKUP_MISMATCHED, _S.MANUAL, (keyed,)),
     # Look up, and place again only if absent: the vendor's own rule after a 5xx (wire documentation § 7.1).
     Transition(
         "T9",
         _from(_S.UNKNOWN),
         _E.LOOKUP_ABSENT,
         _S.PLANNED,
-        (may_resend, proven_absent, would_be_found, wanted),
+        (keyed, may_resend, proven_absent, would_be_found, wanted),
         counts=True,
     ),
-    Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None, (counts_as_absent,), counts=True),
-    Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None),
-    Transition("T10", _from(_S.UNKNOWN), _E.HISTORY_ABSENT, _S.MANUAL, (absent_so_far,)),
-    Transition("T10", _from(_S.UNKNOWN), _E.LOOKUPS_EXHAUSTED, _S.MANUAL),
+    Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None, (keyed, counts_as_absent), counts=True),
+    Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None, (keyed,)),
+    Transition("T10", _from(_S.UNKNOWN), _E.HISTORY_ABSENT, _S.MANUAL, (keyed, absent_so_far)),
+    Transition("T10", _from(_S.UNKNOWN), _E.LOOKUPS_EXHAUSTED, _S.MANUAL, (keyed,)),
+    Transition("T10", _from(_S.UNKNOWN), _E.NO_LOOKUP, _S.MANUAL, (unkeyed,)),
+    Transition("-", _from(_S.SENDING, _S.UNKNOWN, _S.MANUAL), _E.BALANCE_SEEN, None, (unkeyed,)),
     # A conflict is never sent again: the refusal may be about an order that the look-up does not find yet.
-    Transition("T11", _from(_S.CONFLICT), _E.HISTORY_ABSENT, _S.MANUAL, (absent_so_far,)),
-    Transition("T11", _from(_S.CONFLICT), _E.LOOKUPS_EXHAUSTED, _S.MANUAL),
-    Transition("-", _DOUBTED, _E.HISTORY_ABSENT, None),
+    Transition("T11", _from(_S.CONFLICT), _E.HISTORY_ABSENT, _S.MANUAL, (keyed, absent_so_far)),
+    Transition("T11", _from(_S.CONFLICT), _E.LOOKUPS_EXHAUSTED, _S.MANUAL, (keyed,)),
+    Transition("-", _DOUBTED, _E.HISTORY_ABSENT, None, (keyed,)),
     Transition("T12", _NOT_PLACED, _E.ANSWERED_PLACED, _S.PLACED, (names_order,)),
-    Transition("T12", _NOT_PLACED, _E.LOOKUP_MATCHED, _S.PLACED, (names_order, adoptable)),
-    Transition("T12", _NOT_PLACED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (names_order,)),
+    Transition("T12", _NOT_PLACED, _E.ANSWERED_DONE, _S.PLACED, (unkeyed,)),
+    Transition("T12", _from(_S.PLACED), _E.ANSWERED_PLACED, _S.PLACED, (unkeyed, names_order, nameless)),
+    Transition("T12", _NOT_PLACED, _E.LOOKUP_MATCHED, _S.PLACED, (keyed, names_order, adoptable)),
+    Transition("T12", _NOT_PLACED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (keyed, names_order)),
     Transition("T12", _NOT_PLACED, _E.LATE_PROOF, _S.PLACED, (names_order,)),
     Transition("-", _from(_S.PLACED), _E.ANSWERED_PLACED, None, (names_order, same_order)),
-    Transition("-", _from(_S.PLACED), _E.LOOKUP_MATCHED, None, (names_order, same_order)),
-    Transition("-", _from(_S.PLACED), _E.ORDER_OF_THIS_SEND, None, (names_order, same_order)),
+    Transition("-", _from(_S.PLACED), _E.ANSWERED_DONE, None, (unkeyed,)),
+    Transition("-", _from(_S.PLACED), _E.LOOKUP_MATCHED, None, (keyed, names_order, same_order)),
+    Transition("-", _from(_S.PLACED), _E.ORDER_OF_THIS_SEND, None, (keyed, names_order, same_order)),
     Transition("-", _from(_S.PLACED), _E.LATE_PROOF, None, (names_order, same_order)),
     Transition("-", _from(_S.PLACED), _E.DELIVERY_SEEN, None, (same_order,)),
     Transition("T13", _from(_S.MANUAL), _E.PERSON_PLACED, _S.PLACED, (has_reason, names_order)),
-    Transition("T13", _from(_S.MANUAL), _E.PERSON_RESEND, _S.PLANNED, (has_reason,)),
-    Transition("T13", _from(_S.MANUAL), _E.PERSON_REJECTED, _S.REJECTED, (has_reason,)),
+    Transition("T13", _from(_S.MANUAL), _E.PERSON_PLACED, _S.PLACED, (has_reason, unkeyed)),
+    Transition("T13", _from(_S.MANUAL), _E.PERSON_RESEND, _S.PLANNED, (has_reason, at_rest)),
+    Transition("T13", _from(_S.MANUAL), _E.PERSON_REJECTED, _S.REJECTED, (has_reason, at_rest)),
     Transition("T13", _from(_S.PLACED), _E.PERSON_CORRECTED, _S.PLACED, (has_reason, names_order, placed_by_person)),
     Transition("T13", _from(_S.PLACED), _E.PERSON_RESEND, _S.PLANNED, (has_reason, placed_by_person)),
     Transition("T13", _from(_S.PLACED), _E.PERSON_REJECTED, _S.REJECTED, (has_reason, placed_by_person)),
@@ -236,11 +288,29 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T16", _from(_S.PLACED), _E.ANSWER_DOUBTED, _S.UNKNOWN, (only_answered,), suspect=True),
     Transition("T16", _from(_S.PLACED), _E.CONNECTION_DOUBTED, _S.UNKNOWN, (proven_by_vendor,), suspect=True),
     Transition("-", _from(_S.SENDING, _S.UNKNOWN, _S.CONFLICT), _E.UNWANTED, None),
+    # Points are cancelled by their id. A cancellation whose answer was lost is in doubt, and is not asked for again.
+    Transition("T17", _from(_S.PLACED), _E.CANCEL_ASKED, None, (unkeyed, cancellable), delivery=Delivery.CANCELLING),
+    Transition("T17", _from(_S.PLACED), _E.CANCEL_DONE, None, (unkeyed, cancelling), delivery=Delivery.CANCELLED),
+    Transition("T17", _from(_S.PLACED), _E.CANCEL_REFUSED, None, (unkeyed, cancelling), delivery=Delivery.DELIVERED),
+    Transition("-", _from(_S.PLACED), _E.CANCEL_LOST, None, (unkeyed, cancelling)),
+    Transition(
+        "T17",
+        _from(_S.PLACED),
+        _E.PERSON_CANCELLED,
+        None,
+        (has_reason, unkeyed, cancelling),
+        delivery=Delivery.CANCELLED,
+    ),
+    Transition(
+        "T17", _from(_S.PLACED), _E.PERSON_KEPT, None, (has_reason, unkeyed, cancelling), delivery=Delivery.DELIVERED
+    ),
 )
 """Every transition of a line. The order matters among rows of one evidence: the first that applies is taken."""
 
-PROOFS: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.LATE_PROOF})
-"""These facts prove an order id, so the fence lets them through from any caller and however late."""
+PROOFS: Final = frozenset(
+    {_E.ANSWERED_PLACED, _E.ANSWERED_DONE, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.LATE_PROOF}
+)
+"""These facts prove that money moved, so the fence lets them through from any caller and however late."""
 
 REPORTED_AS: Final[dict[LineState, str]] = {
     _S.PLANNED: "not_sent",
@@ -344,6 +414,9 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
     if after["state"] is LineState.PLACED:
         known = line if row.target is None else msgspec.structs.replace(line, **_NO_ORDER)
         after |= _order_facts(known, change)
+        if row.delivery is not None or (known.delivery in _TAKEN_BACK and moment.effect is EffectClass.UNKEYED):
+            # A late answer to the send says nothing of the cancellation.
+            after["delivery"] = row.delivery or known.delivery
         if row.target is None and not change.error and line.evidence in _BY_PERSONS:
             after |= {"error": line.error}  # the codes of the order do not replace the person's reason
     return msgspec.structs.replace(line, **after)

@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.owners import Identity
 
 __all__ = ["NO_TERMS", "Approve", "Holder", "Identity", "PlanTerms", "Planned", "Pricing", "Share"]
@@ -82,6 +83,7 @@ class PlanTerms(msgspec.Struct, frozen=True, kw_only=True):
             job is not adopted.
         facts: Facts about the run to keep in the same transaction, as `Ledger.set_fact` does. The lines may still add
             to them: a store reads them after the last line.
+        kind: What the lines are. The first plan keeps it; a later plan of another kind is refused.
     """
 
     identity: Identity | None = None
@@ -91,6 +93,7 @@ class PlanTerms(msgspec.Struct, frozen=True, kw_only=True):
     restored: str = ""
     copied: bool = False
     facts: dict[str, str] = {}
+    kind: JobKind = JobKind.ORDERS
 
 
 NO_TERMS: Final = PlanTerms()

@@ -13,6 +13,7 @@ from anyio.lowlevel import checkpoint
 
 from xoxo_async.bulk.identity import compare_identity, identity_of
 from xoxo_async.bulk.ledger.facts import CURRENCY, PLANNED_AT
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.proving.collecting import (
@@ -99,6 +100,12 @@ async def prove_job(
     """
     if ledger.job is None:
         raise ConfigError(f"{ledger.name} holds no job yet: there is nothing to prove")
+    kind = ledger.kind or JobKind.ORDERS
+    if kind is not JobKind.ORDERS:
+        raise ConfigError(
+            f"{ledger.name} holds a job of {kind.words}, and no call of the vendor's lists them, so nothing can be"
+            " proven; compare its report with the vendor's dashboard"
+        )
     await compare_identity(client, ledger, identity_of(client, address))
     days = await _days_of(ledger, since, until, clock())
     terms = [ledger.job, address or client.base_url, str(since), str(until), thorough]

@@ -152,7 +152,7 @@ def _more_than(meaning: str, words: str) -> str:
 def _kind(state: LineState, delivery: Delivery) -> str:
     if state is not LineState.PLACED:
         return state.value
-    return "cancelled" if delivery is Delivery.CANCELLED else "pending"
+    return delivery.value if delivery in {Delivery.CANCELLED, Delivery.CANCELLING} else "pending"
 
 
 def open_totals_of(groups: Iterable[LineGroup]) -> list[OpenTotal]:

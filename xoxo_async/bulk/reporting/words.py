@@ -120,6 +120,7 @@ OPEN: Final = {
     "unknown": "The order may exist. A look-up settles it: `xoxo bulk reconcile`.",
     "sending": "The order is under way. If no process is at work, `xoxo bulk resume` settles it.",
     "pending": "The order is placed, and its codes are still to come: `xoxo bulk reconcile` collects them.",
+    "cancelling": "The cancellation of these points is in doubt: look in the vendor's dashboard, then settle it.",
     "cancelled": "The order is placed, and the vendor cancelled its delivery: ask the vendor for the money.",
 }
 """What the states of lines that are not settled mean, and who acts."""
@@ -129,6 +130,7 @@ EVIDENCE: Final[dict[str, str]] = {
     Evidence.NOT_PROCESSED: "An attempt was taken back: nothing was processed.",
     Evidence.SLOT_IN_HAND: "The line was claimed, and may be under way.",
     Evidence.ANSWERED_PLACED: "The vendor's answer names the order.",
+    Evidence.ANSWERED_DONE: "The vendor's answer says that it is done, and names no id.",
     Evidence.REFUSED_NO_ORDER: "The vendor refused, and no order can exist after that error id.",
     Evidence.REFUSED_UNCLEAR: "The vendor refused, and an order may exist all the same.",
     Evidence.OUTCOME_LOST: "The answer was lost.",
@@ -137,6 +139,8 @@ EVIDENCE: Final[dict[str, str]] = {
     Evidence.LOOKUP_MISMATCHED: "A look-up found another order under the poNumber.",
     Evidence.LOOKUP_ABSENT: "A look-up found no order.",
     Evidence.LOOKUPS_EXHAUSTED: "Look-ups could not settle it.",
+    Evidence.NO_LOOKUP: "The answer was lost, and no call can tell what became of it.",
+    Evidence.BALANCE_SEEN: "What the recipient holds was read, for the person who decides.",
     Evidence.HISTORY_ABSENT: "Look-ups and the order history show no order.",
     Evidence.LATE_PROOF: "Proof of the order came after a person had decided.",
     Evidence.DELIVERY_SEEN: "A look-up saw that the codes have come.",
@@ -152,6 +156,12 @@ EVIDENCE: Final[dict[str, str]] = {
     Evidence.PERSON_RESEND: "A person decided to send it again.",
     Evidence.PERSON_REJECTED: "A person decided that there is no order.",
     Evidence.WITHDRAWN: "The line was withdrawn before it was sent.",
+    Evidence.CANCEL_ASKED: "The points are being cancelled.",
+    Evidence.CANCEL_DONE: "The vendor cancelled the points.",
+    Evidence.CANCEL_REFUSED: "The vendor refused to cancel the points.",
+    Evidence.CANCEL_LOST: "The answer to the cancellation was lost.",
+    Evidence.PERSON_CANCELLED: "A person found the points cancelled.",
+    Evidence.PERSON_KEPT: "A person found that the points were not cancelled.",
 }
 """What the facts mean that move lines."""
 

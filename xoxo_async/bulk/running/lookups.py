@@ -7,8 +7,8 @@ from typing import Final
 import anyio
 
 from xoxo_async.bulk.client import BulkClient
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, LedgerLine
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.circuit import PENALTY_TOLERANCE, PROBE_PO_NUMBER
 from xoxo_async.bulk.running.progress import Progress, clock_time
 from xoxo_async.bulk.running.rounds import Round

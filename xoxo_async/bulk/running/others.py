@@ -6,8 +6,8 @@ from typing import Final
 
 import anyio
 
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.errors import LedgerError
 

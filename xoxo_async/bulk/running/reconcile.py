@@ -6,9 +6,9 @@ from typing import Final, Protocol
 
 import anyio
 
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.progress import Progress, clock_time
 from xoxo_async.bulk.running.recorder import Recorder
 from xoxo_async.bulk.running.rounds import MAX_FAILURES, LookUpRounds, next_due
@@ -143,9 +143,13 @@ class Reconciler:
     async def refresh_pending(self) -> None:
         """Look once at every placed line whose codes are still to come. Never sends an e-mail again.
 
+        Where the counts know of no such line, no line is read.
+
         Raises:
             LedgerError: When a result cannot be written.
         """
+        if not (await self._ledger.counts()).pending:
+            return
         self._progress.phase = "checking delivery"
         self._rounds.begin()
         batch: list[LedgerLine] = []

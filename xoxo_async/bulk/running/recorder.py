@@ -7,11 +7,12 @@ from typing import Final
 
 import anyio
 
-from xoxo_async.bulk.events import LineDoubted, LineSettled, Pause
+from xoxo_async.bulk.events import LineDoubted, LineSettled
 from xoxo_async.bulk.ledger.budget import overcharge
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.table import PROOFS
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.refusals import RefusalWatch
 from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.consequences import known_error_id

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, Protocol
 
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Counts, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.stopping import StopSignal
 
 __all__ = ["RefusalBound", "RefusalWatch"]

@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, LedgerLine, Rules
 from xoxo_async.bulk.ledger.table import next_look
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.errors import XoxoError
 
 __all__ = ["MAX_FAILURES", "LookUpRounds", "Round", "next_due"]

@@ -8,10 +8,10 @@ from typing import Final, Protocol
 import anyio
 import anyio.abc
 
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.circuit import Circuit, Flow
 from xoxo_async.bulk.running.progress import Progress, clock_time
 from xoxo_async.bulk.running.recorder import Recorder
@@ -29,11 +29,11 @@ _LONGEST_WAIT_S: Final = 1.0
 
 
 class Slots(Protocol):
-    """Decides when orders may be sent; see `OrderSlots`."""
+    """Decides when calls may be sent; see `CallSlots`."""
 
     @property
     def held_back(self) -> bool:
-        """Whether a penalty on orders lasts now."""
+        """Whether a penalty on these calls lasts now."""
         ...
 
     async def authorise(self) -> None:
@@ -55,13 +55,15 @@ class Runner:
     Args:
         ledger: The ledger.
         recorder: Writes the results.
-        slots: Decides when orders may be sent.
-        circuit: Decides how many orders the server gets now.
+        slots: Decides when calls may be sent.
+        circuit: Decides how many calls the server gets now.
         stop: Set when no further line should be taken.
         progress: Shows how many are in flight and what the run waits for.
-        send: Sends one line, and returns the fact that its answer proves.
+        send: Sends some lines in one call, and returns for each the fact that the answer proves.
         probe: Checks whether a dead server answers again.
         concurrency: Requests in flight at most.
+        batch: How many lines travel in one call at most; an order is always a call of its own.
+        fit: Whether two lines may travel in one call.
         budget: What the job may cost, in the account's currency; None for no limit.
         wall: The ledger's clock.
     """
@@ -75,9 +77,11 @@ class Runner:
         stop: StopSignal,
         progress: Progress,
         *,
-        send: Callable[[LedgerLine], Awaitable[Change]],
+        send: Callable[[Sequence[LedgerLine]], Awaitable[Sequence[Change]]],
         probe: Callable[[], Awaitable[None]],
         concurrency: int,
+        batch: int = 1,
+        fit: Callable[[LedgerLine, LedgerLine], bool] = lambda _one, _other: True,
         budget: Decimal | None = None,
         wall: Callable[[], float],
     ) -> None:
@@ -90,6 +94,9 @@ class Runner:
         self._send: Final = send
         self._probe: Final = probe
         self._concurrency: Final = concurrency
+        self._batch: Final = batch
+        self._fit: Final = fit
+        self._few_ready: Final = concurrency // 2 * batch
         self._budget: Final = budget
         self._wall: Final = wall
         # A line is planned, then ready (claimed, for a worker to take), in flight, ended, and recorded.
@@ -176,7 +183,8 @@ class Runner:
         while self._planned > 0 and not self._stop.pause:
             await self._slots.authorise()
             slots = await self._slots.take(await self._room())
-            lines = await self._claim(slots) if slots else []
+            trial = self._circuit.flow is not Flow.FULL  # one line tries a dead server, and no more come into doubt
+            lines = await self._claim(slots if trial else slots * self._batch) if slots else []
             if not lines:
                 if not await self._more_to_come():
                     return
@@ -185,7 +193,8 @@ class Runner:
             self._ready.extend(lines)
             # Start a worker only when a line is due and no worker is free: then no more requests are in flight than the
             # allowance needs at the present latency.
-            missing = len(lines) - self._wake(len(lines))
+            calls = self._calls(len(lines))
+            missing = calls - self._wake(calls)
             for _ in range(min(missing, self._concurrency - self._workers)):
                 self._workers += 1
                 workers.start_soon(self._work)
@@ -223,7 +232,7 @@ class Runner:
         return self._planned > 0
 
     async def _room(self) -> int:
-        """Return how many lines may be claimed now, from 1. Waits while there is no room."""
+        """Return for how many calls lines may be claimed now, from 1. Waits while there is no room."""
         if not await self._server_works():
             return 1
         while not self._stop.pause:
@@ -254,8 +263,8 @@ class Runner:
         return True
 
     def _free_places(self) -> int:
-        """Return how many lines may be claimed now."""
-        ready, limit, in_flight = len(self._ready), self._circuit.limit, self._progress.in_flight
+        """Return for how many calls lines may be claimed now."""
+        ready, limit, in_flight = self._calls(len(self._ready)), self._circuit.limit, self._progress.in_flight
         # A server in distress gets fewer lines. The limit is 0 if the server has died meanwhile: then claim as usual,
         # because giving a line back costs least.
         if 0 < limit < self._concurrency:
@@ -264,7 +273,11 @@ class Runner:
         ahead = max(self._concurrency // 2, self._concurrency - in_flight)
         if ready > ahead // 2:
             return 0
-        return min(ahead - ready, 2 * self._concurrency - self._claimed)
+        return min(ahead - ready, 2 * self._concurrency - self._calls(self._claimed))
+
+    def _calls(self, lines: int) -> int:
+        """Return how many calls some lines take."""
+        return -(-lines // self._batch)
 
     # Sending.
 
@@ -272,13 +285,25 @@ class Runner:
         """Send lines until no more come; wait while none is ready."""
         while self._ready or not self._fed:
             if self._ready:
-                await self._send_line(self._ready.popleft())
-                if len(self._ready) <= self._concurrency // 2:
+                line = self._ready.popleft()
+                await self._send_lines((line,) if self._batch == 1 else self._together_with(line))
+                if len(self._ready) <= self._few_ready:
                     self._room_again.set()
             else:
                 woken = anyio.Event()
                 self._idle.append(woken)
                 await woken.wait()
+
+    def _together_with(self, first: LedgerLine) -> Sequence[LedgerLine]:
+        """Return a line with those that travel in its call. One that does not fit goes back, for a slot of its own."""
+        lines = [first]
+        while self._ready and len(lines) < self._batch:
+            line = self._ready.popleft()
+            if self._fit(first, line):
+                lines.append(line)
+            else:
+                self._recorder.add(_unsent(line))
+        return lines
 
     def _wake(self, wanted: int) -> int:
         """Wake idle workers for lines; return how many were woken."""
@@ -288,22 +313,24 @@ class Runner:
             worker.set()
         return len(woken)
 
-    async def _send_line(self, line: LedgerLine) -> None:
-        """Send one claimed line and record its result, also if this task is cancelled meanwhile."""
-        held_s = self._wall() - (line.last_sent_tick or 0.0)
+    async def _send_lines(self, lines: Sequence[LedgerLine]) -> None:
+        """Send claimed lines in one call and record what became of each, also if this task is cancelled meanwhile."""
+        held_s = self._wall() - (lines[0].last_sent_tick or 0.0)  # the one that was claimed first
         held_back = self._circuit.flow is Flow.NONE or self._slots.held_back
         if self._stop.pause or held_back or held_s > MAX_HOLD_S / 2:
-            # Give it back unsent: the run stopped, the server is dead or imposes a penalty, or the line waited for a
+            # Give them back unsent: the run stopped, the server is dead or imposes a penalty, or they waited for a
             # worker longer than recovery allows for.
-            self._recorder.add(_unsent(line))
+            for line in lines:
+                self._recorder.add(_unsent(line))
             return
-        change: Change | None = None
+        changes: Sequence[Change] | None = None
         self._progress.in_flight += 1
         try:
-            change = await self._send(line)
+            changes = await self._send(lines)
         finally:
             self._progress.in_flight -= 1
-            self._recorder.add(_cut_off(line) if change is None else change)
+            for change in [_cut_off(line) for line in lines] if changes is None else changes:
+                self._recorder.add(change)
 
 
 def _unsent(line: LedgerLine) -> Change:

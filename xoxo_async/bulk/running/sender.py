@@ -1,57 +1,48 @@
-"""Send one claimed line, and apply its answer to the lines after it."""
+"""Send claimed lines, and apply the answer to the lines after them."""
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import anyio
 import msgspec
 
 from xoxo_async.bulk.client import SingleAttempts
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S, MAX_ORDER_ID
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.circuit import PROBE_PO_NUMBER, Circuit, ProbeAnswer
 from xoxo_async.bulk.running.evidence import change_from_error, change_from_order, ordered
 from xoxo_async.bulk.running.progress import Progress
+from xoxo_async.bulk.running.sent import Sent
 from xoxo_async.consequences import NextOrders, is_answer, next_orders
 from xoxo_async.errors import RateLimitedError, XoxoError
 from xoxo_async.services.orders.operations import GET_ORDER, PLACE_ORDER
 from xoxo_async.services.orders.requests import OrderLookup
 from xoxo_async.transport.connections import Attempt, OrderAnswer
 
-__all__ = ["Sender", "Sent", "send_line"]
+__all__ = ["Sender", "probe_orders", "send_line"]
 
 _MAX_PENALTIES: Final = 5
-
-
-class Sent(NamedTuple):
-    """How one send of a line ended.
-
-    Attributes:
-        change: The fact that its answer, or the lack of one, proves.
-        error: What the attempt raised; None if it was answered with an order.
-    """
-
-    change: Change
-    error: XoxoError | None
+_DONE: Final = frozenset({Evidence.ANSWERED_PLACED, Evidence.ANSWERED_DONE})
 
 
 async def send_line(
     dispatcher: SingleAttempts,
-    line: LedgerLine,
     doubt: Callable[[OrderAnswer], None],
     wall: Callable[[], float],
+    lines: Sequence[LedgerLine],
 ) -> Sent:
-    """Send a line whose intent is durable, exactly once. Moves money.
+    """Send an order whose intent is durable, exactly once. Moves money.
 
     It leaves within the hold of its claim, or not at all, however long a token or a connection takes.
 
     Args:
         dispatcher: Makes single attempts.
-        line: The line.
         doubt: Called with every order that was named on a connection whose answers are not in step.
         wall: The ledger's clock, in epoch seconds.
+        lines: The order, alone: each is a call of its own.
     """
+    (line,) = lines
     # The rest of the hold is for clocks that differ, and for the last byte.
     latest = (line.last_sent_tick or 0.0) + 0.9 * MAX_HOLD_S
     attempt = Attempt(line.po_number, lambda: wall() < latest)
@@ -61,7 +52,7 @@ async def send_line(
     except XoxoError as error:
         for answer in attempt.doubted:
             doubt(answer)
-        return Sent(change_from_error(line, error), error)
+        return Sent((change_from_error(line, error),), error)
     change = change_from_order(line, wanted, order, Evidence.ANSWERED_PLACED)
     connection = attempt.connection
     doubted = change.evidence is not Evidence.ANSWERED_PLACED
@@ -70,73 +61,80 @@ async def send_line(
         # order id is not the answer to another request, so it does not taint the connection.
         for answer in dispatcher.taint(connection, line.po_number):
             doubt(answer)
-    return Sent(change, None)
+    return Sent((change,), None)
+
+
+async def probe_orders(dispatcher: SingleAttempts) -> None:
+    """Look up an order that does not exist; see `Sender.probe`.
+
+    Args:
+        dispatcher: Makes single attempts.
+    """
+    await dispatcher.once(GET_ORDER, OrderLookup(po_number=PROBE_PO_NUMBER))
 
 
 class Sender:
     """Send lines, once each, and watch how the sends end.
 
     Args:
-        dispatcher: Makes single attempts.
+        call: Makes the one call of some lines, see `send_line`.
+        look: Makes a call that reads and risks no line, see `probe_orders`.
         circuit: Receives how each send ended.
         progress: Where ends are counted.
         stop: Called when no further line should be taken.
-        doubt: Called with every order that was named on a connection whose answers are not in step.
         clock: A monotonic clock.
-        wall: The ledger's clock, in epoch seconds.
     """
 
     def __init__(
         self,
-        dispatcher: SingleAttempts,
+        call: Callable[[Sequence[LedgerLine]], Awaitable[Sent]],
+        look: Callable[[], Awaitable[object]],
         circuit: Circuit,
         progress: Progress,
         *,
         stop: Callable[[Pause, str], None],
-        doubt: Callable[[OrderAnswer], None],
         clock: Callable[[], float],
-        wall: Callable[[], float],
     ) -> None:
-        self._dispatcher: Final = dispatcher
+        self._call: Final = call
+        self._look: Final = look
         self._circuit: Final = circuit
         self._progress: Final = progress
         self._stop: Final = stop
-        self._doubt: Final = doubt
         self._clock: Final = clock
-        self._wall: Final = wall
         self._penalties = 0
         self._penalty_until = 0.0
 
-    async def send(self, line: LedgerLine) -> Change:
-        """Send a line whose intent is durable. Moves money.
+    async def send(self, lines: Sequence[LedgerLine]) -> Sequence[Change]:
+        """Send lines whose intent is durable, in one call. Moves money.
 
         Args:
-            line: The line.
+            lines: The lines.
 
         Returns:
-            The fact that its answer, or the lack of one, proves.
+            For each the fact that its answer, or the lack of one, proves.
         """
-        sent = await send_line(self._dispatcher, line, self._doubt, self._wall)
+        sent = await self._call(lines)
         if sent.error is not None:
             self._learn(sent.error)
         else:
             self._circuit.succeeded()
             self._penalties = 0
-        return self._counted(line, sent.change)
+        for place, line in enumerate(lines):
+            self._count(line, sent.changes[place])
+        return sent.changes
 
-    def _counted(self, line: LedgerLine, change: Change) -> Change:
-        """Count how a send ended."""
+    def _count(self, line: LedgerLine, change: Change) -> None:
+        """Count how the send of a line ended."""
         progress = self._progress
-        if change.evidence is Evidence.ANSWERED_PLACED:
+        if change.evidence in _DONE:
             progress.placed += line.lines
         elif change.evidence is Evidence.REFUSED_NO_ORDER and not line.suspect:
             progress.rejected += line.lines == 1  # the lines of a refused pack get orders of their own
         elif change.evidence is not Evidence.NOT_PROCESSED:
             progress.in_doubt += line.lines
-        return change
 
     async def probe(self) -> None:
-        """Look up an order that does not exist: any answer proves that the server works, and risks no line.
+        """Make a call that reads: any answer proves that the server works, and risks no line.
 
         The probe ends with the circuit's patience: a server that keeps a connection open without an answer counts as
         dead.
@@ -148,7 +146,7 @@ class Sender:
 
     async def _probe(self) -> ProbeAnswer:
         try:
-            await self._dispatcher.once(GET_ORDER, OrderLookup(po_number=PROBE_PO_NUMBER))
+            await self._look()
         except XoxoError as error:
             meaning = next_orders(error)
             if meaning is NextOrders.NEED_A_PERSON:

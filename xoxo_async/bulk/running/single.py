@@ -100,19 +100,20 @@ class SingleLine:
             await self._record(line, _unsent(line))
             raise RateLimitedError("orders are held back now; nothing was sent", retry_after_s=blocked_s or 1.0)
         try:
-            sent = await send_line(self._client.dispatcher, line, self._recorder.add_doubt, self._wall)
+            sent = await send_line(self._client.dispatcher, self._recorder.add_doubt, self._wall, (line,))
         except BaseException:
             with suppress(
                 LedgerError
             ):  # then it stays in flight in the ledger, and is in doubt once this holder is gone
                 await self._record(line, _lost(line, "cancelled in flight"))
             raise
-        after = await self._record(line, sent.change)
+        (change,) = sent.changes
+        after = await self._record(line, change)
         if sent.error is not None and after.state is LineState.PLANNED:
             raise sent.error
         if sent.error is not None and next_orders(sent.error) is NextOrders.NO_FUNDS and after.state in _DOUBTED:
             raise sent.error  # the next delivery looks the order up
-        return _with_codes(after, sent.change)
+        return _with_codes(after, change)
 
     async def give_back(self, line: LedgerLine) -> None:
         """Give an armed line back unsent.

@@ -1,26 +1,25 @@
-"""Wait until orders may be sent: for a token, for rate slots, and for the end of a penalty."""
+"""Wait until calls may be sent: for a token, for rate slots, and for the end of a penalty."""
 
 from collections.abc import Callable
 from typing import Final
 
 from xoxo_async.bulk.client import SingleAttempts
-from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.circuit import PENALTY_TOLERANCE
 from xoxo_async.bulk.running.progress import Progress, clock_time
 from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.errors import RateLimitedError, XoxoError
-from xoxo_async.services.orders.operations import PLACE_ORDER
 
-__all__ = ["OrderSlots"]
-
-_ORDER: Final = PLACE_ORDER.name
+__all__ = ["CallSlots"]
 
 
-class OrderSlots:
-    """Take the rate slots of orders, and pause the run if a penalty lasts too long.
+class CallSlots:
+    """Take the rate slots of the calls of a run, and pause the run if a penalty lasts too long.
 
     Args:
         dispatcher: Its pacer gives the slots, and it renews the token.
+        operation: The call, by the name that the pacer knows.
+        what: The same in words, such as `orders`.
         stop: Set when a penalty lasts too long. All waits end when it is set.
         progress: Shows what the run waits for.
         pause_limit_s: Seconds to wait for the end of a penalty.
@@ -32,6 +31,8 @@ class OrderSlots:
     def __init__(
         self,
         dispatcher: SingleAttempts,
+        operation: str,
+        what: str,
         stop: StopSignal,
         progress: Progress,
         *,
@@ -41,6 +42,8 @@ class OrderSlots:
         wall: Callable[[], float],
     ) -> None:
         self._dispatcher: Final = dispatcher
+        self._operation: Final = operation
+        self._what: Final = what
         self._stop: Final = stop
         self._progress: Final = progress
         self._pause_limit_s: Final = pause_limit_s
@@ -52,8 +55,8 @@ class OrderSlots:
 
     @property
     def held_back(self) -> bool:
-        """Whether a penalty on orders lasts now."""
-        return self._dispatcher.pacer.is_blocked(_ORDER)
+        """Whether a penalty on the calls lasts now."""
+        return self._dispatcher.pacer.is_blocked(self._operation)
 
     async def authorise(self) -> None:
         """Get a token before slots are taken.
@@ -87,16 +90,16 @@ class OrderSlots:
         Returns:
             How many were taken; none once the run is stopped.
         """
-        pacer, slots = self._dispatcher.pacer, 0
+        pacer, operation, slots = self._dispatcher.pacer, self._operation, 0
         while slots < wanted and not self._stop.pause:
-            if pacer.is_free(_ORDER):
+            if pacer.is_free(operation):
                 return wanted
             now = self._clock()
-            if self._slot_due is None or pacer.is_blocked(_ORDER):
-                if slots and not pacer.knows_next(_ORDER):
+            if self._slot_due is None or pacer.is_blocked(operation):
+                if slots and not pacer.knows_next(operation):
                     break  # the slots in hand are due: they do not wait for a store's answer
                 # A slot that was reserved before a penalty lies within it, and cannot be used.
-                wait_s = await self._stop.unless_set(pacer.next_slot(_ORDER))
+                wait_s = await self._stop.unless_set(pacer.next_slot(operation))
                 if wait_s is None:
                     break
                 now = self._clock()
@@ -112,14 +115,14 @@ class OrderSlots:
 
     async def _wait_for_slot(self, wait_s: float) -> None:
         """Wait until the slot is due; pause the run if a penalty delays it for too long."""
-        pacer = self._dispatcher.pacer
-        held_s = pacer.blocked_s(_ORDER)
+        pacer, operation = self._dispatcher.pacer, self._operation
+        held_s = pacer.blocked_s(operation)
         # A run waits one interval after the last order of an earlier run. That is no penalty, so a wait of at most one
         # interval never pauses the run.
-        if held_s <= pacer.interval_s(_ORDER):
+        if held_s <= pacer.interval_s(operation):
             await self._stop.sleep(wait_s)
-        elif self._bears(held_s, 0.0, "it takes no orders"):
-            await self._serve("orders", held_s)
+        elif self._bears(held_s, 0.0, f"it takes no {self._what}"):
+            await self._serve(self._what, held_s)
 
     def _bears(self, wait_s: float, waited_s: float, who: str) -> bool:
         """Return whether a penalty ends within the limit; otherwise pause the run at once, since its end is known."""

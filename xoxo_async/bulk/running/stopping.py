@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 import anyio
 
-from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.pauses import Pause
 
 __all__ = ["StopSignal"]
 

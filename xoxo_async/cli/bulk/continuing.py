@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from xoxo_async.bulk.ledger.facts import SETTINGS
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.json_output import json_text
 
@@ -34,14 +35,16 @@ async def continue_ledger(ledger: "Ledger", where: "LedgerAddress", action: str,
     Args:
         ledger: The ledger, open.
         where: Its place.
-        action: `resume` or `reconcile`.
+        action: `resume` or `reconcile`. A job of points or links has one command, which does both.
         more: Flags that it needs besides.
     """
-    from xoxo_async.bulk.identity import is_of_own_sandbox
+    from xoxo_async.bulk.ledger.owners import is_own_sandbox
 
     kept = await ledger.get_fact(SETTINGS)
-    flags = _DECODER.decode(kept)[action] if kept else ["--sandbox"] if is_of_own_sandbox(ledger) else []
-    return command_line("bulk", action, "--ledger", where.argument, *flags, *more)
+    flags = _DECODER.decode(kept)[action] if kept else ["--sandbox"] if is_own_sandbox(ledger.identity) else []
+    kind = ledger.kind
+    words = ["bulk", action] if kind is None or kind is JobKind.ORDERS else kind.command.split()[1:]
+    return command_line(*words, "--ledger", where.argument, *flags, *more)
 
 
 async def stopped_by_refusals(ledger: "Ledger") -> bool:
@@ -50,10 +53,10 @@ async def stopped_by_refusals(ledger: "Ledger") -> bool:
     Args:
         ledger: The ledger, open.
     """
-    from xoxo_async.bulk.events import Pause
     from xoxo_async.bulk.ledger.facts import RUNS
     from xoxo_async.bulk.ledger.lines import LineState
     from xoxo_async.bulk.ledger.overview import notes_of
+    from xoxo_async.bulk.pauses import Pause
 
     notes = notes_of(await ledger.get_fact(RUNS))
     if not notes or notes[-1].end != Pause.REFUSALS.value:
@@ -78,4 +81,6 @@ async def next_command(ledger: "Ledger", where: "LedgerAddress", counts: "Counts
     to_look_up = counts.unknown - counts.states.get(LineState.MANUAL, 0)
     if to_send > 0 or to_look_up > 0:
         return await continue_ledger(ledger, where, "resume")
-    return await continue_ledger(ledger, where, "reconcile") if counts.pending > counts.delivery_cancelled else ""
+    if counts.pending <= counts.delivery_cancelled or ledger.kind not in {None, JobKind.ORDERS}:
+        return ""  # no call fetches a link that an answer lacked
+    return await continue_ledger(ledger, where, "reconcile")

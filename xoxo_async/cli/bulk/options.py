@@ -16,11 +16,14 @@ from xoxo_async.errors import ConfigError
 
 __all__ = [
     "LedgerPath",
+    "file_options",
     "ledger_option",
+    "maybe_ledger_option",
     "one_line",
     "reason_option",
     "row_options",
     "spend_options",
+    "unkeyed_work_options",
     "work_options",
 ]
 
@@ -52,10 +55,26 @@ def _of_one_job(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_one_job
 
 
-_LEDGER: Final[Decorator] = click.option(
-    "--ledger", type=LedgerPath(), required=True, metavar="PATH|URL",
-    help="The ledger of the job: a file, or postgresql://USER@HOST/DATABASE#JOB.",
-)  # fmt: skip
+def _ledger(*, required: bool, more: str = "") -> Decorator:
+    return click.option(
+        "--ledger",
+        type=LedgerPath(),
+        required=required,
+        metavar="PATH|URL",
+        help=f"The ledger of the job: a file, or postgresql://USER@HOST/DATABASE#JOB.{more}",
+    )
+
+
+def _with_the_job(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a command that gets `ledger` as the place of one job, or None without the flag."""
+
+    @wraps(command)
+    def with_the_job(*args: Any, ledger: LedgerAddress | None, job: str, **flags: Any) -> Any:
+        if ledger is None and job:
+            raise click.UsageError("--job names the job in a ledger: give --ledger too")
+        return command(*args, ledger=None if ledger is None else ledger.with_job(job), **flags)
+
+    return with_the_job
 
 
 def one_line(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
@@ -77,17 +96,36 @@ _JOB: Final[Decorator] = click.option(
     help="The name of the job [default: the one after # in the URL, or the file's own].",
 )  # fmt: skip
 
-ledger_option: Final[Decorator] = with_options(_of_one_job, _LEDGER, _JOB)
+ledger_option: Final[Decorator] = with_options(_of_one_job, _ledger(required=True), _JOB)
 """The ledger of a command that works on one job; the command gets it as `ledger`."""
+maybe_ledger_option: Final[Decorator] = with_options(
+    _with_the_job, _ledger(required=False, more=" Without it, one call is made, and nothing is kept."), _JOB
+)
+"""The ledger of a command that also works without one; the command gets it as `ledger`, or None."""
 reason_option: Final[Decorator] = click.option(
     "--reason", required=True, metavar="TEXT", callback=one_line, help="The reason, which the journal keeps."
 )
 
+_CONCURRENCY: Final[Decorator] = click.option(
+    "--concurrency", type=CONCURRENCY, metavar="N|auto",
+    help="The most requests in flight; auto: as many as the rate limit needs [default: what the ledger keeps, or"
+    " auto].",
+)  # fmt: skip
+_MAX_ERRORS: Final[Decorator] = click.option(
+    "--max-errors", type=ERRORS, metavar="N|P%",
+    help="Pause (exit 5) once more rows of the job are refused: a number, or a share of the settled rows, which counts"
+    " from 20 of them on; none lifts the bound [default: what the ledger keeps].",
+)  # fmt: skip
+_PATIENCE: Final[Decorator] = with_options(
+    click.option("--pause-limit", type=SECONDS, default=60.0, show_default=True, metavar="S",
+                 help="Seconds to wait for a dead server or the end of a penalty, before the run pauses (exit 5)."),
+    click.option("--grace", type=SECONDS, default=30.0, show_default=True, metavar="S",
+                 help="Seconds that requests in flight have after Ctrl-C."),
+)  # fmt: skip
+
 work_options: Final[Decorator] = with_options(
     ledger_option,
-    click.option("--concurrency", type=CONCURRENCY, metavar="N|auto",
-                 help="The most orders in flight; auto: as many as the rate limit needs [default: what the ledger"
-                 " keeps, or auto]."),
+    _CONCURRENCY,
     click.option("--rate", type=RATE, metavar="N|none",
                  help="Orders a minute [default: what the ledger keeps, or the vendor's 100]."),
     click.option("--settle", type=SECONDS, metavar="S",
@@ -96,10 +134,7 @@ work_options: Final[Decorator] = with_options(
                  help="Place an order again if it is proven absent (settled), or leave it to a person (never) [default:"
                  " what the ledger keeps, or settled]."),
     click.option("--no-codes", is_flag=True, help="Keep order ids in the ledger, and no voucher codes."),
-    click.option("--pause-limit", type=SECONDS, default=60.0, show_default=True, metavar="S",
-                 help="Seconds to wait for a dead server or the end of a penalty, before the run pauses (exit 5)."),
-    click.option("--grace", type=SECONDS, default=30.0, show_default=True, metavar="S",
-                 help="Seconds that requests in flight have after Ctrl-C."),
+    _PATIENCE,
     json_option,
     connection_options,
 )  # fmt: skip
@@ -109,15 +144,28 @@ spend_options: Final[Decorator] = with_options(
     click.option("--max-spend", type=AMOUNT, metavar="N",
                  help="The most that the job may cost, in the account's currency. It pauses before it could cost more"
                  " [default: what the ledger keeps]."),
-    click.option("--max-errors", type=ERRORS, metavar="N|P%",
-                 help="Pause (exit 5) once more rows of the job are refused: a number, or a share of the settled rows,"
-                 " which counts from 20 of them on; none lifts the bound [default: what the ledger keeps]."),
+    _MAX_ERRORS,
     click.option("--restore", is_flag=True,
                  help="Look up every planned row before it is sent, and adopt the orders that match. For a ledger that"
                  " replaces a lost one, or is an older copy."),
     yes_option,
 )  # fmt: skip
 """The flags of commands that place orders."""
+
+unkeyed_work_options: Final[Decorator] = with_options(
+    _CONCURRENCY,
+    click.option("--rate", type=RATE, metavar="N|none",
+                 help="Calls a minute [default: what the ledger keeps, or no limit; the vendor states none]."),
+    click.option("--settle", type=SECONDS, metavar="S",
+                 help="Seconds after a lost answer until a person may decide that its call did nothing [default: what"
+                 " the ledger keeps, or 150]."),
+    _MAX_ERRORS,
+    click.option("--restore", is_flag=True,
+                 help="Leave every planned row to a person: it may have been sent. For a ledger that replaces a lost"
+                 " one, or is an older copy."),
+    _PATIENCE,
+)  # fmt: skip
+"""The flags of commands that send calls without a key."""
 
 
 def _or_refuse(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str:
@@ -129,18 +177,33 @@ def _or_refuse(_ctx: click.Context, _param: click.Parameter, value: str | None) 
     return value or "refuse"
 
 
+_SKIP_INVALID: Final[Decorator] = click.option(
+    "--skip-invalid", is_flag=True, help="Leave out bad rows (exit 3) instead of sending nothing."
+)
+
+
+def _missing(file: str) -> Decorator:
+    return with_options(
+        click.option("--withdraw-missing", "missing", flag_value="withdraw", callback=_or_refuse,
+                     help=f"Withdraw planned rows of the ledger that {file} lacks."),
+        click.option("--keep-missing", "missing", flag_value="keep", callback=_or_refuse,
+                     help=f"Send planned rows of the ledger that {file} lacks."),
+        click.option("--problems", type=click.Path(path_type=Path), metavar="FILE",
+                     help="Write every bad row into this .csv or .xlsx file: column, value and reason, beside the"
+                     " row."),
+    )  # fmt: skip
+
+
 row_options: Final[Decorator] = with_options(
     click.option("--pack", is_flag=True,
                  help="Put rows with one product and value that need only codes into shared orders."),
-    click.option("--skip-invalid", is_flag=True, help="Leave out bad rows (exit 3) instead of sending nothing."),
+    _SKIP_INVALID,
     click.option("--notify", is_flag=True,
                  help="Have the vendor mail the codes of every row with an address, as notify_receiver does for one"
                  " row. The ledger keeps it."),
-    click.option("--withdraw-missing", "missing", flag_value="withdraw", callback=_or_refuse,
-                 help="Withdraw planned rows of the ledger that ORDERS lacks."),
-    click.option("--keep-missing", "missing", flag_value="keep", callback=_or_refuse,
-                 help="Send planned rows of the ledger that ORDERS lacks."),
-    click.option("--problems", type=click.Path(path_type=Path), metavar="FILE",
-                 help="Write every bad row into this .csv or .xlsx file: column, value and reason, beside the row."),
+    _missing("ORDERS"),
 )  # fmt: skip
 """The flags that decide how rows become orders."""
+
+file_options: Final[Decorator] = with_options(_SKIP_INVALID, _missing("the file"))
+"""The flags that say what happens to the rows of a file."""

@@ -1,14 +1,13 @@
 """Print how a run ended, for a person or as JSON: its counts, its exit code and the next command."""
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from xoxo_async.bulk.events import Pause
-from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.alarms import print_alarms
-from xoxo_async.cli.bulk.request import RunRequest
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.failures import error_to_json, say_error, scrub, show_origin
 from xoxo_async.cli.invocation import is_debugging
@@ -16,6 +15,10 @@ from xoxo_async.cli.json_output import COUNTS, empty_counts, print_json
 from xoxo_async.cli.output import Colour, out, say, say_command
 from xoxo_async.cli.wording import amounts, count
 from xoxo_async.errors import XoxoError
+
+if TYPE_CHECKING:
+    from xoxo_async.bulk.report import Report
+    from xoxo_async.cli.bulk.request import WorkRequest
 
 __all__ = ["Outcome", "count_line", "print_failure", "print_report"]
 
@@ -35,7 +38,7 @@ class Outcome(msgspec.Struct):
         absent: How many rows of the ledger the input lacks, where it brings new ones.
     """
 
-    report: Report | None = None
+    report: "Report | None" = None
     error: XoxoError | None = None
     began: bool = False
     idle: bool = False
@@ -46,7 +49,7 @@ class Outcome(msgspec.Struct):
     absent: int = 0
 
 
-def print_report(request: RunRequest, report: Report, outcome: Outcome) -> int:
+def print_report(request: "WorkRequest", report: "Report", outcome: Outcome) -> int:
     """Print a report, and what to do next.
 
     Args:
@@ -71,7 +74,7 @@ def print_report(request: RunRequest, report: Report, outcome: Outcome) -> int:
         say(f"{results} came after another worker had taken the lines over; look-ups settle these lines")
     print_alarms(report.alarms, report.alarms_total)
     follow = _next_command(request, report, outcome, code, waiting)
-    if code == exits.DONE and report.issued and not request.as_json:
+    if code == exits.DONE and report.issued and request.exports and not request.as_json:
         _say_how_to_export(request)
     if follow:
         if report.pause is Pause.REFUSALS:
@@ -84,26 +87,28 @@ def print_report(request: RunRequest, report: Report, outcome: Outcome) -> int:
     return code
 
 
-def _report_to_json(request: RunRequest, report: Report) -> dict[str, object]:
+def _report_to_json(request: "WorkRequest", report: "Report") -> dict[str, object]:
     facts: dict[str, object] = msgspec.to_builtins(report, builtin_types=(Decimal,))
     return {**facts, "job": report.job or request.job}
 
 
-def _lines_of(report: Report, outcome: Outcome, code: int) -> list[tuple[str, Colour]]:
+def _lines_of(report: "Report", outcome: Outcome, code: int) -> list[tuple[str, Colour]]:
     """Return the lines for a person after a run that no error ended, with their colours."""
     lines: list[tuple[str, Colour]] = []
     if outcome.idle and code == exits.DONE:
-        pending = f", {report.pending:,} pending delivery" if report.pending else ""
+        waiting = report.pending - outcome.cancelled
+        pending = f", {waiting:,} pending delivery" if waiting > 0 else ""
+        pending += f", {outcome.cancelled:,} cancelled" if outcome.cancelled else ""
         lines.append((f"nothing left to do: {report.issued:,} of {report.rows:,} issued{pending}", ""))
     if report.rows or outcome.began:
-        lines += _summary(report)
+        lines += _summary(report, cancelled=outcome.cancelled)
     if outcome.skipped:
         rows = "row" if outcome.skipped == 1 else "rows"
         lines.append((f"  skipped  {outcome.skipped:>10,} bad {rows}, not in the ledger", "yellow"))
     return lines
 
 
-def _summary(report: Report) -> list[tuple[str, Colour]]:
+def _summary(report: "Report", *, cancelled: int = 0) -> list[tuple[str, Colour]]:
     """Return the lines of a report for a person, with a colour where something needs a person."""
     shared = f" in {count(report.orders, 'order')}" if report.orders != report.rows else ""
     job = f"job {report.job} · {count(report.rows, 'row')}{shared} · ledger {report.ledger} · {report.elapsed_s:.1f} s"
@@ -111,6 +116,8 @@ def _summary(report: Report) -> list[tuple[str, Colour]]:
     lines += [count_line(name, getattr(report, name), open_=report.unknown > report.in_flight) for name in COUNTS[1:]]
     if report.in_flight:
         lines.append((f"  in flight {report.in_flight:>9,}, counted as unknown: sent, and not settled yet", ""))
+    if cancelled:
+        lines.append((f"  cancelled {cancelled:>9,}, counted as pending", ""))
     if report.withdrawn:
         lines.append((f"  withdrawn {report.withdrawn:>9,}, counted as not sent", ""))
     return [*lines, (f"  charged   {amounts(report.charged)}", "")]
@@ -128,14 +135,17 @@ def count_line(name: str, number: int, *, open_: bool = True) -> tuple[str, Colo
     return f"  {name.replace('_', ' '):<9}{number:>10,}", colours.get(name, "") if number else ""
 
 
-def _say_how_to_export(request: RunRequest) -> None:
+def _say_how_to_export(request: "WorkRequest") -> None:
+    from xoxo_async.cli.bulk.request import RunRequest
+
     ledger = request.ledger
-    flags = [*(request.connection.flags if request.no_codes else []), "--out", f"{ledger.stem}-codes.csv", "--reveal"]
-    command = command_line("bulk", "export", "--ledger", ledger.argument, *flags)
-    say_command("the codes", command)
+    kept_elsewhere = isinstance(request, RunRequest) and request.no_codes
+    flags = [*(request.connection.flags if kept_elsewhere else []), "--out", f"{ledger.stem}-{request.exports}.csv"]
+    command = command_line("bulk", "export", "--ledger", ledger.argument, *flags, "--reveal")
+    say_command(f"the {request.exports}", command)
 
 
-def _say_what_is_left(report: Report, outcome: Outcome, code: int, waiting: int, follow: str) -> None:
+def _say_what_is_left(report: "Report", outcome: Outcome, code: int, waiting: int, follow: str) -> None:
     """Print what is left to do, and the command for it."""
     if waiting and not report.pause:
         say(f"{count(waiting, 'row')} {'waits' if waiting == 1 else 'wait'} for codes that are still to be delivered")
@@ -153,11 +163,11 @@ def _say_what_is_left(report: Report, outcome: Outcome, code: int, waiting: int,
     say_command("continue with", follow)
 
 
-def _is_for_a_person(report: Report, outcome: Outcome) -> bool:
+def _is_for_a_person(report: "Report", outcome: Outcome) -> bool:
     return bool(report.unknown or report.alarms) and outcome.manual == report.unknown and not report.not_sent
 
 
-def _next_command(request: RunRequest, report: Report, outcome: Outcome, code: int, waiting: int) -> str:
+def _next_command(request: "WorkRequest", report: "Report", outcome: Outcome, code: int, waiting: int) -> str:
     """Return the command that continues; empty if nothing is left to continue."""
     if code == 0:
         return request.continued_by("reconcile") if waiting > 0 else ""
@@ -174,7 +184,7 @@ def _next_command(request: RunRequest, report: Report, outcome: Outcome, code: i
     return request.continued_by("resume")
 
 
-def print_failure(request: RunRequest, outcome: Outcome, elapsed_s: float) -> int:
+def print_failure(request: "WorkRequest", outcome: Outcome, elapsed_s: float) -> int:
     """Print what ended a run early, and what the run did until then.
 
     Args:
@@ -206,7 +216,9 @@ def print_failure(request: RunRequest, outcome: Outcome, elapsed_s: float) -> in
     return code
 
 
-def _print_progress_made(request: RunRequest, report: Report, elapsed_s: float, *, began: bool) -> dict[str, object]:
+def _print_progress_made(
+    request: "WorkRequest", report: "Report", elapsed_s: float, *, began: bool
+) -> dict[str, object]:
     """Print the counts of a run that an error ended, and return them for JSON."""
     # The error ended the run. The pause that it caused would say the same a second time.
     report = msgspec.structs.replace(report, pause=Pause.NONE, reason="", elapsed_s=elapsed_s)
@@ -217,7 +229,7 @@ def _print_progress_made(request: RunRequest, report: Report, elapsed_s: float, 
     return _report_to_json(request, report)
 
 
-def _after_failure(request: RunRequest, code: int, *, began: bool) -> str:
+def _after_failure(request: "WorkRequest", code: int, *, began: bool) -> str:
     """Return the command that continues after an error; empty if the same input would be refused again."""
     if code <= exits.USAGE:
         return ""

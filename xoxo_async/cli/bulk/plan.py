@@ -207,7 +207,8 @@ def _temporary_folder() -> Generator[Path]:
 async def _plan_into(
     ledger: "Ledger", client: XoxoClient, request: PlanRequest, job: str, problems: "ProblemSink | None"
 ) -> "PlanTotals":
-    from xoxo_async.bulk.intake.orders_file import OrdersFile
+    from xoxo_async.bulk.intake.orders_file import ORDERS
+    from xoxo_async.bulk.intake.rows_file import RowsFile
     from xoxo_async.bulk.issuer import BulkIssuer
 
     issuer = BulkIssuer(
@@ -220,7 +221,7 @@ async def _plan_into(
         notify=request.notify or None,
         address=address_of(request.connection),
     )
-    return await issuer.plan(OrdersFile(request.orders, choices=request.reading), problems=problems)
+    return await issuer.plan(RowsFile(request.orders, ORDERS, choices=request.reading), problems=problems)
 
 
 def _job_of(orders: str) -> str:

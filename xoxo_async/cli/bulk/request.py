@@ -1,4 +1,4 @@
-"""The flags of one `xoxo bulk run`, `resume` or `reconcile`, and the command that continues it."""
+"""The flags of one command that works on the lines of a ledger, and the command that continues it."""
 
 import math
 from decimal import Decimal
@@ -16,30 +16,25 @@ from xoxo_async.cli.connection import Connection, is_real_money
 if TYPE_CHECKING:
     from xoxo_async.bulk.settings import Bounds
 
-__all__ = ["RunRequest"]
+__all__ = ["RunRequest", "WorkRequest"]
 
 _SANDBOX_SETTLE_S: Final = 1.0
-"""A sandbox ends with its command, so no order of an earlier command can still be under way."""
+"""A sandbox ends with its command, so no call of an earlier command can still be under way."""
 
 
-class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The flags of one `xoxo bulk run`, `resume` or `reconcile`.
+class WorkRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The flags of one command that sends the lines of a ledger, of whatever kind they are.
 
     Attributes:
         action: `run`, `resume` or `reconcile`.
-        orders: The orders file of a run.
+        source: The file of a run.
         ledger: The ledger, and the job that was asked for.
-        connection: Where orders go.
+        connection: Where calls go.
         concurrency: The most requests in flight; None takes what the ledger keeps.
-        settle: Seconds after a lost answer before a missing order counts as absent; None takes what the ledger keeps.
-        resend: Whether to place a proven absent order again, or to leave it to a person; None takes what
-            the ledger keeps.
-        no_codes: Whether the ledger keeps no voucher codes.
-        max_spend: The most that the job may cost, in the account's currency; None takes what the ledger keeps.
+        settle: Seconds after a lost answer before its outcome counts as final; None takes what the ledger keeps.
+        max_spend: The most that the job may cost; None takes what the ledger keeps.
         max_errors: How many rows may be refused, see `BulkIssuer`; None takes what the ledger keeps.
-        pack: Whether rows may share orders.
         skip_invalid: Whether to leave out bad rows.
-        notify: Whether the vendor mails the codes of every row with an address.
         pause_limit: Seconds that the run waits for the vendor before it pauses.
         grace: Seconds that requests in flight have after the first signal.
         restore: Whether the ledger replaces a lost one or is an older copy.
@@ -51,18 +46,14 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     action: str
-    orders: str
+    source: str
     ledger: LedgerAddress
     connection: Connection
     concurrency: int | Literal["auto"] | None = None
     settle: float | None = None
-    resend: Literal["settled", "never"] | None = None
-    no_codes: bool = False
     max_spend: Decimal | None = None
     max_errors: int | str | None = None
-    pack: bool = False
     skip_invalid: bool = False
-    notify: bool = False
     pause_limit: float = 60.0
     grace: float = 30.0
     restore: bool = False
@@ -73,17 +64,22 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     as_json: bool = False
 
     @property
+    def exports(self) -> str:
+        """What the rows get that an export writes: `codes`. Empty for nothing."""
+        return ""
+
+    @property
     def job(self) -> str:
         """The name of the job that was asked for; empty takes the name in the ledger."""
         return self.ledger.job or ""
 
     @property
     def asks(self) -> bool:
-        """Whether a person must agree before an order is sent."""
+        """Whether a person must agree before anything is sent."""
         return self.action != "reconcile" and not self.yes and is_real_money(self.connection)
 
     def settle_within(self, kept: "Bounds") -> float | None:
-        """Return the seconds after a lost answer before a missing order counts as absent; None takes the ledger's.
+        """Return the seconds after a lost answer before its outcome counts as final; None takes the ledger's.
 
         Args:
             kept: The bounds that the ledger keeps.
@@ -113,10 +109,9 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
             action: `run`, `resume` or `reconcile`.
             anew: Whether the ledger has nothing of this work yet, so that the command still needs --restore.
         """
-        orders = [self.orders] if action == "run" else []
         flags = self.flags(action) + (["--restore"] if self.restore and anew else [])
         flags += ["--json"] if self.as_json else []
-        return command_line("bulk", action, *orders, "--ledger", self.ledger.argument, *flags)
+        return command_line(*self.words(action), "--ledger", self.ledger.argument, *flags)
 
     def flags(self, action: str, *, bounds: bool = True) -> list[str]:
         """Return the flags with the same settings, so that the next command has the same bounds.
@@ -128,15 +123,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         """
         command: list[str] = []
         if action == "run":
-            command += [
-                flag
-                for flag, on in (
-                    ("--pack", self.pack),
-                    ("--skip-invalid", self.skip_invalid),
-                    ("--notify", self.notify),
-                )
-                if on
-            ]
+            command += self.row_flags()
             command += [f"--{self.missing}-missing"] if self.missing != "refuse" else []
             command += reading_flags(self.reading)
             command += ["--problems", str(self.problems)] if self.problems is not None else []
@@ -145,8 +132,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
             command += ["--concurrency", str(self.concurrency)] if isinstance(self.concurrency, int) else []
             command += ["--rate", _number(self.connection.rate)] if self.connection.rate is not None else []
             command += ["--settle", _number(self.settle)] if self.settle is not None else []
-            command += ["--resend", self.resend] if self.resend == "never" else []
-        command += ["--no-codes"] if self.no_codes else []
+        command += self.work_flags(bounds=bounds)
         command += ["--pause-limit", _number(self.pause_limit)] if self.pause_limit != 60.0 else []
         command += ["--grace", _number(self.grace)] if self.grace != 30.0 else []
         command += self.connection.flags
@@ -155,6 +141,72 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
             command += ["--max-errors", str(self.max_errors)] if bounds and self.max_errors is not None else []
             command += ["--yes"] if self.yes else []
         return command
+
+    # What each kind of job says otherwise.
+
+    def words(self, action: str) -> list[str]:
+        """Return the words of the command that does an action, with the file of a run.
+
+        Args:
+            action: `run`, `resume` or `reconcile`.
+        """
+        raise NotImplementedError
+
+    def row_flags(self) -> list[str]:
+        """Return the flags that say how rows become calls."""
+        return ["--skip-invalid"] if self.skip_invalid else []
+
+    def work_flags(self, *, bounds: bool) -> list[str]:  # noqa: ARG002 - for the kinds that have bounds of their own
+        """Return the flags that say how calls are made.
+
+        Args:
+            bounds: As for `flags`.
+        """
+        return []
+
+
+class RunRequest(WorkRequest, frozen=True, kw_only=True):
+    """The flags of one `xoxo bulk run`, `resume` or `reconcile`.
+
+    Attributes:
+        resend: Whether to place a proven absent order again, or to leave it to a person; None takes what
+            the ledger keeps.
+        no_codes: Whether the ledger keeps no voucher codes.
+        pack: Whether rows may share orders.
+        notify: Whether the vendor mails the codes of every row with an address.
+    """
+
+    resend: Literal["settled", "never"] | None = None
+    no_codes: bool = False
+    pack: bool = False
+    notify: bool = False
+
+    @property
+    def exports(self) -> str:
+        """Orders get codes."""
+        return "codes"
+
+    def words(self, action: str) -> list[str]:
+        """Return the words of the command that does an action, with the file of a run.
+
+        Args:
+            action: `run`, `resume` or `reconcile`.
+        """
+        return ["bulk", action, *([self.source] if action == "run" else [])]
+
+    def row_flags(self) -> list[str]:
+        """Return the flags that say how rows become orders."""
+        given = (("--pack", self.pack), ("--skip-invalid", self.skip_invalid), ("--notify", self.notify))
+        return [flag for flag, on in given if on]
+
+    def work_flags(self, *, bounds: bool) -> list[str]:
+        """Return the flags that say how orders are placed.
+
+        Args:
+            bounds: As for `flags`.
+        """
+        flags = ["--resend", self.resend] if bounds and self.resend == "never" else []
+        return flags + (["--no-codes"] if self.no_codes else [])
 
 
 def _number(value: float | None) -> str:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.cli.bulk.continuing import continue_ledger
 from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import ledger_option, one_line
@@ -30,17 +31,23 @@ __all__ = ["resolve"]
     epilog="""\b
 Examples, after a look at EMP-17 in the vendor's dashboard:
   xoxo bulk resolve EMP-17 --ledger march.db --placed 123456
+  xoxo bulk resolve EMP-17 --ledger points.db --done             points that the dashboard shows, without an id
   xoxo bulk resolve EMP-17 --ledger march.db --resend --reason "support says it was never received"
   xoxo bulk resolve EMP-17 --ledger march.db --reject --reason "bought elsewhere" """,
 )
 @click.argument("key")
 @ledger_option
 @click.option(
-    "--placed", type=Whole(1), metavar="ORDERID", help="The order exists with this id; it is looked up first."
+    "--placed",
+    type=Whole(1),
+    metavar="ID",
+    help="The order exists with this id; it is looked up first. For points: the unique id that the dashboard shows.",
 )
+@click.option("--done", is_flag=True,
+              help="The dashboard shows the points, the links or the mail of the row, and no id is known.")  # fmt: skip
 @click.option("--unchecked", is_flag=True, help="Accept --placed without a look-up, if the vendor is down.")
-@click.option("--resend", is_flag=True, help="The order does not exist: place it again, with the same poNumber.")
-@click.option("--reject", is_flag=True, help="The order does not exist, and is no longer wanted.")
+@click.option("--resend", is_flag=True, help="It did not happen: send it again; an order with the same poNumber.")
+@click.option("--reject", is_flag=True, help="It did not happen, and is no longer wanted.")
 @click.option("--reason", default="", callback=one_line,
               help="The reason, which the journal keeps. Needed for --reject.")  # fmt: skip
 @json_option
@@ -49,6 +56,7 @@ def resolve(
     key: str,
     ledger: "LedgerAddress",
     placed: int | None,
+    done: bool,
     unchecked: bool,
     resend: bool,
     reject: bool,
@@ -58,18 +66,18 @@ def resolve(
 ) -> None:
     """Decide a line that no automatic step can settle safely, or correct such a decision. KEY is the row's key.
 
-    --placed looks the order up first: it must exist, match the row, and belong to no other row. --resend spends the
-    money again if the order does exist, so look in the vendor's dashboard first.
+    --placed looks an order up first: it must exist, match the row, and belong to no other row. Points, links and mails
+    cannot be looked up. --resend spends the money again if it did happen, so look in the vendor's dashboard first.
     """
-    if [placed is not None, resend, reject].count(True) != 1:
-        raise click.UsageError("give one of --placed ORDERID, --resend and --reject")
+    if [placed is not None, done, resend, reject].count(True) != 1:
+        raise click.UsageError("give one of --placed ID, --done, --resend and --reject")
     if unchecked and placed is None:
         raise click.UsageError("--unchecked goes with --placed")
     if reject and not reason.strip():
         raise click.UsageError("--reject needs --reason, which the journal keeps")
     from xoxo_async.bulk.deciding import Decision
 
-    decision = Decision(placed=placed, resend=resend, reason=reason, unchecked=unchecked)
+    decision = Decision(placed=placed, done=done, resend=resend, reason=reason, unchecked=unchecked)
     _decide(ledger, key, decision, Connection(books=books_of(ledger), **where), as_json=as_json)
 
 
@@ -101,7 +109,8 @@ async def _record(ledger: "Ledger", key: str, decision: "Decision", connection: 
     from xoxo_async.bulk.deciding import decide_line
     from xoxo_async.bulk.issuer import BulkIssuer
 
-    if decision.placed is None or decision.unchecked:
+    by_word = (ledger.kind or JobKind.ORDERS) is not JobKind.ORDERS
+    if decision.placed is None or decision.unchecked or by_word:
         return await decide_line(None, ledger, key, decision)  # it makes no call, so it needs no credentials
     server = at_its_server(connection, ledger)
     async with open_client(server, say_lookups=False) as client:

@@ -56,7 +56,8 @@ def reconcile(**flags: Any) -> int:
 
 
 def _work(action: str, flags: dict[str, Any], orders: str = "") -> int:
-    from xoxo_async.cli.bulk.session import run_request
+    from xoxo_async.cli.bulk.orders_work import OrdersWork
+    from xoxo_async.cli.bulk.session import run_work
     from xoxo_async.cli.connect import open_client
 
     connection = Connection(
@@ -67,4 +68,5 @@ def _work(action: str, flags: dict[str, Any], orders: str = "") -> int:
         rate=flags.pop("rate"),
         connections=flags["concurrency"] if isinstance(flags["concurrency"], int) else 0,
     )
-    return run_request(RunRequest(action=action, orders=orders, connection=connection, **flags), open_client)
+    request = RunRequest(action=action, source=orders, connection=connection, **flags)
+    return run_work(OrdersWork(request), open_client)

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from xoxo_async.cli.connection import Connection
-from xoxo_async.environment import state_folder
 from xoxo_async.errors import ConfigError
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.protocol import Ledger
+    from xoxo_async.cli.connection import Connection
 
 __all__ = ["address_of", "at_its_server", "books_of", "check_sandbox"]
 
@@ -28,32 +27,34 @@ def books_of(ledger: "LedgerAddress") -> Path:
     """
     if ledger.path is not None:
         return ledger.path.with_name(f"{ledger.path.name}.sandbox")
+    from xoxo_async.environment import state_folder
+
     database = msgspec.structs.replace(ledger, job=None).name
     digest = hashlib.sha256(database.encode()).hexdigest()[:12]
     return (state_folder() or Path()) / f"ledger-{digest}.sandbox"
 
 
-def address_of(connection: Connection) -> str:
+def address_of(connection: "Connection") -> str:
     """Return the name that a ledger uses for the address of a connection; empty for the client's base URL.
 
     Args:
         connection: The connection.
     """
-    from xoxo_async.bulk.identity import OWN_SANDBOX
+    from xoxo_async.bulk.ledger.owners import OWN_SANDBOX
 
     return OWN_SANDBOX if connection.sandbox else ""
 
 
-def at_its_server(connection: Connection, ledger: "Ledger") -> Connection:
+def at_its_server(connection: "Connection", ledger: "Ledger") -> "Connection":
     """Return a connection to the sandbox if the ledger belongs to its own one, so that no flag is needed.
 
     Args:
         connection: The connection from the flags.
         ledger: The ledger.
     """
-    from xoxo_async.bulk.identity import is_of_own_sandbox
+    from xoxo_async.bulk.ledger.owners import is_own_sandbox
 
-    ours = is_of_own_sandbox(ledger) and not connection.base_url
+    ours = is_own_sandbox(ledger.identity) and not connection.base_url
     return msgspec.structs.replace(connection, sandbox=True) if ours else connection
 
 
@@ -67,7 +68,7 @@ def check_sandbox(ledger: "Ledger", *, sandbox: bool) -> None:
     Raises:
         ConfigError: The ledger's orders are at another server.
     """
-    from xoxo_async.bulk.identity import is_of_own_sandbox
+    from xoxo_async.bulk.ledger.owners import is_own_sandbox
 
-    if sandbox and ledger.identity is not None and not is_of_own_sandbox(ledger):
+    if sandbox and ledger.identity is not None and not is_own_sandbox(ledger.identity):
         raise ConfigError(f"the orders of {ledger.name} are at {ledger.identity.address}, not in a sandbox of its own")

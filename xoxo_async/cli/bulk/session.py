@@ -1,46 +1,140 @@
-"""Do the work of `xoxo bulk run`, `resume` and `reconcile`, and end it on signals."""
+"""Do the work of a command that sends the lines of a ledger, of whatever kind they are, and end it on signals."""
 
 import os
 import signal
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 import anyio
 import anyio.abc
 import msgspec
 
 from xoxo_async.bulk.client import BulkClient
-from xoxo_async.bulk.events import Pause
-from xoxo_async.bulk.intake.orders_file import OrdersFile
-from xoxo_async.bulk.issuer import BulkIssuer
+from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.ledger.facts import PLANNED_AT
+from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.opening import open_ledger
 from xoxo_async.bulk.ledger.protocol import Ledger
-from xoxo_async.bulk.planning.totals import PlanTotals
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.settings import Bounds, kept_bounds
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.continuing import keep_settings
 from xoxo_async.cli.bulk.outcome import Outcome, print_failure, print_report
 from xoxo_async.cli.bulk.problems import noting, problems_file, say_problems
 from xoxo_async.cli.bulk.progress import showing_progress
-from xoxo_async.cli.bulk.request import RunRequest
-from xoxo_async.cli.bulk.servers import address_of
-from xoxo_async.cli.bulk.totals import mails, print_totals, summary
+from xoxo_async.cli.bulk.request import WorkRequest
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import agree, need_a_person
 from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.failures import one_error
 from xoxo_async.cli.output import say, say_command
 from xoxo_async.cli.signals import as_before, ending_signals
-from xoxo_async.cli.wording import amounts, count, stopping
+from xoxo_async.cli.wording import stopping
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 
-__all__ = ["run_request"]
+__all__ = ["ClientOpener", "Totals", "Work", "run_work"]
 
 _STILL_PLANNING_S: Final = 5.0
+
+
+class Issuer(Protocol):
+    """The part of any issuer that a command needs at any time."""
+
+    @property
+    def progress(self) -> Progress:
+        """What the run has done so far."""
+        ...
+
+    def stop(self, reason: str = ...) -> None:
+        """Take no more lines."""
+        ...
+
+
+class Totals(Protocol):
+    """The part of the sums of any plan that a command needs."""
+
+    @property
+    def skipped(self) -> int:
+        """Bad rows that were left out."""
+        ...
+
+    @property
+    def added(self) -> int:
+        """Rows that are new to the ledger."""
+        ...
+
+    @property
+    def absent(self) -> int:
+        """Rows of the ledger that the input lacks, where it brings new ones."""
+        ...
+
+
+IssuerT = TypeVar("IssuerT", bound=Issuer)
+TotalsT = TypeVar("TotalsT", bound=Totals)
+
+
+class Work(Protocol[IssuerT, TotalsT]):
+    """What one kind of job says of itself to the command that works on it."""
+
+    @property
+    def request(self) -> WorkRequest:
+        """The command."""
+        ...
+
+    @property
+    def kind(self) -> JobKind:
+        """What its job is of."""
+        ...
+
+    @property
+    def doing(self) -> str:
+        """What the command does, for the refusal without a person: `issuing the orders of march.csv`."""
+        ...
+
+    @property
+    def keeps_codes(self) -> bool:
+        """Whether the ledger keeps what the rows get."""
+        ...
+
+    @property
+    def starts_with(self) -> str:
+        """The command that starts a job of this kind."""
+        ...
+
+    def issuer(self, client: BulkClient, ledger: Ledger, kept: Bounds, job: str) -> IssuerT:
+        """Return the issuer that does the work."""
+        ...
+
+    def why_distrusted(self, ledger: Ledger, kept: Bounds) -> str:
+        """Return what happens to planned rows that may have been sent; empty where the ledger is trusted."""
+        ...
+
+    async def plan(
+        self, issuer: IssuerT, approve: Callable[[TotalsT], Awaitable[None]], problems: ProblemSink | None
+    ) -> TotalsT:
+        """Plan the rows of the command's input."""
+        ...
+
+    async def outlook(self, issuer: IssuerT) -> TotalsT:
+        """Return what a resume would send."""
+        ...
+
+    def show(self, totals: TotalsT) -> None:
+        """Print the sums of what would be sent."""
+        ...
+
+    def question(self, totals: TotalsT) -> str:
+        """Return what a person has to agree to; empty where nothing is sent."""
+        ...
+
+    async def act(self, issuer: IssuerT) -> Report:
+        """Send or settle what is planned."""
+        ...
 
 
 class ClientOpener(Protocol):
@@ -51,41 +145,43 @@ class ClientOpener(Protocol):
         ...
 
 
-def run_request(request: RunRequest, open_client: ClientOpener) -> int:
+def run_work(work: Work[IssuerT, TotalsT], open_client: ClientOpener) -> int:
     """Do the work, print how it ended, and return the exit code.
 
     Args:
-        request: The command.
+        work: What to do.
         open_client: Opens the client.
     """
+    request = work.request
     if request.asks:
-        need_a_person(request.connection, f"issuing the orders of {request.orders or request.ledger}")
+        need_a_person(request.connection, work.doing)
     started = time.monotonic()
     with as_before():
-        outcome = run_async(lambda: CommandRun(request, open_client).work())
+        outcome = run_async(lambda: CommandRun(work, open_client).work())
     elapsed = time.monotonic() - started
     if outcome.report is not None and outcome.error is None:
         return print_report(request, msgspec.structs.replace(outcome.report, elapsed_s=elapsed), outcome)
     return print_failure(request, outcome, elapsed)
 
 
-class CommandRun:
+class CommandRun(Generic[IssuerT, TotalsT]):
     """One run of the command, from opening its files to closing them. It receives signals all that time.
 
     Args:
-        request: The command.
+        work: What to do.
         open_client: Opens the client.
     """
 
-    def __init__(self, request: RunRequest, open_client: ClientOpener) -> None:
-        self._request: Final = request
+    def __init__(self, work: Work[IssuerT, TotalsT], open_client: ClientOpener) -> None:
+        self._does: Final = work
+        self._request: Final = work.request
         self._open_client: Final = open_client
-        self._issuer: BulkIssuer | None = None
+        self._issuer: IssuerT | None = None
         self._all: Final = anyio.CancelScope()
         self._sending: Final = anyio.CancelScope()
         self._outcome: Final = Outcome()
         self._planned = False
-        self._problems: Final = problems_file(request.problems)
+        self._problems: Final = problems_file(work.request.problems)
 
     async def work(self) -> Outcome:
         """Do the work, and return how it ended."""
@@ -109,21 +205,23 @@ class CommandRun:
 
     async def _work_on_the_ledger(self) -> None:
         async with self._ledger() as ledger:
+            require_kind(ledger, self._does.kind)
             kept = await kept_bounds(ledger)
             async with self._open_client(self._request.connection_within(kept), say_lookups=False) as client:
                 await self._issue(client, ledger, kept)
 
     async def _issue(self, client: BulkClient, ledger: Ledger, kept: Bounds) -> None:
-        issuer = self._issuer_of(client, ledger, kept, await self._job(ledger))
+        issuer = self._does.issuer(client, ledger, kept, await self._job(ledger))
         before = await ledger.counts()
-        self._say_why_distrusted(ledger, kept)
+        if why := self._does.why_distrusted(ledger, kept):
+            say(why)
         self._issuer = issuer
         try:
             await self._prepare(issuer, ledger)
             say_command(f"Progress is saved in {self._request.ledger}. If interrupted, run", self._follow())
             async with showing_progress(issuer.progress, ledger):
                 with self._sending:
-                    self._outcome.report = await self._act(issuer)
+                    self._outcome.report = await self._does.act(issuer)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._look_back(issuer, ledger, before)
@@ -132,46 +230,17 @@ class CommandRun:
         request = self._request
         return open_ledger(
             request.ledger,
-            store_codes=not request.no_codes,
+            store_codes=self._does.keeps_codes,
             must_exist=request.action != "run",
             keep_unused=False,
         )
 
-    def _issuer_of(self, client: BulkClient, ledger: Ledger, kept: Bounds, job: str) -> BulkIssuer:
-        request = self._request
-        return BulkIssuer(
-            client,
-            ledger,
-            job=job,
-            concurrency=request.concurrency,
-            settle_s=request.settle_within(kept),
-            resend=request.resend,
-            pack=request.pack,
-            skip_invalid=request.skip_invalid,
-            notify=request.notify or None,
-            max_spend=request.max_spend,
-            max_errors=request.max_errors,
-            pause_limit_s=request.pause_limit,
-            missing=request.missing,
-            restore=request.restore,
-            address=address_of(request.connection),
-        )
-
     async def _job(self, ledger: Ledger) -> str:
         if self._request.action != "run" and await ledger.get_fact(PLANNED_AT) is None:
-            raise ConfigError(f"{ledger.name} holds no job yet: start one with `xoxo bulk run ORDERS --ledger …`")
+            raise ConfigError(f"{ledger.name} holds no job yet: start one with `{self._does.starts_with}`")
         return ledger.job or self._request.ledger.first_job
 
-    def _say_why_distrusted(self, ledger: Ledger, kept: Bounds) -> None:
-        request = self._request
-        if not (ledger.copied or request.restore):
-            return
-        why = "this ledger's file is a copy, or an older state of it" if ledger.copied else "--restore"
-        bounds = Bounds(settle_s=request.settle_within(kept)).over(kept)
-        wait_s = bounds.rules(restore=request.restore).settle_s
-        say(f"{why}: planned rows are looked up before they are sent, which takes {wait_s:g} s")
-
-    async def _prepare(self, issuer: BulkIssuer, ledger: Ledger) -> None:
+    async def _prepare(self, issuer: IssuerT, ledger: Ledger) -> None:
         """Plan the rows of a run. Before real money moves, ask a person to agree to the sums."""
         request = self._request
         if request.action == "run":
@@ -179,39 +248,29 @@ class CommandRun:
                 group.start_soon(self._say_still_planning)
                 with noting(self._problems):
                     sink = None if self._problems is None else self._problems.add
-                    totals = await issuer.plan(self._orders(), approve=self._approve, problems=sink)
+                    totals = await self._does.plan(issuer, self._approve, sink)
                 self._outcome.skipped = totals.skipped
                 self._outcome.added, self._outcome.absent = totals.added, totals.absent
                 group.cancel_scope.cancel()
         elif request.asks:
-            await self._approve(await issuer.outlook())
+            await self._approve(await self._does.outlook(issuer))
         if request.action != "reconcile":
             await keep_settings(
                 ledger, {action: request.flags(action, bounds=False) for action in ("resume", "reconcile")}
             )
 
-    def _orders(self) -> OrdersFile:
-        return OrdersFile(self._request.orders, choices=self._request.reading)
-
     async def _say_still_planning(self) -> None:
         while not self._planned:
             await anyio.sleep(_STILL_PLANNING_S)
             if not self._planned:
-                say(f"checking the rows of {self._request.orders} …")
+                say(f"checking the rows of {self._request.source} …")
 
-    async def _approve(self, totals: PlanTotals) -> None:
+    async def _approve(self, totals: TotalsT) -> None:
         """Print the sums of what the run would send. Before real money moves, ask a person to agree."""
         self._planned = True
         say_problems(self._problems)
-        asks = self._request.asks
-        if asks:
-            print_totals(totals)
-        for line in summary(totals):
-            say(line)
-        if asks and (totals.orders or totals.in_doubt):
-            what = f"issue {count(totals.pieces, 'voucher')}, face value {amounts(totals.face)}"
-            what += f", and {count(totals.in_doubt, 'row')} in doubt" if totals.in_doubt else ""
-            what += f"; {mails(totals)}" if totals.addressed else ""
+        self._does.show(totals)
+        if self._request.asks and (what := self._does.question(totals)):
             await agree(self._request.connection, what)
 
     def _follow(self) -> str:
@@ -219,16 +278,7 @@ class CommandRun:
         action = self._request.action
         return self._request.continued_by("reconcile" if action == "reconcile" else "resume", anew=action == "resume")
 
-    async def _act(self, issuer: BulkIssuer) -> Report:
-        match self._request.action:
-            case "reconcile":
-                return await issuer.reconcile()
-            case "resume":
-                return await issuer.resume()
-            case _:
-                return await issuer.issue()
-
-    async def _look_back(self, issuer: BulkIssuer, ledger: Ledger, before: Counts) -> None:
+    async def _look_back(self, issuer: IssuerT, ledger: Ledger, before: Counts) -> None:
         """Read the counts of the ledger after the work, also after an error."""
         outcome = self._outcome
         outcome.began = issuer.progress.phase != "planning"

@@ -1,11 +1,12 @@
 """`xoxo bulk status`: print the counts of a ledger and its troubled lines, without a network or credentials."""
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 import msgspec
 
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.alarms import print_alarms
 from xoxo_async.cli.bulk.continuing import continue_ledger, next_command, stopped_by_refusals
@@ -75,6 +76,7 @@ class Status(msgspec.Struct, frozen=True):
 
     Attributes:
         job: The name of the job.
+        kind: What it is of.
         where: The place of its ledger.
         counts: The counts of its ledger.
         holder: The id of a process that works on it; None if no process does.
@@ -85,6 +87,7 @@ class Status(msgspec.Struct, frozen=True):
     """
 
     job: str
+    kind: JobKind
     where: "LedgerAddress"
     counts: "Counts"
     holder: int | None
@@ -98,10 +101,11 @@ class Status(msgspec.Struct, frozen=True):
         facts = empty_counts(job=self.job, ledger=self.where.name, elapsed_s=0.0)
         for name in (*COUNTS, "orders", "delivery_cancelled", "states", "charged", "alarms", "alarms_total"):
             facts[name] = getattr(self.counts, name)
-        problems = [_line_to_json(line, self.where) for line in self.lines]
+        problems = [_line_to_json(line, self.where, self.kind) for line in self.lines]
         workers = [worker._asdict() for worker in self.workers]
         return {
             **facts,
+            "kind": self.kind.value,
             "holder_pid": self.holder,
             "workers": workers,
             "paused": self.paused,
@@ -110,7 +114,7 @@ class Status(msgspec.Struct, frozen=True):
         }
 
 
-def _line_to_json(line: "LedgerLine", where: "LedgerAddress") -> dict[str, object]:
+def _line_to_json(line: "LedgerLine", where: "LedgerAddress", kind: JobKind) -> dict[str, object]:
     return {
         "key": line.key,
         "row": line.row,
@@ -121,19 +125,21 @@ def _line_to_json(line: "LedgerLine", where: "LedgerAddress") -> dict[str, objec
         "attempts": line.attempts,
         "error_id": line.error_id,
         "error": _why(line),
-        "resolve": decisions(line, where) if line.state.value == "manual" else {},
+        "resolve": decisions(line, where, kind) if line.state.value == "manual" else {},
     }
 
 
-def decisions(line: "LedgerLine", where: "LedgerAddress") -> dict[str, str]:
+def decisions(line: "LedgerLine", where: "LedgerAddress", kind: JobKind = JobKind.ORDERS) -> dict[str, str]:
     """Return the commands that decide a line, by what a person finds in the vendor's dashboard.
 
     Args:
         line: The line.
         where: Its ledger.
+        kind: What its job is of.
     """
     found = str(line.order_id or "ORDERID")
-    flags = {"placed": ["--placed", found], "resend": ["--resend"], "reject": ["--reject", "--reason", "not wanted"]}
+    placed = {"placed": ["--placed", found]} if kind is JobKind.ORDERS else {"done": ["--done"]}
+    flags = {**placed, "resend": ["--resend"], "reject": ["--reject", "--reason", "not wanted"]}
     key = ["--", line.key] if line.key.startswith("-") else [line.key]
     return {
         name: command_line("bulk", "resolve", "--ledger", where.argument, *chosen, *key)
@@ -178,6 +184,7 @@ def show_status(where: "LedgerAddress", *, sandbox: bool = False, as_json: bool)
             more = ["--max-errors", "none"]
         return Status(
             job=ledger.job or "",
+            kind=ledger.kind or JobKind.ORDERS,
             where=where,
             counts=counts,
             holder=holder,
@@ -229,6 +236,8 @@ def _print(found: Status) -> None:
     open_ = counts.unknown > _lines_in(counts, "sending") or found.holder is None
     for name in COUNTS[1:]:
         out(*count_line(name, getattr(counts, name), open_=open_))
+    if counts.delivery_cancelled:
+        out(f"  cancelled {counts.delivery_cancelled:>9,}, counted as pending")
     if withdrawn := _lines_in(counts, "cancelled"):
         out(f"  withdrawn {withdrawn:>9,}, counted as not sent")
     out(f"  charged   {amounts(counts.charged)}")
@@ -269,17 +278,61 @@ def _print_decisions(found: Status) -> None:
     if not lines:
         return
     rows = _lines_in(found.counts, "manual")
+    words = _WORDS[found.kind]
     needs = f"{count(rows, 'row')} {'needs' if rows == 1 else 'need'} your decision."
     out("")
-    out(f"{needs} Look for the poNumber in the vendor's dashboard first:", "yellow", wrap=True)
+    out(f"{needs} Look for {words.sought} in the vendor's dashboard first:", "yellow", wrap=True)
     for line in lines:
-        sent = f"sent {_age(line)} ago" if line.last_sent_at is not None else "never sent from this ledger"
-        order = f"order id {line.order_id}" if line.order_id is not None else "no order id known"
-        shares = f", shared by {count(line.lines, 'row')}" if line.lines > 1 else ""
-        commands = decisions(line, found.where)
+        commands = decisions(line, found.where, found.kind)
         out("")
-        out(f"  {line.key} (row {line.row}{shares}): {sent}, {order}", wrap=True)
-        out(f"  poNumber {line.po_number}")
-        out_command("    the order exists", commands["placed"])
-        out_command("    it does not exist, and is still wanted", commands["resend"])
-        out_command("    it does not exist, and is not wanted", commands["reject"])
+        out(f"  {line.key} (row {line.row}{_shared(line)}): {_last_sent(line)}, {_id_of(line, words)}", wrap=True)
+        if found.kind is JobKind.ORDERS:
+            out(f"  poNumber {line.po_number}")
+        out_command(f"    {words.there}", commands.get("placed") or commands["done"])
+        out_command(f"    {words.missing}, and {words.still} wanted", commands["resend"])
+        out_command(f"    {words.missing}, and {words.no_longer} wanted", commands["reject"])
+
+
+def _last_sent(line: "LedgerLine") -> str:
+    return f"sent {_age(line)} ago" if line.last_sent_at is not None else "never sent from this ledger"
+
+
+def _shared(line: "LedgerLine") -> str:
+    return f", shared by {count(line.lines, 'row')}" if line.lines > 1 else ""
+
+
+def _id_of(line: "LedgerLine", words: "_Words") -> str:
+    return f"{words.id} {line.order_id}" if line.order_id is not None else f"no {words.id} known"
+
+
+class _Words(NamedTuple):
+    """What a person looks for in the dashboard, and what may be found."""
+
+    sought: str
+    id: str
+    there: str
+    missing: str
+    still: str
+    no_longer: str
+
+
+_WORDS: Final = {
+    JobKind.ORDERS: _Words("the poNumber", "order id", "the order exists", "it does not exist", "is still", "is not"),
+    JobKind.POINTS: _Words(
+        "the recipient and the points",
+        "unique id",
+        "the points are there",
+        "they are not there",
+        "are still",
+        "are not",
+    ),
+    JobKind.LINKS: _Words(
+        "links of the campaign made at that time",
+        "id",
+        "the links are there",
+        "they are not there",
+        "are still",
+        "are not",
+    ),
+    JobKind.LINK_MAILS: _Words("the address", "id", "the mail was sent", "it was not sent", "is still", "is not"),
+}

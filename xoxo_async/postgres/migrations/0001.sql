@@ -126,11 +126,12 @@ CREATE TABLE xoxo.kept (
     PRIMARY KEY (job, key)
 );
 
--- The orders of lines, and their codes. A table of its own, because an index on the line would end its HOT updates.
+-- The orders of lines, and their codes. Ids of points are another series of numbers than those of orders, so they stand
+-- here as negative numbers; links have no id. A table of its own, because an index on the line would end its HOT updates.
 CREATE TABLE xoxo.placed (
     id bigint PRIMARY KEY,
     account integer NOT NULL,
-    order_id bigint NOT NULL,
+    order_id bigint,
     codes text,
     UNIQUE (order_id, account)
 ) WITH (fillfactor = 80);

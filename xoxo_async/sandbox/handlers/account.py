@@ -7,9 +7,9 @@ __all__ = ["get_balance", "payment_history"]
 
 
 def get_balance(state: State, _data: Data, openapi: bool) -> object:
-    """Return the balance. The vendor adds points; the OpenAPI file does not list them."""
+    """Return the balance. The vendor adds the points left to give; the OpenAPI file does not list them."""
     balance: dict[str, object] = {"value": number(state.balance), "currency": "INR"}
-    return balance if openapi else {**balance, "points": number(state.balance * 10)}
+    return balance if openapi else {**balance, "points": number(state.points_left)}
 
 
 def payment_history(state: State, data: Data, openapi: bool) -> object:

@@ -1,6 +1,7 @@
 """Links: campaigns, and links made or mailed for them. Each reply carries its own success flag."""
 
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from xoxo_async.sandbox.reading import Data, digits
@@ -67,38 +68,39 @@ def campaign_details(_state: State, data: Data) -> object:
 
 def generate_link(state: State, data: Data) -> object:
     """Make links for a campaign that is enabled."""
-    wanted = str(data.get("campaignId"))
-    campaign = next((one for one in _CAMPAIGNS if one.enabled and str(one.id) == wanted), None)
-    quantity = _number(data, "links_quantity", 0)
-    if campaign is None or not 1 <= quantity <= 10_000 or not _DAY.fullmatch(str(data.get("link_expiry"))):
-        return {"success": 0, "message": "invalid campaign, quantity or expiry", "links": []}
-    links = [f"https://claim.example.com/{state.seed}-{len(state.links) + n:08d}" for n in range(quantity)]
-    state.links.extend((campaign.id, link) for link in links)
-    return {
-        "success": 1,
-        "message": "Links generated successfully",
-        "links": links,
-        "batchId": f"batch_{len(state.links):06d}",
-        "campaignName": campaign.name,
-        "campaignId": str(campaign.id),
-        "denomination_value": campaign.value,
-        "countryName": campaign.country,
-        "currencyCode": campaign.currency,
-    }
+    return _make(state, data, _number(data, "links_quantity", 0))
 
 
 def generate_link_email(state: State, data: Data) -> object:
     """Mail a link to each address. The reply contains no link."""
     addresses = [part.strip() for part in str(data.get("email_ids") or "").split(",") if "@" in part]
-    made = generate_link(state, {**data, "links_quantity": len(addresses)})
-    if not isinstance(made, dict) or made["success"] != 1:
+    made = _make(state, data, len(addresses), addresses)
+    if made["success"] != 1:
         return made
-    state.link_mails.extend(addresses)
     return {
         "success": 1,
         "message": "Links sent",
         "campaignId": made["campaignId"],
         "campaignName": made["campaignName"],
+    }
+
+
+def _make(state: State, data: Data, quantity: int, emails: Sequence[str] = ()) -> dict[str, object]:
+    wanted = str(data.get("campaignId"))
+    campaign = next((one for one in _CAMPAIGNS if one.enabled and str(one.id) == wanted), None)
+    if campaign is None or not 1 <= quantity <= 10_000 or not _DAY.fullmatch(str(data.get("link_expiry"))):
+        return {"success": 0, "message": "invalid campaign, quantity or expiry", "links": []}
+    batch = state.book_links(campaign.id, quantity, emails)
+    return {
+        "success": 1,
+        "message": "Links generated successfully",
+        "links": list(batch.links),
+        "batchId": f"batch_{batch.call:06d}",
+        "campaignName": campaign.name,
+        "campaignId": str(campaign.id),
+        "denomination_value": campaign.value,
+        "countryName": campaign.country,
+        "currencyCode": campaign.currency,
     }
 
 

@@ -1,5 +1,6 @@
 """Points: the balance of a user, credits, and their cancellation. Each reply carries its own success flag."""
 
+from xoxo_async.sandbox.points_book import Gift
 from xoxo_async.sandbox.reading import Data, digits
 from xoxo_async.sandbox.state import State
 
@@ -11,29 +12,44 @@ def user_balance(state: State, data: Data) -> object:
     user = str(data.get("email") or data.get("phone") or "")
     if not user:
         return {"success": 0, "message": "missing user's details", "data": None}
-    return {"success": 1, "message": None, "data": {"total": state.points.get(user, 0)}}
+    return {"success": 1, "message": None, "data": {"total": state.points.total(user)}}
 
 
 def send_balance(state: State, data: Data) -> object:
-    """Give points to every recipient, or to none if one of them is not valid."""
+    """Give points to every recipient, or to none if one of them is not valid or the account has too few."""
     recipients = data.get("recipients")
     if not isinstance(recipients, list) or not recipients or not data.get("sender_email"):
-        return {"error": True, "message": "invalid recipients", "recipients": []}
-    given = []
-    for recipient in recipients:
-        email = str(recipient.get("to_email", "")) if isinstance(recipient, dict) else ""
-        amount = digits(str(recipient.get("amount", ""))) if isinstance(recipient, dict) else None
-        if "@" not in email or amount is None:
-            return {"error": True, "message": "invalid recipient", "recipients": []}
-        given.append((email, amount, str(recipient.get("to_name", ""))))
-    made: list[dict[str, object]] = []
-    for address, points, name in given:
-        unique_id = 9_000_001 + len(state.credits)
-        state.credits[unique_id] = (address, points, True)
-        state.points[address] = state.points.get(address, 0) + points
-        phone = {"phone_code": "", "phone_number": ""}
-        made.append({"unique_id": unique_id, "email": address, "points": points, "name": name, **phone})
-    return {"error": False, "message": "points sent", "recipients": made}
+        return _failed("invalid recipients")
+    gifts = [gift for recipient in recipients if (gift := _gift(recipient)) is not None]
+    if len(gifts) < len(recipients):
+        return _failed("invalid recipient")
+    if sum(gift.points for gift in gifts) > state.points_left:
+        return _failed("insufficient points")
+    told = [
+        {
+            "unique_id": credit.unique_id,
+            "email": credit.email,
+            "points": credit.points,
+            "name": credit.name,
+            "phone_code": "",
+            "phone_number": "",
+        }
+        for credit in state.book_points(gifts)
+    ]
+    return {"error": False, "message": "points sent", "recipients": told}
+
+
+def _gift(recipient: object) -> Gift | None:
+    if not isinstance(recipient, dict):
+        return None
+    email, points = str(recipient.get("to_email", "")), digits(str(recipient.get("amount", "")))
+    if "@" not in email or points is None:
+        return None
+    return Gift(email, str(recipient.get("to_name", "")), points, str(recipient.get("citation", "")))
+
+
+def _failed(message: str) -> object:
+    return {"error": True, "message": message, "recipients": []}
 
 
 def cancel_balance(state: State, data: Data) -> object:
@@ -42,11 +58,7 @@ def cancel_balance(state: State, data: Data) -> object:
     recipients = data.get("recipients")
     for entry in recipients if isinstance(recipients, list) else []:
         unique_id = entry.get("unique_id") if isinstance(entry, dict) else None
-        credit = state.credits.get(unique_id) if isinstance(unique_id, int) else None
-        good = credit is not None and credit[2]
-        if credit is not None and good and isinstance(unique_id, int):
-            state.credits[unique_id] = (credit[0], credit[1], False)
-            state.points[credit[0]] -= credit[1]
+        good = isinstance(unique_id, int) and state.points.cancel(unique_id)
         text = "Points cancelled successfully" if good else "No such credit"
         results.append({"unique_id": unique_id if isinstance(unique_id, int) else 0, "success": good, "message": text})
     return {"error": False, "message": "Cancellation processed successfully", "recipients": results}

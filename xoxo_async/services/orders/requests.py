@@ -13,6 +13,7 @@ from xoxo_async.services.orders.details import AirmilesDetails, Details, LoungeD
 from xoxo_async.wire.secrets import Private
 
 __all__ = [
+    "FIELD_CHECKS",
     "MAX_QUANTITY",
     "HistoryRequest",
     "OrderFields",
@@ -175,7 +176,7 @@ def request_fields(order: Mapping[str, object], report: Callable[[str, ConfigErr
     for name, value in order.items():
         if value is None and name in _MAY_BE_NONE:
             continue
-        field = _FIELDS.get(name)
+        field = FIELD_CHECKS.get(name)
         if field is None:
             raise TypeError(f"an order has no field {name!r}")
         wire_name, check = field
@@ -237,7 +238,7 @@ def _needed(details: object, name: str, check: Callable[[str, object], str | Non
     return value
 
 
-_FIELDS: Final[dict[str, tuple[str, Callable[[str, object], Any]]]] = {
+FIELD_CHECKS: Final[dict[str, tuple[str, Callable[[str, object], Any]]]] = {
     "product_id": ("product_id", checks.whole),
     "denomination": ("denomination", checks.money),
     "po_number": ("po_number", _po_number),

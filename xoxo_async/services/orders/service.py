@@ -91,6 +91,7 @@ class OrderService:
             ```
         """
         request = place_order_of(order)
+        del order  # thousands may wait for their slot
         started = self._clock()
         call = None if self._calls is None else self._calls.hold(PLACE_ORDER.name, request.po_number)
         try:
@@ -107,10 +108,7 @@ class OrderService:
                 # The vendor may repeat the first order of this poNumber, or the answer belongs to another request.
                 self._distrust(placed.order_id, request.po_number)
                 answered = f"it was answered with order {placed.order_id}, and {', '.join(contradicted)}"
-                doubt = OutcomeUnknownError(
-                    answered, operation=PLACE_ORDER.name, attempts=1, po_number=request.po_number
-                )
-                placed = await self._settle(request, doubt, started, call)
+                placed = await self._settle(request, _doubt_about(request, answered), started, call)
         except BaseException as error:
             if call is not None:
                 call.close(error)
@@ -121,7 +119,11 @@ class OrderService:
 
     async def _settle(self, request: PlaceOrder, error: XoxoError, started: float, call: Call | None) -> Order:
         """Look up an order that may exist. Its look-ups belong to the call."""
-        order = await self._settling.after(request, error, self._deadline(started))
+        try:
+            order = await self._settling.after(request, error, self._deadline(started))
+        except BaseException:
+            del error  # where it is raised, its traceback leads to this frame
+            raise
         if call is not None:
             call.settled(order.order_id, error)
         return order
@@ -271,3 +273,7 @@ class OrderService:
         return iterate_pages(
             lambda page: self.list_history(start, end, page=page, limit=limit, tag=tag), lambda order: order.order_id
         )
+
+
+def _doubt_about(request: PlaceOrder, answered: str) -> OutcomeUnknownError:
+    return OutcomeUnknownError(answered, operation=PLACE_ORDER.name, attempts=1, po_number=request.po_number)

@@ -65,7 +65,10 @@ class Settling:
         if order is None:
             self._doubt(request.po_number, in_short(error))
             if isinstance(error, OutcomeUnknownError) or (is_answer(error) and not means_an_order(error)):
-                raise error
+                try:
+                    raise error
+                finally:
+                    del error  # its traceback leads to this frame: together they would wait for a full collection
             raise _outcome(error, error.message) from error
         if contradicted := contradictions(request, order):
             raise DuplicatePoNumberError(

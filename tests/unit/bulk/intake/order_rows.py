@@ -9,7 +9,8 @@ import msgspec
 from xoxo_async.bulk import OrderLine, OrdersFile
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.rows import Row, check_fields, make_row
-from xoxo_async.bulk.intake.stream import Rows, rows_of
+from xoxo_async.bulk.intake.stream import rows_of
+from xoxo_async.bulk.intake.streaming import Rows
 
 JOB = "march"
 
@@ -28,11 +29,11 @@ def row(key: str = "a", number: int = 1, **fields: Any) -> Row:
     return make_row(number, given, request, JOB)
 
 
-def rows(orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine]) -> Rows:
+def rows(orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine]) -> Rows[Row]:
     """Return orders as a stream of rows of one job."""
     return rows_of(orders, JOB)
 
 
-async def numbers(stream: Rows) -> list[int]:
+async def numbers(stream: Rows[Row]) -> list[int]:
     """Read a stream to its end, and return the numbers of its good rows."""
     return [row.number async for row in stream]

@@ -43,3 +43,26 @@ def test_a_pipe_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         out.close()
         monkeypatch.setattr("sys.stdin", piped)
         assert [str(line.denomination) for line in read_orders("-")] == ["500", "1000", "1000.50"]
+
+
+def test_a_file_read_whole_has_a_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for the same bytes, also without reading rows; none half way, and none for what is read once."""
+    path = tmp_path / "o.csv"
+    path.write_text(HEAD + "a,1,10,1\nb,1,10,1\n")
+    orders = read_orders(path)
+    lines = iter(orders)
+    next(lines)
+    assert orders.contents == ""
+    list(lines)
+    assert len(orders.contents) == 64
+    assert orders.hash_contents() == orders.contents
+    path.write_text(HEAD + "a,1,10,1\nb,1,10,2\n")
+    assert orders.hash_contents() != orders.contents
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as piped, os.fdopen(writing, "w") as out:
+        out.write(HEAD + "a,1,500,1\n")
+        out.close()
+        monkeypatch.setattr("sys.stdin", piped)
+        piped_orders = read_orders("-")
+        assert [line.key for line in piped_orders] == ["a"]
+        assert piped_orders.contents == piped_orders.hash_contents() == ""

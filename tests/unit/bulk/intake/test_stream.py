@@ -1,5 +1,7 @@
 """`stream`: any source of order lines is one stream of checked rows, and a bad row does not end it."""
 
+import csv
+import tempfile
 from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -7,10 +9,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.bulk.intake.order_rows import rows
 from xoxo_async import errors
 from xoxo_async.bulk import OrderLine, read_orders
+from xoxo_async.bulk.intake import columns
+from xoxo_async.bulk.intake.stream import _Intake
+from xoxo_async.services.orders.operations import PLACE_ORDER
 
 pytestmark = pytest.mark.anyio
 
@@ -65,3 +72,52 @@ async def test_an_unreadable_file_ends_the_stream(tmp_path: Path) -> None:
     """The error of the file comes out of the stream unchanged, although another thread raises it."""
     with pytest.raises(errors.PlanError, match=r"nowhere\.csv: cannot be read"):
         _ = [row async for row in rows(read_orders(tmp_path / "nowhere.csv"))]
+
+
+CELLS = {
+    "key": st.sampled_from(
+        ["E-1", "E-2", "e-1", " E-3 ", "", "key", "E\u200b", "1e+14", "EXAMPLE: this row is not issued"]
+    ),
+    "product_id": st.sampled_from(["1001", "1001", "1001.0", "x", "product_id"]),
+    "denomination": st.sampled_from(["500", "500", "500.0", "1,000", "₹500", "-1", "EUR 5"]),
+    "quantity": st.sampled_from(["", "1", "2", "1.5", "True"]),
+    "email": st.sampled_from(["a@b.c", "d@b.c", "none", "", "a@b.c "]),
+    "contact": st.sampled_from(["", "+91 1234567", "911234567.0", "me"]),
+    "po_number": st.sampled_from(["", "", "PO-1", "pö"]),
+    "notify_receiver": st.sampled_from(["", "yes", "no", "maybe"]),
+    "currency": st.sampled_from(["", "INR", "EUR"]),
+    "Team": st.sampled_from(["", "A", "B\tC", "\x07"]),
+}
+
+
+NEEDED = ("key", "product_id", "denomination")
+TABLES = st.sets(st.sampled_from(sorted(set(CELLS).difference(NEEDED)))).flatmap(
+    lambda more: st.tuples(
+        st.just([*NEEDED, *sorted(more)]),
+        st.lists(st.tuples(*(CELLS[name] for name in (*NEEDED, *sorted(more)))), min_size=2, max_size=9),
+    )
+)
+
+
+@given(TABLES, st.integers(1, 3))
+def test_alike_rows_are_read_as_any_other(table: tuple[list[str], list[tuple[str, ...]]], most: int) -> None:
+    """The same rows and the same problems, whether or not a row is compared with earlier ones."""
+    names, rows = table
+    read: list[object] = []
+    for compares in (True, False):
+        with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+            patch.setattr(columns, "_MOST_ALIKE", most if compares else 0)
+            path = Path(folder) / "orders.csv"
+            with path.open("w", newline="") as file:
+                csv.writer(file).writerows([names, *rows])
+            intake = _Intake("march", None, notify=False)
+            orders = read_orders(path, keep=["Team"] if "Team" in names else None)
+            try:
+                checked = map(intake.from_file, orders.rows(intake.problems))
+                good = [row for row in checked if row is not None and intake.is_new(row)]
+            except errors.PlanError as error:
+                read.append(error.message.replace(folder, ""))
+            else:
+                requests = [(row, PLACE_ORDER.encode_request(row.order)) for row in good]
+                read.append((requests, intake.problems.listing(), intake.warnings.listing()))
+    assert read[0] == read[1]

@@ -25,6 +25,10 @@ More may happen, each in settings of its own:
 * `copies`: a backup of the ledger is taken at any moment and put back at any later one. Requests that are in flight
   then still arrive, and nobody hears their answers. With `LEDGER_RESTORED` a person says so. With `LEDGER_COPIED` the
   store finds it out: then an order that is not older than the job is the line's own (`ORDER_SINCE_PLAN`).
+* `effect`: calls without a key (`UNKEYED`) have no look-up. Whoever asks for a line of theirs finds nothing, also where
+  the vendor has booked it. An answer that says success may name no id. A person settles what is in doubt.
+* `hasty`: a person decides at any moment by what the vendor's dashboard shows then, also while a request is on its way.
+  Without it, a person waits until nothing is.
 * `shifts`: an answer may name another line's order. It may come before the vendor has seen the request. At any later
   moment the connection may be found out. Its process then tells the ledger first what was answered, then the doubt.
 """
@@ -37,7 +41,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState, Rules
-from xoxo_async.bulk.ledger.table import TRANSITIONS, Moment, Transition, decide
+from xoxo_async.bulk.ledger.table import PROOFS, TRANSITIONS, Moment, Transition, decide
+from xoxo_async.effects import EffectClass
 
 __all__ = ["BIRTH", "NOW", "Search", "Setting", "changed", "in_state", "numbered"]
 
@@ -56,6 +61,7 @@ E = Evidence
 S = LineState
 
 _LOOKED_UP: Final = {E.LOOKUP_MATCHED.value, E.ORDER_OF_THIS_SEND.value, E.ORDER_SINCE_PLAN.value}
+_ANSWERS: Final = PROOFS & {E.ANSWERED_PLACED, E.ANSWERED_DONE}
 _LOST: Final = {E.OUTCOME_LOST, E.SENDER_DIED, E.LEDGER_RESTORED}
 
 
@@ -90,6 +96,8 @@ class Setting:
     sleeps: bool = False
     spacing_s: float | None = None
     shifts: bool = False
+    effect: EffectClass = EffectClass.KEYED
+    hasty: bool = False
     table: tuple[Transition, ...] = TRANSITIONS
     intent_first: bool = True
     fenced: bool = True
@@ -184,6 +192,11 @@ class Search:
         """Whether somebody else may order under the line's poNumber."""
         return self.setting.stranger or self.setting.stranger_before
 
+    @property
+    def has_key(self) -> bool:
+        """Whether the line can be looked up."""
+        return self.setting.effect is EffectClass.KEYED
+
     def has_room(self, world: World) -> bool:
         """Return whether another message may be in flight."""
         return len(world.net) < self.setting.messages
@@ -222,7 +235,8 @@ class Search:
             settle_s = setting.settle_s
             spacing_s = settle_s if setting.spacing_s is None else setting.spacing_s
             rules = Rules(resend=setting.resend, settle_s=settle_s, spacing_s=spacing_s, restore=setting.restore)
-            outcome = decide(line, change, Moment(now=NOW, epoch=2, rules=rules), setting.table)
+            moment = Moment(now=NOW, epoch=2, rules=rules, effect=setting.effect)
+            outcome = decide(line, change, moment, setting.table)
             self.decided[asked] = self.number(outcome.line), outcome.line.epoch != line.epoch
         number, new_epoch = self.decided[asked]
         if self.strangers and not world.first and number != world.line:
@@ -236,7 +250,7 @@ class Search:
         workers = tuple(sorted(f"{w.removesuffix('-stale')}-stale" for w in world.workers if w.startswith("armed")))
         net = [(kind, epoch if epoch == "unheard" else "stale", order) for kind, epoch, order in world.net]
         if self.setting.fenced:  # a stale fact that proves no order is refused for ever: as good as lost
-            net = [m for m in net if m[0] in {"request", E.ANSWERED_PLACED}]
+            net = [m for m in net if m[0] in {"request", *_ANSWERS}]
         return world._replace(workers=workers, net=tuple(sorted(net)))
 
     # What may happen next.
@@ -292,11 +306,11 @@ class Search:
             yield lost
             if kind == "request":
                 for spent, answer, placed in self.answers(world):
-                    reply = (answer, "" if answer == E.ANSWERED_PLACED else epoch, placed)
+                    reply = (answer, "" if answer in _ANSWERS else epoch, placed)
                     for net in (
                         [rest, world.net] if self.setting.repeats_in_transit and self.has_room(world) else [rest]
                     ):
-                        unheard = epoch == "unheard" or (epoch and not placed and self.setting.fenced)
+                        unheard = epoch == "unheard" or (epoch and answer not in _ANSWERS and self.setting.fenced)
                         yield world._replace(spent=spent, net=tuple(net if unheard else sorted((*net, reply))))
             else:
                 for net in (lost, world):  # delivered once, or delivered and delivered again
@@ -312,7 +326,8 @@ class Search:
             if not world.stranger:
                 yield world.spent, E.ANSWERED_PLACED, 1
         elif not world.refuses:
-            for answer in (E.ANSWERED_PLACED, E.REFUSED_UNCLEAR, E.OUTCOME_LOST):
+            nameless = () if self.has_key else (E.ANSWERED_DONE,)
+            for answer in (E.ANSWERED_PLACED, E.REFUSED_UNCLEAR, E.OUTCOME_LOST, *nameless):
                 yield world.spent + 1, answer, world.spent + 1 if answer is E.ANSWERED_PLACED else 0
         if self.setting.lasting_refusals:
             if world.refuses:
@@ -327,6 +342,11 @@ class Search:
             yield world._replace(visible=world.spent)  # look-ups catch up
         line = self.lines[world.line]
         state = line.state
+        if not self.has_key:
+            if state in {S.UNKNOWN, S.CONFLICT}:
+                for evidence in (E.NO_LOOKUP, E.LOOKUP_ABSENT, E.HISTORY_ABSENT, E.LOOKUPS_EXHAUSTED):
+                    yield self.record(world, evidence)
+            return
         if state in {S.UNKNOWN, S.CONFLICT, S.MANUAL} and (world.visible or world.stranger):
             yield self.record(world, E.LOOKUP_MATCHED, order=1 if world.visible else STRANGERS)
             if line.foreign and world.visible:  # its date falls within the send; a stranger's order is older
@@ -346,9 +366,12 @@ class Search:
         """Yield what a person may do."""
         state = self.lines[world.line].state
         yield self.record(world, E.WITHDRAWN)  # asked for at any moment; the table says when it is done
-        if state is S.MANUAL and not world.net and not world.workers:  # a person waits, asks the vendor, and is told
+        at_rest = not world.net and not world.workers
+        if state is S.MANUAL and (at_rest or self.setting.hasty):  # a person waits, asks the vendor, and is told
             if world.spent:
                 yield self.record(world, E.PERSON_PLACED, order=1)
+                if not self.has_key:
+                    yield self.record(world, E.PERSON_PLACED)  # the dashboard shows it, and its id is nowhere
             else:
                 yield self.record(world, E.PERSON_RESEND)
                 yield self.record(world, E.PERSON_REJECTED)

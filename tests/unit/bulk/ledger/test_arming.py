@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 
 from tests.unit.bulk.ledger.facts import planned
-from xoxo_async.bulk.ledger.arming import ArmRequest, Arms, decide_arms
+from xoxo_async.bulk.ledger.arming import ArmRequest, Arms, Owner, decide_arms
 from xoxo_async.bulk.ledger.bookkeeping import StoredLine
 from xoxo_async.bulk.ledger.budget import Funds, units
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, LedgerLine, LineState, PlannedLine
-from xoxo_async.bulk.ledger.owners import Identity, Owner
+from xoxo_async.bulk.ledger.owners import Identity
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S, Moment
 from xoxo_async.errors import BudgetError, LedgerConflictError, LedgerError
 

@@ -35,3 +35,20 @@ def test_an_empty_ledger_counts_nothing() -> None:
     """It has no state with zero lines."""
     counts = add_up([], [], packs=0, alarms=(), alarms_total=0)
     assert (counts.rows, counts.states, counts.charged) == (0, {}, {})
+
+
+def test_a_cancellation_in_doubt_is_unknown() -> None:
+    """Cancelled points are pending for good, as an order whose delivery was cancelled; a refused one is issued."""
+    placed = LineState.PLACED
+    counts = add_up(
+        [
+            OrderGroup(placed, Delivery.DELIVERED, "points", Decimal(5), single=True, orders=3),
+            OrderGroup(placed, Delivery.CANCELLING, "points", Decimal(5), single=True, orders=2),
+            OrderGroup(placed, Delivery.CANCELLED, "points", Decimal(5), single=True, orders=1),
+        ],
+        [],
+        packs=0,
+        alarms=(),
+        alarms_total=0,
+    )
+    assert (counts.rows, counts.issued, counts.unknown, counts.pending, counts.delivery_cancelled) == (6, 3, 2, 1, 1)

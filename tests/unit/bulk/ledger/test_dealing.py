@@ -119,3 +119,32 @@ def test_codes_that_are_no_text_cost_no_proof() -> None:
     dealing = Dealing(MARKS.__getitem__)
     change = msgspec.structs.replace(told(line(1)), codes=b"\xff")
     assert dealing.merge(change, line(1)).delivery is Delivery.PENDING
+
+
+def linked(one: LedgerLine, *names: str, error: str = "") -> Change:
+    """Return the answer of a call that made links."""
+    return Change(seq=one.seq, evidence=Evidence.ANSWERED_DONE, epoch=0, codes=codes(*names), error=error)
+
+
+def test_an_answer_short_of_links_is_an_alarm() -> None:
+    """The row keeps what came, and the alarm has the words of the answer: no look-up brings the rest."""
+    one = msgspec.structs.replace(line(1, 2), order_id=None)
+    dealing = dealing_with((one, linked(one, "A", error="1 of 2 links: no call gives the others")))
+    assert names(dealing) == {1: ["A"]}
+    assert dealing.claims().dealt == [(1, 1)]
+    (alarm,) = dealing.alarms({1: one}, {})
+    assert alarm.reason == "row 1 (key k1) lists 1 of 2 links: no call gives the others"
+    whole = dealing_with((one, linked(one, "A", "B")))
+    assert whole.alarms({1: one}, {}) == []
+
+
+def test_a_link_of_another_row_is_an_alarm() -> None:
+    """It stays where it was dealt first; the words of the answer are an alarm as well."""
+    one, owner = (msgspec.structs.replace(line(seq, 2), order_id=None) for seq in (1, 5))
+    dealing = dealing_with((one, linked(one, "A", error="1 of 2 links")))
+    dealing.refuse({(1, 1): 5})
+    assert names(dealing) == {1: []}
+    assert [alarm.reason for alarm in dealing.alarms({1: one}, {5: owner})] == [
+        "row 1 (key k1) lists a link that row 5 (key k5) has: it stays there",
+        "row 1 (key k1) lists 1 of 2 links",
+    ]

@@ -44,7 +44,7 @@ SHIFTS_LATE = Setting(refuses_repeats=True, shifts=True, messages=2, workers=1)
         pytest.param(COPIES_LATE, id="copies-refuses-repeats"),
         pytest.param(COPIED, id="copied-accepts-repeats"),
         pytest.param(COPIED_LATE, id="copied-refuses-repeats"),
-        pytest.param(COPIED_STRANGER, id="copied-stranger"),
+        pytest.param(COPIED_STRANGER, id="copied-stranger", marks=pytest.mark.nightly),  # the largest one
         pytest.param(SHIFTS, id="shifts-accepts-repeats"),
         pytest.param(SHIFTS_NEVER, id="shifts-accepts-repeats-never"),
         pytest.param(SHIFTS_LATE, id="shifts-refuses-repeats"),

@@ -16,6 +16,7 @@ from xoxo_async.bulk.ledger.table import (
     decide,
     next_look,
 )
+from xoxo_async.effects import EffectClass
 
 E, S = Evidence, LineState
 
@@ -26,9 +27,9 @@ EPOCH = 5
 """The writer's; the lines are in epoch 1."""
 
 
-def moment(rules: Rules = RULES, now: float = NOW) -> Moment:
+def moment(rules: Rules = RULES, now: float = NOW, effect: EffectClass = EffectClass.KEYED) -> Moment:
     """Return a moment of a later holder than the one that claimed the lines; the wall clock is 500 s ahead."""
-    return Moment(now=now, epoch=EPOCH, rules=rules, ahead=500.0)
+    return Moment(now=now, epoch=EPOCH, rules=rules, ahead=500.0, effect=effect)
 
 
 def a_line(state: LineState, **facts: object) -> LedgerLine:
@@ -45,10 +46,18 @@ def a_line(state: LineState, **facts: object) -> LedgerLine:
     )
 
 
-def told(line: LedgerLine, evidence: Evidence, *, rules: Rules = RULES, now: float = NOW, **facts: object) -> Outcome:
+def told(
+    line: LedgerLine,
+    evidence: Evidence,
+    *,
+    rules: Rules = RULES,
+    now: float = NOW,
+    effect: EffectClass = EffectClass.KEYED,
+    **facts: object,
+) -> Outcome:
     """Tell a line a fact that names order 7 and a reason."""
     usual: dict[str, object] = {"seq": 1, "evidence": evidence, "epoch": 1, "order_id": 7, "reason": "asked"}
-    return decide(line, Change(**(usual | facts)), moment(rules, now))
+    return decide(line, Change(**(usual | facts)), moment(rules, now, effect))
 
 
 def seen(line: LedgerLine, outcome: Outcome) -> tuple[object, ...] | None:
@@ -194,6 +203,8 @@ LEADS = {
     ),
     "conflict, of a stranger": (a_line(S.CONFLICT, foreign=True), CONFLICT | {E.LOOKUP_MATCHED: ("T8", S.MANUAL)}),
     "manual": (a_line(S.MANUAL), PROVEN | PERSON_DECIDES),
+    # Look-ups have waited before a person sees it.
+    "manual, just sent": (a_line(S.MANUAL, last_sent_tick=NOW), PROVEN | PERSON_DECIDES),
     "manual, of a stranger": (
         a_line(S.MANUAL, foreign=True),
         without(PROVEN, E.LOOKUP_MATCHED) | PERSON_DECIDES,
@@ -223,6 +234,169 @@ def test_each_fact_leads_where_money_says(kind: str) -> None:
             assert not outcome.refusal, evidence
             continue
         assert seen(line, outcome) == leads.get(evidence), evidence
+
+
+# Without a key: an answer proves a row, a person decides about the others, and no look-up says anything.
+UNKEYED_PROVEN = {
+    E.ANSWERED_PLACED: ("T12", S.PLACED),
+    E.ANSWERED_DONE: ("T12", S.PLACED),
+    E.LATE_PROOF: ("T12", S.PLACED),
+}
+UNKEYED_SENDING = {
+    **without(SENDING, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND),
+    E.ANSWERED_DONE: ("T3", S.PLACED),
+    E.REFUSED_UNCLEAR: ("T5", S.UNKNOWN, "suspect"),
+    E.BALANCE_SEEN: ("-", S.SENDING),
+}
+UNKEYED_UNKNOWN = {
+    **UNKEYED_PROVEN,
+    E.NO_LOOKUP: ("T10", S.MANUAL),
+    E.BALANCE_SEEN: ("-", S.UNKNOWN),
+    E.LEDGER_RESTORED: ("T15", S.UNKNOWN),
+    E.LEDGER_COPIED: ("T15", S.UNKNOWN),
+    E.UNWANTED: ("-", S.UNKNOWN, "unwanted"),
+}
+UNKEYED_MANUAL = UNKEYED_PROVEN | {E.BALANCE_SEEN: ("-", S.MANUAL)}
+UNKEYED_AGAIN = dict.fromkeys((E.ANSWERED_PLACED, E.ANSWERED_DONE, E.LATE_PROOF, E.DELIVERY_SEEN), ("-", S.PLACED))
+CANCELLABLE = {E.CANCEL_ASKED: ("T17", S.PLACED)}
+CANCEL_ENDS = {
+    E.CANCEL_DONE: ("T17", S.PLACED),
+    E.CANCEL_REFUSED: ("T17", S.PLACED),
+    E.CANCEL_LOST: ("-", S.PLACED),
+    E.PERSON_CANCELLED: ("T17", S.PLACED),
+    E.PERSON_KEPT: ("T17", S.PLACED),
+}
+UNKEYED_MANUAL = {**UNKEYED_PROVEN, E.BALANCE_SEEN: ("-", S.MANUAL)}
+UNKEYED_LEADS = {
+    "planned": (
+        a_line(S.PLANNED),
+        without(PLANNED, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND) | {E.ANSWERED_DONE: ("T12", S.PLACED)},
+    ),
+    "sending": (a_line(S.SENDING), UNKEYED_SENDING),
+    "sending, in doubt": (
+        a_line(S.SENDING, suspect=True),
+        UNKEYED_SENDING
+        | {
+            E.REFUSED_NO_ORDER: ("T5", S.UNKNOWN),
+            E.REFUSED_UNCLEAR: ("T5", S.UNKNOWN),
+            E.OUTCOME_LOST: ("T6", S.UNKNOWN),
+            E.SENDER_DIED: ("T7", S.UNKNOWN),
+        },
+    ),
+    "unknown": (a_line(S.UNKNOWN), UNKEYED_UNKNOWN),
+    "unknown, looked up in vain": (
+        a_line(S.UNKNOWN, lookups=1, suspect=False),
+        UNKEYED_UNKNOWN
+        | {E.LEDGER_RESTORED: ("T15", S.UNKNOWN, "suspect"), E.LEDGER_COPIED: ("T15", S.UNKNOWN, "suspect")},
+    ),
+    "conflict": (a_line(S.CONFLICT), UNKEYED_PROVEN | {E.UNWANTED: ("-", S.CONFLICT, "unwanted")}),
+    "manual": (a_line(S.MANUAL), UNKEYED_MANUAL | PERSON_DECIDES),
+    "manual, just sent": (
+        a_line(S.MANUAL, last_sent_tick=NOW - 99),
+        UNKEYED_MANUAL | {E.PERSON_PLACED: ("T13", S.PLACED)},
+    ),
+    "manual, sent long enough ago": (a_line(S.MANUAL, last_sent_tick=NOW - 100), UNKEYED_MANUAL | PERSON_DECIDES),
+    "manual, never sent": (a_line(S.MANUAL, last_sent_tick=None), UNKEYED_MANUAL | PERSON_DECIDES),
+    "rejected": (a_line(S.REJECTED), UNKEYED_PROVEN),
+    "cancelled": (a_line(S.CANCELLED), UNKEYED_PROVEN),
+    "placed by an answer": (a_line(S.PLACED), UNKEYED_AGAIN | ANSWER_UNDONE | CONNECTION_UNDONE | CANCELLABLE),
+    "placed by a person": (
+        a_line(S.PLACED, evidence=E.PERSON_PLACED.value),
+        UNKEYED_AGAIN | CORRECTED | CANCELLABLE,
+    ),
+    "about to be cancelled": (
+        a_line(S.PLACED, delivery=Delivery.CANCELLING),
+        UNKEYED_AGAIN | ANSWER_UNDONE | CONNECTION_UNDONE | CANCEL_ENDS,
+    ),
+    "cancelled points": (
+        a_line(S.PLACED, delivery=Delivery.CANCELLED),
+        UNKEYED_AGAIN | ANSWER_UNDONE | CONNECTION_UNDONE,
+    ),
+    "placed without an id": (
+        a_line(S.PLACED, order_id=None, evidence=E.ANSWERED_DONE.value),
+        {E.ANSWERED_PLACED: ("T12", S.PLACED), E.ANSWERED_DONE: ("-", S.PLACED)},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNKEYED_LEADS)
+def test_without_a_key_no_look_up_leads_anywhere(kind: str) -> None:
+    """Every fact about a line of every kind, where the ledger's calls have no key."""
+    line, leads = UNKEYED_LEADS[kind]
+    for evidence in Evidence:
+        outcome = told(line, evidence, effect=EffectClass.UNKEYED)
+        if outcome.transition is None and evidence == line.evidence:
+            assert not outcome.refusal, evidence
+            continue
+        assert seen(line, outcome) == leads.get(evidence), evidence
+
+
+def test_a_success_without_an_id_places_the_line() -> None:
+    """Points that were sent without an id are sent; a later answer adds the id, and another id is an alarm."""
+    unkeyed = EffectClass.UNKEYED
+    done = told(a_line(S.SENDING), E.ANSWERED_DONE, effect=unkeyed, order_id=None, delivery=Delivery.DELIVERED).line
+    assert (done.state, done.order_id, done.delivery) == (S.PLACED, None, Delivery.DELIVERED)
+    named = told(done, E.ANSWERED_PLACED, effect=unkeyed, order_id=9).line
+    assert (named.state, named.order_id, named.evidence) == (S.PLACED, 9, E.ANSWERED_PLACED.value)
+    assert told(done, E.ANSWERED_PLACED, effect=unkeyed, order_id=None).transition is None
+    assert told(named, E.ANSWERED_DONE, effect=unkeyed, order_id=None).line == named
+    assert told(a_line(S.PLACED, order_id=None), E.ANSWERED_PLACED).alarm  # an order always has an id
+    assert told(named, E.ANSWERED_PLACED, effect=unkeyed, order_id=8).alarm
+    manual = a_line(S.MANUAL)
+    assert seen(manual, told(manual, E.PERSON_PLACED, effect=unkeyed, order_id=None)) == ("T13", S.PLACED)
+    just_sent = a_line(S.MANUAL, last_sent_tick=NOW, evidence=E.PERSON_PLACED.value)
+    for evidence in (E.PERSON_RESEND, E.PERSON_REJECTED):
+        assert told(just_sent, evidence, effect=unkeyed).transition is None
+    assert told(a_line(S.MANUAL), E.PERSON_PLACED, effect=unkeyed, order_id=None, reason=" ").transition is None
+    assert told(a_line(S.PLANNED), E.ANSWERED_DONE, effect=unkeyed, epoch=0).line.state is S.PLACED
+
+
+def cancelled_by(*evidences: Evidence, **facts: object) -> LedgerLine:
+    """Return points after some facts about their cancellation, each of which must apply."""
+    line = a_line(S.PLACED, delivery=Delivery.DELIVERED)
+    for evidence in evidences:
+        outcome = told(line, evidence, effect=EffectClass.UNKEYED, **facts)
+        assert outcome.transition is not None, outcome.refusal
+        line = outcome.line
+    return line
+
+
+@pytest.mark.parametrize(
+    ("evidences", "delivery"),
+    [
+        ((E.CANCEL_ASKED,), Delivery.CANCELLING),
+        ((E.CANCEL_ASKED, E.CANCEL_DONE), Delivery.CANCELLED),
+        ((E.CANCEL_ASKED, E.CANCEL_REFUSED), Delivery.DELIVERED),
+        ((E.CANCEL_ASKED, E.CANCEL_LOST), Delivery.CANCELLING),
+        ((E.CANCEL_ASKED, E.CANCEL_LOST, E.PERSON_KEPT), Delivery.DELIVERED),
+        ((E.CANCEL_ASKED, E.CANCEL_LOST, E.PERSON_CANCELLED), Delivery.CANCELLED),
+        ((E.CANCEL_ASKED, E.CANCEL_REFUSED, E.CANCEL_ASKED, E.CANCEL_DONE), Delivery.CANCELLED),
+        ((E.CANCEL_ASKED, E.CANCEL_LOST, E.PERSON_KEPT, E.CANCEL_ASKED), Delivery.CANCELLING),
+        # A late answer to the send changes nothing of it.
+        ((E.CANCEL_ASKED, E.ANSWERED_PLACED), Delivery.CANCELLING),
+        ((E.CANCEL_ASKED, E.CANCEL_DONE, E.ANSWERED_PLACED), Delivery.CANCELLED),
+    ],
+)
+def test_points_are_cancelled_by_the_vendors_word(evidences: tuple[Evidence, ...], delivery: Delivery) -> None:
+    """They stay placed, with their id; without an answer the cancellation stays in doubt until a person settles it."""
+    line = cancelled_by(*evidences, delivery=Delivery.DELIVERED)
+    assert (line.state, line.order_id, line.delivery) == (S.PLACED, 7, delivery)
+    assert line.evidence == E.ANSWERED_PLACED
+
+
+def test_a_cancellation_in_doubt_is_not_repeated() -> None:
+    """Neither are one that was answered, one without an id, and one of an order."""
+    unkeyed = EffectClass.UNKEYED
+    for line in (
+        cancelled_by(E.CANCEL_ASKED),
+        cancelled_by(E.CANCEL_ASKED, E.CANCEL_LOST),
+        cancelled_by(E.CANCEL_ASKED, E.CANCEL_DONE),
+        a_line(S.PLACED, order_id=None),
+    ):
+        assert told(line, E.CANCEL_ASKED, effect=unkeyed).transition is None
+    assert told(a_line(S.PLACED), E.CANCEL_ASKED).transition is None
+    for evidence in (E.PERSON_KEPT, E.PERSON_CANCELLED):
+        assert told(cancelled_by(E.CANCEL_ASKED), evidence, effect=unkeyed, reason=" ").transition is None
 
 
 LEFT_OVER: dict[str, object] = {
@@ -322,7 +496,8 @@ def test_a_restoring_ledger_adopts_the_order_it_finds() -> None:
 
 
 @pytest.mark.parametrize(
-    "evidence", sorted(set(Evidence) - {E.ANSWERED_PLACED, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.LATE_PROOF})
+    "evidence",
+    sorted(set(Evidence) - {E.ANSWERED_PLACED, E.ANSWERED_DONE, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.LATE_PROOF}),
 )
 @pytest.mark.parametrize("epoch", [0, 2])
 def test_a_fact_about_another_epoch_is_refused(evidence: Evidence, epoch: int) -> None:

@@ -1,9 +1,9 @@
 """The course of a job: beats, marks, latency and runs."""
 
 from tests.unit.bulk.reporting.jobs import BEGAN, context, overview
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.overview import Beat, PauseMark, RunNote
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.reporting.course import latency_of, runs_of, timeline_of
 from xoxo_async.bulk.reporting.words import ENDS
 

@@ -10,18 +10,21 @@ import anyio
 import msgspec
 
 from xoxo_async import RateLimits
+from xoxo_async.bulk.ledger.lines import LedgerLine
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.running.circuit import Circuit
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.recorder import Recorder
 from xoxo_async.bulk.running.runner import Runner
-from xoxo_async.bulk.running.sender import Sender
-from xoxo_async.bulk.running.slots import OrderSlots
+from xoxo_async.bulk.running.sender import Sender, probe_orders, send_line
+from xoxo_async.bulk.running.sent import Sent
+from xoxo_async.bulk.running.slots import CallSlots
 from xoxo_async.bulk.running.stopping import StopSignal
+from xoxo_async.errors import NotFoundError
 from xoxo_async.hooks import Event, Hook
 from xoxo_async.pacing import Pacer
 from xoxo_async.services.orders import Order
-from xoxo_async.services.orders.requests import PlaceOrder
+from xoxo_async.services.orders.requests import OrderLookup, PlaceOrder
 from xoxo_async.transport.connections import Attempt, OrderAnswer
 
 NOW = 1_800_000_000.0
@@ -48,7 +51,9 @@ class Server:
     def telling_doubts(self, _listener: Callable[[OrderAnswer], None]) -> Iterator[None]:
         yield
 
-    async def once(self, _operation: Any, request: msgspec.Raw, /, *, attempt: Attempt | None = None) -> Order:
+    async def once(self, _operation: Any, request: Any, /, *, attempt: Attempt | None = None) -> Order:
+        if isinstance(request, OrderLookup):
+            raise NotFoundError("no such order")  # a probe: the server works
         po_number = msgspec.json.decode(request, type=PlaceOrder).po_number
         self.sent.append(po_number)
         self.in_flight += 1
@@ -68,6 +73,8 @@ class Sending:
         server: Receives the orders.
         ledger: Holds the lines.
         concurrency: Requests in flight at most.
+        batch: How many lines travel in one call at most.
+        fit: Whether two lines may travel in one call.
         budget: What the job may cost.
         pause_limit_s: How long the run waits for the vendor.
         clock: A monotonic clock.
@@ -79,6 +86,8 @@ class Sending:
         ledger: Ledger,
         concurrency: int = 4,
         *,
+        batch: int = 1,
+        fit: Callable[[LedgerLine, LedgerLine], bool] = lambda _one, _other: True,
         budget: Decimal | None = None,
         pause_limit_s: float = 60.0,
         clock: Callable[[], float] = anyio.current_time,
@@ -86,12 +95,15 @@ class Sending:
         self.progress = Progress()
         self.signal = StopSignal()
         self.events: list[Event] = []
+        self.calls: list[list[str]] = []
         self.penalties: list[tuple[str, float]] = []
         self.recorder = Recorder(ledger, self.signal, budget=budget, hooks=[self.events.append])
         wall = lambda: server.now  # noqa: E731 - a clock
         circuit = Circuit(pause_limit_s, clock, most=concurrency, waits=lambda: repeat(0.01))
-        slots = OrderSlots(
+        slots = CallSlots(
             server,  # type: ignore[arg-type]
+            "placeOrder",
+            "orders",
             self.signal,
             self.progress,
             pause_limit_s=pause_limit_s,
@@ -99,14 +111,19 @@ class Sending:
             clock=clock,
             wall=wall,
         )
+
+        async def call(lines: Sequence[LedgerLine]) -> Sent:
+            self.calls.append([line.key for line in lines])
+            ends = [await send_line(server, self.recorder.add_doubt, wall, [line]) for line in lines]  # type: ignore[arg-type]
+            return Sent([change for end in ends for change in end.changes], ends[0].error)
+
         sender = Sender(
-            server,  # type: ignore[arg-type]
+            call,
+            lambda: probe_orders(server),  # type: ignore[arg-type]
             circuit,
             self.progress,
             stop=self.signal.stop,
-            doubt=self.recorder.add_doubt,
             clock=clock,
-            wall=wall,
         )
         runner = Runner(
             ledger,
@@ -118,6 +135,8 @@ class Sending:
             send=sender.send,
             probe=sender.probe,
             concurrency=concurrency,
+            batch=batch,
+            fit=fit,
             budget=budget,
             wall=wall,
         )

@@ -10,9 +10,9 @@ from tests.unit.bulk.ledger.facts import planned
 from tests.unit.bulk.ledger.ledgers import each
 from tests.unit.bulk.running.vendors import PENDING, Vendor, line_of, order, passing, reconciler, sent
 from xoxo_async import errors
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LineState
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.services.orders import Order, OrderSummary
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ import anyio
 import pytest
 
 from xoxo_async import RateLimits, errors
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.lookups import LookUps
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.pacing import Pacer

@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from xoxo_async import errors
-from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.others import OtherWorkers
 from xoxo_async.bulk.running.stopping import StopSignal
 

@@ -10,9 +10,10 @@ import pytest
 from tests.unit.bulk.ledger.facts import alone, fact
 from tests.unit.bulk.ledger.ledgers import each
 from xoxo_async import errors
-from xoxo_async.bulk.events import LineDoubted, LineSettled, Pause
+from xoxo_async.bulk.events import LineDoubted, LineSettled
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.recorder import Recorder
 from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.hooks import Event

@@ -13,9 +13,9 @@ from tests.unit.bulk.ledger.facts import alone
 from tests.unit.bulk.ledger.ledgers import each
 from tests.unit.bulk.running.servers import Sending, Server
 from xoxo_async import RateLimits, errors
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.pacing import Pacer
 from xoxo_async.services.orders import Order
 from xoxo_async.transport.connections import Attempt
@@ -356,3 +356,79 @@ async def test_an_unwritable_result_ends_the_run(server: Server, tmp_path: Path)
             await Sending(server, ledger, 2).send_all()
         assert (await states(ledger))[LineState.SENDING] <= 4
         assert len(server.sent) <= 4
+
+
+@pytest.mark.parametrize(("batch", "concurrency"), [(3, 1), (3, 4), (7, 2), (50, 4)])
+async def test_lines_travel_together_in_order(
+    server: Server, ledger: SqliteLedger, batch: int, concurrency: int
+) -> None:
+    """A call has as many lines as it may, each line is in one call, and each gets its own result."""
+    runner = Sending(server, ledger, concurrency, batch=batch)
+    await runner.send_all()
+    assert max(len(call) for call in runner.calls) <= batch
+    keys = [line.key async for line in ledger.lines()]
+    assert sorted(key for call in runner.calls for key in call) == sorted(keys)
+    if concurrency == 1:
+        assert [key for call in runner.calls for key in call] == keys
+    assert await states(ledger) == {LineState.PLACED: 20}
+    assert runner.progress.placed == 20
+
+
+async def test_a_slot_is_for_a_call(server: Server, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty lines in calls of five take four slots of the allowance."""
+    server.pacer = Pacer(RateLimits(place_order=600))
+    taken: list[str] = []
+    next_slot = Pacer.next_slot
+
+    async def counted(pacer: Pacer, operation: str, deadline: float | None = None) -> float:
+        taken.append(operation)
+        return await next_slot(pacer, operation, deadline)
+
+    monkeypatch.setattr(Pacer, "next_slot", counted)
+    runner = Sending(server, ledger, 4, batch=5)
+    await runner.send_all()
+    assert [len(call) for call in runner.calls] == [5, 5, 5, 5]
+    assert len(taken) <= 5  # the next one may be reserved already
+
+
+async def test_a_line_that_does_not_fit_goes_back(server: Server, ledger: SqliteLedger) -> None:
+    """It gets a slot of its own; nothing is lost, and lines that fit still travel together."""
+    odd = {f"k{n}" for n in range(0, 20, 4)}
+    runner = Sending(server, ledger, 2, batch=4, fit=lambda one, other: (one.key in odd) == (other.key in odd))
+    await runner.send_all()
+    assert all(len({key in odd for key in call}) == 1 for call in runner.calls)
+    assert sorted(key for call in runner.calls for key in call) == sorted(f"k{n}" for n in range(20))
+    assert await states(ledger) == {LineState.PLACED: 20}
+
+
+async def test_a_cancelled_call_doubts_each_line(server: Server, ledger: SqliteLedger) -> None:
+    """All its lines may have gone through."""
+    runner = Sending(server, ledger, 1, batch=5)
+
+    async def hang(_po_number: str) -> None:
+        server.ready.set()
+        await anyio.sleep_forever()
+
+    server.happens = hang
+    async with anyio.create_task_group() as group:
+        group.start_soon(runner.send_all)
+        await server.ready.wait()
+        group.cancel_scope.cancel()
+    found = await states(ledger)
+    assert found[LineState.UNKNOWN] == 5
+    assert set(found) == {LineState.UNKNOWN, LineState.PLANNED}
+
+
+async def test_a_dead_server_is_tried_with_one_line(server: Server, ledger: SqliteLedger) -> None:
+    """A whole call in doubt would leave all its lines to a person."""
+    runner = Sending(server, ledger, 1, batch=5)
+
+    async def happens(_po_number: str) -> None:
+        if len(runner.calls) == 1:
+            raise errors.ConnectError("no route")
+
+    server.happens = happens
+    with anyio.fail_after(20):
+        await runner.send_all()
+    assert len(runner.calls[1]) == 1
+    assert await states(ledger) == {LineState.PLACED: 20}

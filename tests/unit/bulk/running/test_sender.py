@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from xoxo_async import errors
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.circuit import Circuit, Flow
 from xoxo_async.bulk.running.progress import Progress
-from xoxo_async.bulk.running.sender import Sender
+from xoxo_async.bulk.running.sender import Sender, probe_orders, send_line
 from xoxo_async.services.orders import Order
 from xoxo_async.transport.connections import Attempt, OrderAnswer
 
@@ -36,13 +36,12 @@ class Server:
         self.progress = Progress(in_flight=100)
         self.circuit = Circuit(60, lambda: self.now, most=most, waits=lambda: repeat(0.2))
         self.sender = Sender(
-            self,  # type: ignore[arg-type]
+            lambda lines: send_line(self, self.doubts.append, lambda: self.wall, lines),  # type: ignore[arg-type]
+            lambda: probe_orders(self),  # type: ignore[arg-type]
             self.circuit,
             self.progress,
             stop=lambda *pause: self.pauses.append(pause),
-            doubt=self.doubts.append,
             clock=lambda: self.now,
-            wall=lambda: self.wall,
         )
 
     async def once(self, operation: Any, request: Any, /, *, attempt: Attempt | None = None) -> Order:
@@ -65,14 +64,14 @@ async def test_a_line_leaves_within_the_hold_of_its_claim_or_not_at_all(waits_s:
     server = Server()
     server.wall = 5_000.0
     server.waits_s = waits_s
-    change = await server.sender.send(msgspec.structs.replace(LINE, last_sent_tick=5_000.0))
+    (change,) = await server.sender.send([msgspec.structs.replace(LINE, last_sent_tick=5_000.0)])
     assert change.evidence is (Evidence.ANSWERED_PLACED if leaves else Evidence.NOT_PROCESSED)
 
 
 async def test_the_stored_bytes_are_sent_once() -> None:
     """Each attempt sends the same bytes, so it is the same order."""
     server = Server()
-    change = await server.sender.send(LINE)
+    (change,) = await server.sender.send([LINE])
     assert (change.evidence, change.order_id, change.epoch) == (Evidence.ANSWERED_PLACED, 900, 4)
     assert server.asked == [("placeOrder", msgspec.Raw(BODY.encode()))]
 
@@ -96,7 +95,7 @@ async def test_what_an_end_proves_is_what_is_counted(
 ) -> None:
     """(placed, rejected, in doubt): lines, not orders; a refused pack's get orders of their own, and are not over."""
     server = Server(end)
-    change = await server.sender.send(msgspec.structs.replace(LINE, **line))
+    (change,) = await server.sender.send([msgspec.structs.replace(LINE, **line)])
     assert (change.evidence, server.counted) == (evidence, counted)
 
 
@@ -117,7 +116,7 @@ async def test_what_an_end_proves_is_what_is_counted(
 async def test_errors_that_meet_every_line_stop_the_run(end: errors.XoxoError, pause: Pause | None) -> None:
     """Missing funds and dead credentials stop it; passing errors and a line's own errors do not."""
     server = Server(end)
-    await server.sender.send(LINE)
+    await server.sender.send([LINE])
     assert [told for told, _ in server.pauses] == ([] if pause is None else [pause])
     assert all(end.message in reason for _, reason in server.pauses)
 
@@ -126,7 +125,7 @@ async def test_errors_that_meet_every_line_stop_the_run(end: errors.XoxoError, p
 async def test_one_send_that_never_arrived_shuts_the_way(end: errors.XoxoError) -> None:
     """No other line would reach the server either."""
     server = Server(end)
-    await server.sender.send(LINE)
+    await server.sender.send([LINE])
     assert server.circuit.flow is Flow.NONE
 
 
@@ -138,23 +137,23 @@ async def test_five_doubts_in_a_row_open_the_circuit(
     server = Server()
     for end in [*[errors.ReplyLostError("x")] * 4, between, *[errors.ServerError("x")] * 4]:
         server.end = end
-        await server.sender.send(LINE)
+        await server.sender.send([LINE])
     assert server.circuit.flow is Flow.FULL
-    await server.sender.send(LINE)
+    await server.sender.send([LINE])
     assert server.circuit.flow is Flow.NONE
 
 
 async def test_a_rate_refusal_halves_the_limit() -> None:
     """The server works, and takes fewer orders."""
     server = Server(errors.RateLimitedError("slow down", retry_after_s=60))
-    await server.sender.send(LINE)
+    await server.sender.send([LINE])
     assert (server.circuit.flow, server.circuit.limit) == (Flow.FULL, 50)
 
 
 async def penalties(server: Server, *at: float) -> None:
     server.end = errors.RateLimitedError("slow down", retry_after_s=60)
     for server.now in at:
-        await server.sender.send(LINE)
+        await server.sender.send([LINE])
 
 
 async def test_five_penalties_in_a_row_pause_the_run() -> None:
@@ -178,7 +177,7 @@ async def test_an_order_between_penalties_begins_a_new_count() -> None:
     server = Server()
     await penalties(server, 0, 60, 120, 180)
     server.end = FINE
-    await server.sender.send(LINE)
+    await server.sender.send([LINE])
     await penalties(server, 240, 300, 360, 420)
     assert server.pauses == []
 
@@ -200,7 +199,7 @@ async def test_an_order_between_penalties_begins_a_new_count() -> None:
 async def test_any_answer_to_a_probe_proves_life(end: Order | errors.XoxoError, flow: Flow) -> None:
     """The probe looks up an order that does not exist; after any answer one line is tried."""
     server = Server(errors.ConnectError("refused"))
-    await server.sender.send(LINE)
+    await server.sender.send([LINE])
     server.end = end
     await server.sender.probe()
     assert server.circuit.flow is flow
@@ -212,10 +211,10 @@ async def test_a_failure_as_probe_answer_proves_less() -> None:
     """Right after a failed trial line it allows no other one; a good answer does."""
     server = Server(errors.ServerError("500"))
     for _ in range(5):
-        await server.sender.send(LINE)
+        await server.sender.send([LINE])
     await server.sender.probe()
     assert server.circuit.flow is Flow.TRIAL
-    await server.sender.send(LINE)
+    await server.sender.send([LINE])
     await server.sender.probe()
     assert server.circuit.flow is Flow.NONE
     server.end = FINE
@@ -226,7 +225,7 @@ async def test_a_failure_as_probe_answer_proves_less() -> None:
 async def test_a_probe_with_dead_credentials_stops_the_run() -> None:
     """No time mends them."""
     server = Server(errors.ConnectError("refused"))
-    await server.sender.send(LINE)
+    await server.sender.send([LINE])
     server.end = errors.CredentialsRejectedError("not you")
     await server.sender.probe()
     assert server.pauses == [(Pause.CREDENTIALS, "not you")]
@@ -235,7 +234,7 @@ async def test_a_probe_with_dead_credentials_stops_the_run() -> None:
 async def test_a_probe_ends_with_the_patience() -> None:
     """A server that keeps the connection open without an answer counts as dead."""
     server = Server(errors.ConnectError("refused"))
-    await server.sender.send(LINE)
+    await server.sender.send([LINE])
     server.now = 60.0
 
     async def silence(_operation: Any, _request: Any, /) -> Order:

@@ -5,9 +5,9 @@ import pytest
 
 from tests.unit.bulk.running.servers import Server
 from xoxo_async import RateLimits, errors
-from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.progress import Progress
-from xoxo_async.bulk.running.slots import OrderSlots
+from xoxo_async.bulk.running.slots import CallSlots
 from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.pacing import Pacer
 
@@ -20,8 +20,10 @@ class Waiting:
     def __init__(self, server: Server, pause_limit_s: float = 60.0) -> None:
         self.stop, self.progress = StopSignal(), Progress()
         self.penalties: list[tuple[str, float]] = []
-        self.slots = OrderSlots(
+        self.slots = CallSlots(
             server,  # type: ignore[arg-type]
+            "placeOrder",
+            "orders",
             self.stop,
             self.progress,
             pause_limit_s=pause_limit_s,
@@ -42,7 +44,7 @@ async def test_with_a_limit_due_slots_are_taken() -> None:
     server = Server()
     server.pacer = Pacer(RateLimits(place_order=1200))
     waiting = Waiting(server)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         assert await waiting.slots.take(50) == 1
         assert await waiting.slots.take(50) == 1
     assert waiting.penalties == []
@@ -70,7 +72,7 @@ async def test_a_penalty_of_orders_is_served_or_pauses(penalty_s: float, pause: 
     server = Server()
     server.pacer.penalise("placeOrder", penalty_s)
     waiting = Waiting(server, pause_limit_s=0.1)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         taken = await waiting.slots.take(3)
     assert (waiting.stop.pause, taken) == (pause, 0 if pause else 3)
     assert [what for what, _ in waiting.penalties] == ([] if pause else ["orders"])
@@ -100,7 +102,7 @@ async def test_other_token_errors_are_left_to_sends() -> None:
 
     server.authorise = authorise
     waiting = Waiting(server)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await waiting.slots.authorise()
     assert waiting.stop.pause is Pause.NONE
 
@@ -129,7 +131,7 @@ async def test_due_slots_do_not_wait_for_a_store() -> None:
     server = Server()
     server.pacer = pacer = Shared()
     pacer.granted = [0.0, 0.0]
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         assert await Waiting(server).slots.take(5) == 2
     assert not pacer.asked.is_set()
 
@@ -144,7 +146,7 @@ async def test_a_slot_counts_from_the_stores_answer() -> None:
     async def take() -> None:
         taken.append((await waiting.slots.take(1), anyio.current_time()))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as group:
             group.start_soon(take)
             await pacer.asked.wait()
@@ -161,7 +163,7 @@ async def test_a_stop_ends_the_wait_for_a_store() -> None:
     server = Server()
     server.pacer = pacer = Shared()
     waiting = Waiting(server)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as group:
             group.start_soon(waiting.slots.take, 1)
             await pacer.asked.wait()

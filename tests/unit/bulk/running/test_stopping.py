@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.stopping import StopSignal
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,7 @@ async def test_an_interruption_counts_after_another_pause() -> None:
 async def test_a_stop_ends_a_sleep() -> None:
     """And no sleep begins after it."""
     signal = StopSignal()
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as group:
             group.start_soon(signal.sleep, 60)
             await anyio.sleep(0)
@@ -41,7 +41,7 @@ async def test_a_stop_ends_a_sleep() -> None:
 async def test_a_sleep_ends_by_itself() -> None:
     """Without a stop."""
     signal = StopSignal()
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await signal.sleep(0.001)
     assert signal.pause is Pause.NONE
 
@@ -63,7 +63,7 @@ async def test_a_stop_cancels_work_that_depends_on_it() -> None:
     async def wait() -> None:
         found.append(await signal.unless_set(slow()))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as group:
             group.start_soon(wait)
             await anyio.sleep(0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from xoxo_async.bulk import Counts, Identity, LineState
+from xoxo_async.bulk import Counts, Identity, JobKind, LineState
 from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.cli.bulk.continuing import continue_ledger, keep_settings, next_command
 
@@ -16,7 +16,8 @@ WHERE = LedgerAddress.read("my march.db")
 class Kept:
     """A ledger that only keeps facts."""
 
-    def __init__(self, address: str = "https://x.example:443/chef") -> None:
+    def __init__(self, address: str = "https://x.example:443/chef", kind: JobKind | None = None) -> None:
+        self.kind = kind
         self.identity = Identity(address, "")
         self.facts: dict[str, str] = {}
 
@@ -76,3 +77,16 @@ async def test_a_database_keeps_its_options_and_its_job() -> None:
     where = LedgerAddress.read("postgresql://me:hunter2@/x?host=/run/pg&password=hunter3#march")
     follow = await continue_ledger(ledger, where, "resume")
     assert follow.endswith("--ledger 'postgresql://me@/x?host=/run/pg#march'")
+
+
+@pytest.mark.parametrize(("kind", "words"), [
+    (JobKind.POINTS, "points send"),
+    (JobKind.LINKS, "links generate"),
+    (JobKind.LINK_MAILS, "links send"),
+])  # fmt: skip
+async def test_a_job_without_a_key_has_one_command(kind: JobKind, words: str) -> None:
+    """It sends what is left and leaves what is in doubt to a person; nothing fetches what an answer lacked."""
+    ledger: Any = Kept("sandbox", kind)
+    assert (await continue_ledger(ledger, WHERE, "resume")).endswith(f"{words} --ledger 'my march.db' --sandbox")
+    assert words in await next_command(ledger, WHERE, counts(not_sent=1), None)
+    assert await next_command(ledger, WHERE, counts(pending=1), None) == ""

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from xoxo_async import errors
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.bulk.ledger.lines import Alarm
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
 from xoxo_async.cli.bulk.outcome import Outcome, count_line, print_failure, print_report
 from xoxo_async.cli.bulk.request import RunRequest
@@ -38,7 +38,7 @@ class Output(NamedTuple):
 
 
 def work(action: str = "run", **given: Any) -> RunRequest:
-    plain: dict[str, Any] = {"orders": "orders.csv", "ledger": LedgerAddress.read("m.db"), "connection": Connection()}
+    plain: dict[str, Any] = {"source": "orders.csv", "ledger": LedgerAddress.read("m.db"), "connection": Connection()}
     return RunRequest(action=action, **{**plain, **given})
 
 

@@ -18,7 +18,7 @@ def work(*, rate: float | None = None, sandbox: bool = False, **given: Any) -> R
     connection = Connection(rate=rate, sandbox=sandbox)
     plain: dict[str, Any] = {
         "action": "run",
-        "orders": "orders.csv",
+        "source": "orders.csv",
         "ledger": LedgerAddress.read("m.db"),
         "connection": connection,
     }

@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from tests.unit.cli.in_process import Command
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, LineState
 from xoxo_async.bulk.ledger.terms import Holder
+from xoxo_async.cli.bulk import watch as watching
 from xoxo_async.cli.bulk.watch import Pace, Reading, watch
 from xoxo_async.sandbox import Sandbox
 
@@ -78,14 +78,23 @@ def test_a_finished_job_ends_the_watch(command: Command, sandbox: Sandbox) -> No
     assert shown.err.splitlines()[-1] == "nothing is left for a worker"
 
 
-def test_a_signal_ends_the_watch(command: Command, sandbox: Sandbox) -> None:
+def test_a_signal_ends_the_watch(command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever watches has seen enough: no failure, and no command that continues."""
     planned(command, 3)
     main = threading.main_thread().ident
     assert main is not None
 
+    listening = threading.Event()
+    follow = watching._Follow.until_done
+
+    async def until_done(self: watching._Follow) -> None:
+        listening.set()  # a signal before that ends the command with 130
+        await follow(self)
+
+    monkeypatch.setattr(watching._Follow, "until_done", until_done)
+
     def interrupt() -> None:
-        time.sleep(1.0)  # the watch has begun to listen by then; a signal before that ends the command with 130
+        assert listening.wait(60)
         signal.pthread_kill(main, signal.SIGINT)
 
     interrupting = threading.Thread(target=interrupt)

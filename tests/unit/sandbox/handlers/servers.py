@@ -37,8 +37,8 @@ class Server:
 class FlatServer:
     """Books that answer the operations with their own success flag."""
 
-    def __init__(self) -> None:
-        self.state = State(seed=1, balance=Decimal(0), path=None)
+    def __init__(self, balance: int = 100_000) -> None:
+        self.state = State(seed=1, balance=Decimal(balance), path=None)
 
     def ask(self, operation: str, **data: object) -> Any:
         return FLAT_HANDLERS[operation](self.state, data)

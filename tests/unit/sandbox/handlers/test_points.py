@@ -39,7 +39,7 @@ def test_points_are_credited_and_added_up(flat: FlatServer) -> None:
 def test_one_invalid_recipient_stops_all_credits(flat: FlatServer, wrong: object) -> None:
     """The answer is `error: true`, and no credit is made."""
     assert send(flat, ADA, wrong) == {"error": True, "message": "invalid recipient", "recipients": []}
-    assert (flat.state.credits, points(flat, "ada@b.example")) == ({}, 0)
+    assert (flat.state.points.credits, points(flat, "ada@b.example")) == ({}, 0)
 
 
 @pytest.mark.parametrize("recipients", [None, [], "ada@b.example"])
@@ -57,6 +57,23 @@ def test_a_credit_is_cancelled_once(flat: FlatServer) -> None:
     assert done["error"] is False
     assert [row["success"] for row in done["recipients"]] == [True, False, False, False]
     assert points(flat, "ada@b.example") == 0
+
+
+def test_points_come_out_of_the_account() -> None:
+    """A call over the points that are left gives none; a cancelled credit comes back."""
+    server = FlatServer(balance=1)  # ten points
+    assert send(server, ADA, {**BOB, "amount": "6"})["message"] == "insufficient points"
+    assert (server.state.points_left, points(server, "ada@b.example")) == (10, 0)
+    (credit,) = send(server, ADA)["recipients"]
+    assert server.state.points_left == 5
+    server.ask("cancelBalance", recipients=[{"unique_id": credit["unique_id"]}])
+    assert server.state.points_left == 10
+
+
+def test_the_case_of_an_address_makes_no_user(flat: FlatServer) -> None:
+    """An address in other letters is the same user."""
+    send(flat, ADA, {**ADA, "to_email": "ADA@B.example"})
+    assert points(flat, "Ada@b.Example") == 10
 
 
 def test_a_points_balance_needs_a_user(flat: FlatServer) -> None:

@@ -13,7 +13,7 @@ from xoxo_async.bulk.ledger.plans import Mixed, Seen, StoredLine
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, job_name
 from xoxo_async.bulk.ledger.postgres.kept import insert_kept
 from xoxo_async.bulk.ledger.postgres.packs import PACKED_FIXED
-from xoxo_async.bulk.ledger.postgres.tallying import PLANNER
+from xoxo_async.bulk.ledger.tallying import PLANNER
 from xoxo_async.errors import LedgerConflictError, LedgerError
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN, is_repeated

@@ -5,12 +5,13 @@
 from collections.abc import Sequence
 from typing import Final
 
-from xoxo_async.bulk.ledger.arming import ArmRequest, decide_arms
+from xoxo_async.bulk.ledger.arming import ArmRequest, Owner, decide_arms
 from xoxo_async.bulk.ledger.bookkeeping import StoredLine
 from xoxo_async.bulk.ledger.budget import Funds
 from xoxo_async.bulk.ledger.facts import CURRENCY, PLANNED_AT
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import LineState
-from xoxo_async.bulk.ledger.owners import Owner, check_identity, check_job
+from xoxo_async.bulk.ledger.owners import check_identity, check_job
 from xoxo_async.bulk.ledger.postgres.claiming import Claiming, most_committed
 from xoxo_async.bulk.ledger.postgres.columns import Stored
 from xoxo_async.bulk.ledger.postgres.facts import set_facts
@@ -115,7 +116,7 @@ class Arming:
         lines = {seq: one.line for seq, one in found.lines.items()}
         sends = new or any(line.state is LineState.PLANNED for line in lines.values())
         paused = await work.writer.run(lambda c: c.fetchval(_PAUSED, job.id)) if sends else None
-        owner = Owner(job.name, job.identity, job.copied, paused or "")
+        owner = Owner(job.name, job.identity, job.copied, paused or "", job.kind or JobKind.ORDERS)
         arms = decide_arms(
             requests, stored, lines, owner, moment, funds, after=ids[0] - 1, dead=lambda _: False, died_at=None
         )

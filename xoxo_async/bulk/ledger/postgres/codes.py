@@ -6,12 +6,14 @@ from typing import Final
 from xoxo_async.bulk.ledger.dealing import Claim
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.sealing import CodeBox
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import LedgerKeyError
 from xoxo_async.postgres.driver import DatabaseConnection
 
 __all__ = [
     "MARKS_KEY",
     "drop_orders",
+    "id_to_store",
     "keep_codes",
     "order_owners",
     "owners_of_marks",
@@ -42,8 +44,9 @@ _SEAL: Final = (
 )
 _READ: Final = "SELECT id, codes FROM xoxo.placed WHERE id = ANY ($1::bigint[]) AND codes IS NOT NULL"
 _KEEP_CODES: Final = (
-    "UPDATE xoxo.placed AS p SET codes = new.codes FROM unnest($1::bigint[], $2::text[]) AS new (id, codes)"
-    " WHERE p.id = new.id"
+    "INSERT INTO xoxo.placed AS p (id, account, codes) SELECT new.id, l.account, new.codes"
+    " FROM unnest($1::bigint[], $2::text[]) AS new (id, codes) JOIN xoxo.line AS l ON l.id = new.id"
+    " ON CONFLICT (id) DO UPDATE SET codes = excluded.codes"
 )
 _DROP: Final = (
     "DELETE FROM xoxo.placed WHERE id = ANY ($1::bigint[])",
@@ -151,10 +154,22 @@ async def drop_orders(connection: DatabaseConnection, seqs: Collection[int]) -> 
         await connection.execute(statement, list(seqs))
 
 
-async def order_owners(connection: DatabaseConnection, account: int, order_ids: Collection[int]) -> dict[int, int]:
+def id_to_store(order_id: int | None, effect: EffectClass) -> int | None:
+    """Return the id of an order as it is stored: those of points are another series of numbers, so they are negative.
+
+    Args:
+        order_id: The id; None if the line has none.
+        effect: Of the line's job.
+    """
+    return order_id if order_id is None or effect is EffectClass.KEYED else -order_id
+
+
+async def order_owners(
+    connection: DatabaseConnection, account: int, order_ids: Collection[int], effect: EffectClass
+) -> dict[int, int]:
     """Return the lines that have some orders, `seq` by order id; lines of other jobs of the account as well."""
-    rows = await connection.fetch(_ORDERS, account, list(order_ids))
-    return {int(row["order_id"]): int(row["id"]) for row in rows}
+    rows = await connection.fetch(_ORDERS, account, [id_to_store(order_id, effect) for order_id in order_ids])
+    return {abs(row["order_id"]): int(row["id"]) for row in rows}
 
 
 async def take_marks(connection: DatabaseConnection, account: int, claims: Sequence[Claim]) -> dict[Claim, int]:

@@ -40,6 +40,7 @@ class Link:
         patience_s: How long to try to reach a database that does not answer.
 
     Attributes:
+        patience_s: The same.
         connects: How often it has connected: after a fail-over, another server may be at the address.
     """
 
@@ -49,7 +50,7 @@ class Link:
         self._address: Final = address
         self._purpose: Final = purpose
         self._read_only: Final = read_only
-        self._patience_s: Final = PATIENCE_S if patience_s is None else patience_s
+        self.patience_s: Final = PATIENCE_S if patience_s is None else patience_s
         self._turn: Final = asyncio.Lock()
         self._connection: DatabaseConnection | None = None
         self._down_since: float | None = None
@@ -134,7 +135,7 @@ class Link:
     def _may_wait(self) -> bool:
         if self._down_since is None:
             self._down_since = time.monotonic()
-        return time.monotonic() < self._down_since + self._patience_s
+        return time.monotonic() < self._down_since + self.patience_s
 
     async def close(self) -> None:
         """End the connection."""

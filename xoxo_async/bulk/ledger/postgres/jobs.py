@@ -4,8 +4,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from xoxo_async.bulk.ledger.facts import PLANNED_AT
+from xoxo_async.bulk.ledger.facts import KIND, PLANNED_AT
+from xoxo_async.bulk.ledger.kinds import JobKind, kind_of
 from xoxo_async.bulk.ledger.owners import Identity
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import LedgerConflictError, LedgerError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
@@ -54,7 +56,7 @@ _BIND: Final = (
 _LOCK: Final = "SELECT account FROM xoxo.job WHERE id = $1 FOR NO KEY UPDATE"
 _OPEN: Final = (
     "SELECT j.name FROM xoxo.job AS j JOIN xoxo.tally AS t ON t.job = j.id"
-    " WHERE j.state <> 'done' AND (t.state IN ('planned', 'sending', 'unknown', 'conflict')"
+    " WHERE j.state <> 'done' AND NOT j.facts ? 'kind' AND (t.state IN ('planned', 'sending', 'unknown', 'conflict')"
     " OR (t.state = 'placed' AND t.delivery = 'pending'))"
     " GROUP BY j.id, j.name HAVING sum(t.orders) > 0 ORDER BY j.id"
 )
@@ -100,6 +102,16 @@ class JobRow(NamedTuple):
     def is_planned(self) -> bool:
         """Whether it had a plan; a fact may have been set, or an account bound, before."""
         return PLANNED_AT in self.facts
+
+    @property
+    def kind(self) -> JobKind | None:
+        """What it is of; None before its first line."""
+        return kind_of(self.facts.get(KIND)) if self.is_planned else None
+
+    @property
+    def effect(self) -> EffectClass:
+        """What may follow a lost answer of its calls."""
+        return (self.kind or JobKind.ORDERS).effect
 
     @property
     def copied(self) -> bool:
@@ -252,7 +264,7 @@ async def account_of(connection: DatabaseConnection, identity: Identity) -> int:
 
 
 async def open_jobs(where: str) -> list[str]:
-    """Return the jobs of a database with lines that are planned, under way, in doubt, or wait for their codes.
+    """Return the jobs of orders in a database with lines that are planned, under way, in doubt, or wait for codes.
 
     A paused job is among them: its lines in doubt are still settled, and a worker says that it is paused. It reads
     only, also from a standby, and moves no money.

@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.budget import amount, units
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
     Armed,
@@ -135,6 +136,11 @@ class PostgresLedger:
         """The job this ledger holds; before its first plan the one that was asked for, None without one."""
         job = None if self._work is None else self._work.job
         return job.name if job is not None and job.is_planned else self._wanted
+
+    @property
+    def kind(self) -> JobKind | None:
+        """What the job is of; None before its first line."""
+        return None if self._work is None or self._work.job is None else self._work.job.kind
 
     @property
     def identity(self) -> Identity | None:

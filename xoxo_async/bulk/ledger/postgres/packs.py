@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from xoxo_async.bulk.ledger.postgres.sums import add_to_tally
-from xoxo_async.bulk.ledger.postgres.tallying import planned_rows
+from xoxo_async.bulk.ledger.tallying import planned_rows
 from xoxo_async.postgres.driver import DatabaseConnection
 
 __all__ = ["PACKED_FIXED", "has_packs", "keys_of", "packed_keys", "unpack"]

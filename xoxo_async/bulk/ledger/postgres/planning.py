@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xoxo_async.bulk.ledger.bookkeeping import MAY_EXIST
-from xoxo_async.bulk.ledger.facts import PLANNED_AT
+from xoxo_async.bulk.ledger.facts import KIND, PLANNED_AT
+from xoxo_async.bulk.ledger.kinds import JobKind, check_kind
 from xoxo_async.bulk.ledger.lines import LineState, PlannedLine
 from xoxo_async.bulk.ledger.plans import check_identity, check_job, doubts_of_plan, keys_to_withdraw
 from xoxo_async.bulk.ledger.postgres.adding import Adding, SeenOrdinals
@@ -33,10 +34,10 @@ from xoxo_async.bulk.ledger.postgres.kept import add_kept_names
 from xoxo_async.bulk.ledger.postgres.packs import packed_keys
 from xoxo_async.bulk.ledger.postgres.reading import FIRST_ORDINAL, lock_next
 from xoxo_async.bulk.ledger.postgres.sums import add_to_tally
-from xoxo_async.bulk.ledger.postgres.tallying import PLANNER, planned_rows
 from xoxo_async.bulk.ledger.postgres.whole import Whole, read_backlog, undisturbed
 from xoxo_async.bulk.ledger.postgres.work import bound_wait
 from xoxo_async.bulk.ledger.protocol import Identity, Planned, PlanTerms, Share
+from xoxo_async.bulk.ledger.tallying import PLANNER, planned_rows
 from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.errors import LedgerConflictError
 from xoxo_async.postgres.driver import DatabaseConnection
@@ -185,6 +186,8 @@ async def _begun(connection: DatabaseConnection, now: Callable[[], float], name:
     if job.identity is None and terms.identity is not None:
         job = await bind(connection, job, terms.identity)  # another program has just made it without an account
     orders = {LineState(row["state"]): row["orders"] for row in await connection.fetch(_OPEN, job.id)}
+    if job.kind is not None or orders:  # lines that were armed one by one are orders
+        check_kind(job.kind or JobKind.ORDERS, terms.kind)
     had_planned = orders.get(LineState.PLANNED, 0) > 0
     # Lines matter as missing from the plan only if they may yet be sent.
     open_ = had_planned or any(orders.get(state, 0) > 0 for state in MAY_EXIST)
@@ -276,7 +279,10 @@ class _Plan:
         await add_to_tally(self._connection, job.id, PLANNER, planned_rows(adding.single, adding.shared))
         if adding.last > job.lines:
             await self._connection.execute(_GROWN, job.id, adding.last)
-        first = {} if PLANNED_AT in job.facts else {PLANNED_AT: f"{self._now()}"}
+        first = {}
+        if job.kind is None:
+            kind = self._terms.kind
+            first = {PLANNED_AT: f"{self._now()}"} | ({} if kind is JobKind.ORDERS else {KIND: kind.value})
         await set_facts(self._connection, job.id, first | self._terms.facts)
         await add_kept_names(self._connection, job.id, adding.kept.names)
         before, self.job = self.job, await reread(self._connection, self.job)

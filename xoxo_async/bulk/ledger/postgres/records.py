@@ -21,7 +21,6 @@ from xoxo_async.bulk.ledger.postgres.codes import (
 from xoxo_async.bulk.ledger.postgres.columns import Stored
 from xoxo_async.bulk.ledger.postgres.jobs import job_name
 from xoxo_async.bulk.ledger.postgres.packs import unpack
-from xoxo_async.bulk.ledger.postgres.tallying import ends_of
 from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, read_stored, stop_if_lost
 from xoxo_async.bulk.ledger.postgres.writing import RefusedWriteError, Why, Write, write
 from xoxo_async.bulk.ledger.recording import (
@@ -33,6 +32,7 @@ from xoxo_async.bulk.ledger.recording import (
     seqs_with_codes,
     storable_text,
 )
+from xoxo_async.bulk.ledger.tallying import ends_of
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.driver import DatabaseConnection
@@ -188,6 +188,7 @@ class Records:
             revs={seq: stored.rev for seq, stored in lines.items()},
             codes=codes,
             marks=marks,
+            effect=job.effect,
             closed=work.holding.closed_by(gone),
         )
 
@@ -272,12 +273,12 @@ class _Transaction:
         work, connection = self._work, self._connection
         if not any(request.changes for request in requests):
             return
-        named = await order_owners(connection, self._job.account, orders_named(requests))
+        named = await order_owners(connection, self._job.account, orders_named(requests), self._job.effect)
         seqs = {change.seq for request in requests for change in request.changes}
         found = await read_stored(connection, seqs | set(named.values()), lock=True)
         self._read(found)
         # Only now that the lines are locked does it stay so.
-        owners = await order_owners(connection, self._job.account, orders_named(requests))
+        owners = await order_owners(connection, self._job.account, orders_named(requests), self._job.effect)
         ours = {
             seq: stored.line
             for seq, stored in found.lines.items()
@@ -377,6 +378,7 @@ class _Transaction:
                 moves=ours,
                 revs={seq: stored.rev for seq, stored in self.lines.items()},
                 closed=self._work.holding.closed_by(gone),
+                effect=self._job.effect,
                 awake=self._awake,
             )
             revs = await write(self._connection, what)

@@ -103,7 +103,7 @@ def _keep_orders(first: int) -> str:
         "INSERT INTO xoxo.placed AS p (id, account, order_id, codes)"
         f" SELECT new.id, $2::integer, new.order_id, new.codes FROM {_table(_ORDERED, first)}"
         " ON CONFLICT (id) DO UPDATE SET order_id = excluded.order_id,"
-        " codes = CASE WHEN p.order_id = excluded.order_id THEN coalesce(excluded.codes, p.codes)"
+        " codes = CASE WHEN p.order_id IS NOT DISTINCT FROM excluded.order_id THEN coalesce(excluded.codes, p.codes)"
         " ELSE excluded.codes END"
     )
 

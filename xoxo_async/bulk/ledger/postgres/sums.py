@@ -8,7 +8,7 @@ from xoxo_async.bulk.ledger.budget import Spending, is_unpriced, total_committed
 from xoxo_async.bulk.ledger.budget import first_unpriced as first_of
 from xoxo_async.bulk.ledger.counting import ALARMS_SHOWN, TOLD_AT_ONCE, OrderGroup, PackedGroup, add_up
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
-from xoxo_async.bulk.ledger.postgres.tallying import Spent, TallyRow, groups_of
+from xoxo_async.bulk.ledger.tallying import Spent, TallyRow, groups_of
 from xoxo_async.postgres.driver import DatabaseConnection
 
 __all__ = ["add_to_tally", "count", "count_in", "count_orders", "first_unpriced", "read_committed", "read_spent"]

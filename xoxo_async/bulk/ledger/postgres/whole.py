@@ -22,11 +22,11 @@ from xoxo_async.bulk.ledger.postgres.columns import Stored
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow
 from xoxo_async.bulk.ledger.postgres.packs import keys_of, unpack
 from xoxo_async.bulk.ledger.postgres.reading import FIRST_ORDINAL, LAST_ORDINAL, lock_lines, lock_next
-from xoxo_async.bulk.ledger.postgres.tallying import PLANNER
 from xoxo_async.bulk.ledger.postgres.writing import RefusedWriteError, Write, write
 from xoxo_async.bulk.ledger.protocol import Pricing, Share
 from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.table import Moment
+from xoxo_async.bulk.ledger.tallying import PLANNER
 from xoxo_async.errors import LedgerConflictError, LedgerError
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN, is_passing
@@ -272,7 +272,7 @@ class Whole(NamedTuple):
 
     def moment(self, epoch: int = 0) -> Moment:
         """Return who writes, and when."""
-        return Moment(now=self.now, epoch=epoch, rules=DEFAULT_RULES)
+        return Moment(now=self.now, epoch=epoch, rules=DEFAULT_RULES, effect=self.job.effect)
 
     async def _chunks(self, states: Sequence[LineState]) -> AsyncIterator[list[Stored]]:
         """Yield all lines in some states, locked, in chunks."""

@@ -16,6 +16,7 @@ from xoxo_async.bulk.ledger.postgres.connections import Link
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, reread
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.table import Moment
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.driver import DatabaseConnection
 
@@ -287,7 +288,8 @@ class Work:
 
     def moment(self, epoch: int = 0) -> Moment:
         """Return who writes, and when."""
-        return Moment(now=self.clock.now(), epoch=epoch, rules=DEFAULT_RULES)
+        effect = EffectClass.KEYED if self.job is None else self.job.effect
+        return Moment(now=self.clock.now(), epoch=epoch, rules=DEFAULT_RULES, effect=effect)
 
     async def open_marks(self, connection: DatabaseConnection) -> None:
         """Open the key of the marks, if it is not open yet."""

@@ -12,9 +12,11 @@ from typing import Any, Final, NamedTuple
 from xoxo_async.bulk.ledger.dealing import Claim
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
+from xoxo_async.bulk.ledger.postgres.codes import id_to_store
 from xoxo_async.bulk.ledger.postgres.columns import NOTED, kind_of, look_of, moving_arrays, noted_arrays
 from xoxo_async.bulk.ledger.postgres.statements import Why, statement_of
-from xoxo_async.bulk.ledger.postgres.tallying import TallyRow, ends_of, spent_by, tally_of
+from xoxo_async.bulk.ledger.tallying import TallyRow, ends_of, spent_by, tally_of
+from xoxo_async.effects import EffectClass
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN
 
@@ -71,6 +73,7 @@ class Write(NamedTuple):
         new: Those of the moves' lines that are new: each has one move, which arms it.
         begun: The epoch of a claim that begins here, and its lines.
         guard: Of a claim; None for everything else.
+        effect: What may follow a lost answer of the job's calls: ids of points are no ids of orders.
         awake: Whether the worker's lease must last if a stamp of its clock goes into a line from which absence counts.
     """
 
@@ -89,6 +92,7 @@ class Write(NamedTuple):
     new: Sequence[int] = ()
     begun: tuple[int, Sequence[int]] | None = None
     guard: Guard | None = None
+    effect: EffectClass = EffectClass.KEYED
     awake: bool = False
 
 
@@ -148,9 +152,9 @@ def _parts(what: Write, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[t
         parts.append(("told", _columns([(row.state.value, row.delivery.value, *row[2:]) for row in tally])))
     codes = dict(what.codes)
     orders = [
-        (line.seq, line.order_id, codes.get(line.seq))
+        (line.seq, id_to_store(line.order_id, what.effect), codes.get(line.seq))
         for before, line in ends
-        if line.order_id is not None and (line.order_id != before.order_id or line.seq in codes)
+        if line.seq in codes or (line.order_id is not None and line.order_id != before.order_id)
     ]
     if orders:
         parts.append(("ordered", _columns(orders)))

@@ -1,5 +1,7 @@
 """The SQL of the orders that a ledger still has to send: their sums, and what they may cost today."""
 
+# ruff: noqa: S608 - the only words put into SQL are this package's own
+
 import sqlite3
 from decimal import Decimal
 from typing import Final
@@ -18,17 +20,21 @@ from xoxo_async.bulk.ledger.backlog import (
     states_to_send,
 )
 from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.sqlite.statements import IS_OPEN
 from xoxo_async.bulk.ledger.terms import Pricing, Share
 
 __all__ = ["read_backlog", "reprice"]
 
 # `piece` is a function of this module: SQLite reads a number as a float, and money must not become one.
 _BACKLOG: Final = (
-    "SELECT piece(body), worth, count(*), sum(lines) FROM lines"
-    " WHERE state IN (SELECT value FROM json_each(?)) GROUP BY 1, 2"
+    "SELECT piece(body), worth, count(*), sum(lines) FROM orders"
+    f" WHERE state IN (SELECT value FROM json_each(?)) AND {IS_OPEN} GROUP BY 1, 2"
 )
 _REPRICE: Final = (
-    "UPDATE lines SET worth = repriced(state, worth, body) WHERE state IN (SELECT value FROM json_each(?))",
+    (
+        "UPDATE lines SET worth = repriced(state, worth, (SELECT body FROM orders AS one WHERE one.seq = lines.seq))"
+        f" WHERE state IN (SELECT value FROM json_each(?)) AND {IS_OPEN}"
+    ),
     "UPDATE packed_lines SET worth = repriced('planned', worth, body) WHERE unpacked = 0",
 )
 

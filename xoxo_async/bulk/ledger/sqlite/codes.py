@@ -7,8 +7,18 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.ledger.dealing import Claim
+from xoxo_async.bulk.ledger.vouchers import StoredCode
 
-__all__ = ["MARKS_KEY", "drop_codes", "owners_of_marks", "read_codes", "take_marks", "write_codes"]
+__all__ = [
+    "MARKS_KEY",
+    "drop_codes",
+    "owners_of_marks",
+    "packed",
+    "read_codes",
+    "take_marks",
+    "unpacked",
+    "write_codes",
+]
 
 MARKS_KEY: Final = "marks_key"
 """The name of the meta fact with the key of the marks, see `CodeMarks`."""
@@ -30,6 +40,43 @@ _OWNERS: Final = "SELECT mark, seq FROM code_marks WHERE mark IN (SELECT value F
 
 _CODES: Final = msgspec.json.Decoder(list[tuple[int, str]])
 _encode: Final = msgspec.json.Encoder().encode
+_STORED: Final = msgspec.json.Decoder(list[StoredCode])
+_PACKED: Final = msgspec.json.Decoder(list[list[str]])
+_PACKED_START: Final = b"[["
+
+
+def packed(codes: bytes) -> bytes:
+    """Return voucher codes without the names of their fields, which take more bytes than a code; `unpacked` undoes it.
+
+    Args:
+        codes: A JSON list of objects, as in `Change.codes`. Anything else stays as it is.
+    """
+    try:
+        stored = _STORED.decode(codes)
+    except msgspec.MsgspecError:
+        return codes
+    if not stored or _encode(stored) != codes:
+        return codes
+    return _encode([_without_blanks(msgspec.structs.astuple(code)) for code in stored])
+
+
+def _without_blanks(facts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the facts of a code without the empty ones at its end; the code itself stays."""
+    end = len(facts)
+    while end > 1 and not facts[end - 1]:
+        end -= 1
+    return facts[:end]
+
+
+def unpacked(codes: bytes) -> bytes:
+    """Return voucher codes as `packed` got them.
+
+    Args:
+        codes: What `packed` returned, or codes as an older ledger has them.
+    """
+    if not codes.startswith(_PACKED_START):
+        return codes
+    return _encode([StoredCode(*facts) for facts in _PACKED.decode(codes)])
 
 
 def write_codes(connection: sqlite3.Connection, sealed: Sequence[tuple[int, str]]) -> None:

@@ -1,5 +1,7 @@
 """The checks of a new holder, and their results, which it writes into the ledger before anything else."""
 
+# ruff: noqa: S608 - the only words put into SQL are this package's own
+
 import sqlite3
 from collections.abc import Callable
 from typing import Final
@@ -9,9 +11,10 @@ from xoxo_async.bulk.ledger.clock import Boot, LedgerClock
 from xoxo_async.bulk.ledger.facts import LAST_SLOT
 from xoxo_async.bulk.ledger.sealing import SEALED_FORM, CodeBox
 from xoxo_async.bulk.ledger.sqlite.codes import write_codes
+from xoxo_async.bulk.ledger.sqlite.journal import last_row
 from xoxo_async.bulk.ledger.sqlite.lock import Notes
 from xoxo_async.bulk.ledger.sqlite.meta import COPIED, OLDER, fact, get_meta, set_meta, set_metas
-from xoxo_async.bulk.ledger.sqlite.statements import last_row
+from xoxo_async.bulk.ledger.sqlite.statements import IS_OPEN
 from xoxo_async.bulk.ledger.sqlite.watch import is_same_place, place_of
 
 __all__ = ["Holding", "is_copy", "is_older"]
@@ -21,10 +24,11 @@ _SEAL_CHUNK: Final = 500
 
 # The index on states limits this to lines in doubt.
 _LATEST: Final = (
-    "SELECT max(max(coalesce(last_sent_tick, 0), coalesce(last_lookup_at, 0))) FROM lines WHERE state IN (?, ?, ?)"
+    "SELECT max(max(coalesce(last_sent_tick, 0), coalesce(last_lookup_at, 0))) FROM lines"
+    f" WHERE state IN (?, ?, ?) AND {IS_OPEN}"
 )
 # What `bookkeeping.counted_anew` says; a test compares the two.
-_DOUBT_FROM: Final = "UPDATE lines SET last_sent_tick = ? WHERE state IN (?, ?, ?)"
+_DOUBT_FROM: Final = f"UPDATE lines SET last_sent_tick = ? WHERE state IN (?, ?, ?) AND {IS_OPEN}"
 _IN_CLEAR: Final = "SELECT seq, body FROM codes WHERE seq > ? AND body NOT GLOB ? ORDER BY seq LIMIT ?"
 
 

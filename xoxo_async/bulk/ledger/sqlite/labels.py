@@ -10,16 +10,17 @@ from typing import Final
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.overview import LABELS_SHOWN, Label, LabelGroup
 
-__all__ = ["read_labels"]
+__all__ = ["read_kept_labels", "read_shared_tags"]
 
 _SAMPLE: Final = 5000
 """Kept columns with too many values here are no groups: that saves the pass over all lines."""
 
-_HAS_TAG: Final = 'SELECT 1 FROM lines WHERE instr(body, \'"tag":"\') > 0 LIMIT 1'
+_HAS_TAG: Final = 'SELECT 1 FROM orders WHERE instr(body, \'"tag":"\') > 0 LIMIT 1'
 # Every line; of a shared order, each gets its part of what that was charged.
 _EVERY: Final = (
-    "(SELECT key, body, state, currency, coalesce(amount_charged, '') AS charged, 1 AS pieces, 1 AS whole FROM lines"
-    " WHERE lines = 1 UNION ALL SELECT p.key, p.body, o.state, o.currency, coalesce(o.amount_charged, ''), p.pieces,"
+    "(SELECT key, {0} AS body, state, currency, coalesce(amount_charged, '') AS charged, 1 AS pieces, 1 AS whole"
+    " FROM {1} WHERE lines = 1 UNION ALL"
+    " SELECT p.key, p.body, o.state, o.currency, coalesce(o.amount_charged, ''), p.pieces,"
     " (SELECT sum(q.pieces) FROM packed_lines AS q WHERE q.pack = p.pack AND q.unpacked = 0)"
     " FROM packed_lines AS p JOIN lines AS o ON o.seq = p.pack WHERE p.unpacked = 0) AS one"
 )
@@ -31,9 +32,10 @@ _MAKE: Final = (
 _COUNT: Final = "WHERE true ON CONFLICT DO UPDATE SET lines = lines + 1"
 _TAGS: Final = (
     f"INSERT INTO temp.label SELECT coalesce(json_extract(body, '$.tag'), ''), {', '.join(_ALIKE)}, 1"
-    f" FROM {_EVERY} {_COUNT}"
+    f" FROM {_EVERY.format('body', 'orders')} {_COUNT}"
 )
-_COLUMNS: Final = f"INSERT INTO temp.label SELECT json_array({{}}), {', '.join(_ALIKE)}, 1 FROM {_EVERY}"
+_COLUMNS: Final = f"INSERT INTO temp.label SELECT json_array({{}}), {', '.join(_ALIKE)}, 1 FROM "
+_OF_KEY: Final = _EVERY.format("''", "lines")  # a request takes its time to be put together
 _JOINED: Final = f" LEFT JOIN kept AS k ON k.key = one.key {_COUNT}"
 # A JSON path cannot name a member with a quote in it.
 _MEMBER: Final = "coalesce((SELECT j.value FROM json_each(k.value) AS j WHERE j.key = ?), '')"
@@ -44,29 +46,34 @@ _GROUPS: Final = (
 )
 
 
-def read_labels(connection: sqlite3.Connection, kept: Sequence[str]) -> list[Label]:
-    """Return what groups the lines; reads all lines once for the tag, and once for kept columns.
+def read_shared_tags(connection: sqlite3.Connection) -> list[Label]:
+    """Return the lines by tag where some of them share orders, if any has a tag; reads all lines once.
 
     Args:
         connection: To read with, in a transaction that may make temporary tables.
-        kept: The names of the kept columns.
     """
-    labels: list[Label] = []
-    if connection.execute(_HAS_TAG).fetchone() is not None:
-        connection.execute(_MAKE)
-        connection.execute(_TAGS)
-        labels.append(_label(connection, "tag", "value"))
-        connection.execute("DROP TABLE temp.label")
-    return labels + _kept(connection, kept)
+    if connection.execute(_HAS_TAG).fetchone() is None:
+        return []
+    connection.execute(_MAKE)
+    connection.execute(_TAGS)
+    label = _label(connection, "tag", "value")
+    connection.execute("DROP TABLE temp.label")
+    return [label]
 
 
-def _kept(connection: sqlite3.Connection, names: Sequence[str]) -> list[Label]:
+def read_kept_labels(connection: sqlite3.Connection, names: Sequence[str]) -> list[Label]:
+    """Return the lines by the columns that ride along; reads all lines once.
+
+    Args:
+        connection: To read with, in a transaction that may make temporary tables.
+        names: The names of the columns.
+    """
     sampled = {name: int(connection.execute(_IN_SAMPLE, (name,)).fetchone()[0]) for name in names}
     few = [name for name in names if sampled[name] <= LABELS_SHOWN]
     found = {name: Label(name, sampled[name], []) for name in names}
     if few:
         connection.execute(_MAKE)
-        connection.execute(_COLUMNS.format(", ".join([_MEMBER] * len(few))) + _JOINED, few)
+        connection.execute(_COLUMNS.format(", ".join([_MEMBER] * len(few))) + _OF_KEY + _JOINED, few)
         for place, name in enumerate(few):
             found[name] = _label(connection, name, f"json_extract(value, '$[{place}]')")
     return [found[name] for name in names]

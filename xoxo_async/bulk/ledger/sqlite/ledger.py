@@ -21,6 +21,7 @@ from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.clock import Boot, boot_clock
 from xoxo_async.bulk.ledger.facts import CURRENCY, KEPT_NAMES, PAUSED, RUNS
 from xoxo_async.bulk.ledger.kept import names_of
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
     Armed,
@@ -38,17 +39,19 @@ from xoxo_async.bulk.ledger.overview import Overview, RunNote, with_note
 from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
-from xoxo_async.bulk.ledger.sqlite.codes import MARKS_KEY, read_codes
+from xoxo_async.bulk.ledger.sqlite.codes import MARKS_KEY, read_codes, unpacked
+from xoxo_async.bulk.ledger.sqlite.journal import read_journal
 from xoxo_async.bulk.ledger.sqlite.kept import read_kept
 from xoxo_async.bulk.ledger.sqlite.lock import holder_of
-from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, set_meta
+from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, read_kind, set_meta
 from xoxo_async.bulk.ledger.sqlite.opening import LedgerFile, Opened
 from xoxo_async.bulk.ledger.sqlite.overview import read_overview
 from xoxo_async.bulk.ledger.sqlite.packs import pack_of, read_packed
 from xoxo_async.bulk.ledger.sqlite.planning import run_plan
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
-from xoxo_async.bulk.ledger.sqlite.statements import read_journal, read_key, read_state
-from xoxo_async.bulk.ledger.sqlite.sums import count, count_orders, read_committed
+from xoxo_async.bulk.ledger.sqlite.statements import read_key, read_state
+from xoxo_async.bulk.ledger.sqlite.sums import count_orders, read_committed
+from xoxo_async.bulk.ledger.sqlite.tally import count
 from xoxo_async.bulk.ledger.sqlite.view import LedgerView
 from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
 from xoxo_async.bulk.ledger.terms import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share
@@ -132,6 +135,7 @@ class SqliteLedger:
         self._open: _Open | None = None
         self._asked: Final = job
         self._job: str | None = None
+        self._kind: JobKind | None = None
         self._copied = False
         self._older = False
         self._given_up: Final[set[asyncio.Future[Any]]] = set()
@@ -148,6 +152,11 @@ class SqliteLedger:
     def job(self) -> str | None:
         """The job this ledger holds; before its first plan the one that was asked for, None without one."""
         return self._job or self._asked
+
+    @property
+    def kind(self) -> JobKind | None:
+        """What the job of this ledger is of; None before its first line."""
+        return self._kind
 
     @property
     def copied(self) -> bool:
@@ -206,6 +215,7 @@ class SqliteLedger:
             self._job = job
             self._view, self._copied = self._only_read, self._only_read.copied
             self._identity = await self._read(read_identity)
+            self._kind = await self._read(read_kind)
             return
         loop = asyncio.get_running_loop()
         opening = loop.run_in_executor(None, self._take, loop)
@@ -217,7 +227,7 @@ class SqliteLedger:
                 await self._let_go(opening.result())
             raise
         self._open, parts = opened, opened.parts
-        self._job, self._identity = parts.job, parts.identity
+        self._job, self._kind, self._identity = parts.job, parts.kind, parts.identity
         self._copied, self._older = parts.holding.copied, parts.holding.older
 
     def _take(self, loop: asyncio.AbstractEventLoop) -> "_Open":
@@ -293,7 +303,7 @@ class SqliteLedger:
         writer = self._writer()
 
         def planned() -> None:
-            self._job = job
+            self._job, self._kind = job, terms.kind
             self._identity = self._identity or terms.identity
             if terms.restored:
                 self._copied = False
@@ -422,6 +432,7 @@ class SqliteLedger:
             lambda armed: [armed.line] if armed.mine else [],
         )
         self._job, self._identity = self._job or job, self._identity or identity
+        self._kind = self._kind or JobKind.ORDERS
         return armed
 
     async def _taken(
@@ -707,5 +718,5 @@ def _with_codes(connection: sqlite3.Connection, lines: list[LedgerLine], box: Co
     for line in lines:
         if (codes := stored.get(line.seq)) is not None:
             # The line was made here, and nobody has it yet: a copy of its fields takes four times as long.
-            msgspec.structs.force_setattr(line, "codes", box.open(codes, line.seq))
+            msgspec.structs.force_setattr(line, "codes", unpacked(box.open(codes, line.seq)))
     return lines

@@ -6,9 +6,11 @@ from typing import Final
 
 import msgspec
 
+from xoxo_async.bulk.ledger.facts import KIND
+from xoxo_async.bulk.ledger.kinds import JobKind, kind_of
 from xoxo_async.bulk.ledger.terms import Identity
 
-__all__ = ["COPIED", "OLDER", "fact", "get_meta", "read_identity", "set_identity", "set_meta", "set_metas"]
+__all__ = ["COPIED", "OLDER", "fact", "get_meta", "read_identity", "read_kind", "set_identity", "set_meta", "set_metas"]
 
 COPIED: Final = "copied"
 """The name of the meta fact that the file may be an older or another copy, until `restored` settles it."""
@@ -53,6 +55,11 @@ def read_identity(connection: sqlite3.Connection) -> Identity | None:
     """Return the account and address of a ledger, None before they are set."""
     address = get_meta(connection, "address")
     return None if address is None else Identity(address, get_meta(connection, "account") or "")
+
+
+def read_kind(connection: sqlite3.Connection) -> JobKind | None:
+    """Return what the job of a ledger is of, None before its first line."""
+    return None if get_meta(connection, "job") is None else kind_of(get_meta(connection, fact(KIND)))
 
 
 def set_identity(connection: sqlite3.Connection, identity: Identity) -> None:

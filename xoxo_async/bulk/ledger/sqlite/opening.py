@@ -8,18 +8,20 @@ from typing import Final, TypeVar
 import msgspec
 
 from xoxo_async.bulk.ledger.clock import Boot
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.failures import failure
 from xoxo_async.bulk.ledger.sqlite.files import create_private, publish, remove, sidecar
 from xoxo_async.bulk.ledger.sqlite.holding import Holding
+from xoxo_async.bulk.ledger.sqlite.journal import last_row
 from xoxo_async.bulk.ledger.sqlite.lock import FileLock
-from xoxo_async.bulk.ledger.sqlite.meta import get_meta, read_identity
+from xoxo_async.bulk.ledger.sqlite.meta import get_meta, read_identity, read_kind
 from xoxo_async.bulk.ledger.sqlite.reading import LedgerReader
 from xoxo_async.bulk.ledger.sqlite.refusals import read_header, refuse_incomplete, refuse_mixed, refuse_torn
 from xoxo_async.bulk.ledger.sqlite.schema import build, connect
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
-from xoxo_async.bulk.ledger.sqlite.statements import last_row, last_seq
+from xoxo_async.bulk.ledger.sqlite.statements import last_seq
 from xoxo_async.bulk.ledger.sqlite.wal import base_of, leave_wal
 from xoxo_async.bulk.ledger.sqlite.watch import FileWatch
 from xoxo_async.bulk.ledger.terms import Identity
@@ -44,6 +46,7 @@ class Opened(msgspec.Struct):
         watch: Detects that the file is no longer the one that was opened.
         holding: Writes the first transaction.
         job: The job it holds, None before its first plan.
+        kind: What that job is of.
         identity: Its account and address, None before they are set.
         made: Whether the file was made by this opening.
     """
@@ -54,6 +57,7 @@ class Opened(msgspec.Struct):
     watch: FileWatch
     holding: Holding
     job: str | None
+    kind: JobKind | None
     identity: Identity | None
     made: bool
 
@@ -142,6 +146,7 @@ class LedgerFile:
             watch=watch,
             holding=holding,
             job=job,
+            kind=read_kind(connections[1]),
             identity=read_identity(connections[1]),
             made=held is None,
         )

@@ -1,16 +1,10 @@
-"""The SQL of a ledger in groups, for its report.
-
-SQLite sorts all rows for a GROUP BY. With few groups it is much faster to count in a small table that is kept in
-memory: a million lines take a second instead of six. Each is one statement, since a call per row would wait for the
-interpreter's lock.
-"""
+"""The SQL of a ledger in groups, for its report; `alike.py` counts what takes most of the time."""
 
 # ruff: noqa: S608 - the only names put into SQL are this package's own
 
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import Final
 
 from xoxo_async.bulk.ledger.counting import OrderGroup
@@ -18,58 +12,26 @@ from xoxo_async.bulk.ledger.facts import KEPT_NAMES, PAUSED
 from xoxo_async.bulk.ledger.kept import names_of
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.overview import (
+    LABELS_SHOWN,
     OPEN_SHOWN,
     OPEN_STATES,
     Beat,
+    Label,
     LineGroup,
     Overview,
     PauseMark,
-    Receivers,
     Refused,
     beat_width,
-    bought,
-    receivers_of,
 )
-from xoxo_async.bulk.ledger.sqlite.labels import read_labels
+from xoxo_async.bulk.ledger.sqlite.alike import count_alike, read_groups, read_receivers, read_tags, sample_tags
+from xoxo_async.bulk.ledger.sqlite.labels import read_kept_labels, read_shared_tags
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta
+from xoxo_async.bulk.ledger.sqlite.packs import has_packs
 from xoxo_async.bulk.ledger.sqlite.statements import read_lines, read_state
 from xoxo_async.bulk.ledger.sqlite.sums import count_groups
 
 __all__ = ["read_overview"]
 
-_KINDS: Final = (
-    "thing", "domain", "mailed", "state", "delivery", "evidence", "error_id", "currency", "charged", "worth", "single",
-)  # fmt: skip
-_ADD: Final = "orders = orders + excluded.orders, lines = lines + excluded.lines, pieces = pieces + excluded.pieces"
-_ALIKE: Final = (
-    f"CREATE TEMP TABLE alike ({', '.join(_KINDS)}, orders INTEGER, lines INTEGER, pieces INTEGER,"
-    f" PRIMARY KEY ({', '.join(_KINDS)})) WITHOUT ROWID"
-)
-# The request is canonical: product, quantity and denomination come first, and a quote within a text is escaped.
-_HAS_EMAIL: Final = 'instr(body, \'"email":"\') > 0'
-_HAS_PHONE: Final = 'instr(body, \'"contact":"\') > 0'
-_IS_MAILED: Final = "instr(body, '\"notifyReceiverEmail\":1') > 0"
-_IS_ALONE: Final = "lines = 1"
-_TRAVELS: Final = "(SELECT {} FROM packed_lines AS p WHERE p.pack = lines.seq AND p.unpacked = 0)"
-_FILL_ALIKE: Final = (
-    "INSERT INTO temp.alike SELECT substr(body, 1, coalesce(nullif(instr(body, '\"poNumber\"'), 0) - 1, length(body))),"
-    f" CASE WHEN state <> 'placed' THEN '' WHEN {_HAS_EMAIL} THEN"
-    " lower(substr(body, instr(body, '@') + 1, instr(substr(body, instr(body, '@')), '\"') - 2))"
-    f" WHEN {_HAS_PHONE} THEN '#' ELSE '' END,"
-    f" state = 'placed' AND {_IS_MAILED}, state, delivery, evidence, error_id,"
-    f" currency, coalesce(amount_charged, ''), coalesce(worth, ''), {_IS_ALONE}, 1,"
-    f" CASE WHEN {_IS_ALONE} THEN 1 ELSE {_TRAVELS.format('count(*)')} END,"
-    f" CASE WHEN {_IS_ALONE} THEN 0 ELSE {_TRAVELS.format('coalesce(sum(p.pieces), 0)')} END"
-    f" FROM lines WHERE true ON CONFLICT DO UPDATE SET {_ADD}"
-)
-_GROUPED: Final = ("thing", *_KINDS[3:])
-_GROUPS: Final = (
-    f"SELECT {', '.join(_GROUPED)}, sum(orders), sum(lines), sum(pieces) FROM temp.alike GROUP BY {', '.join(_GROUPED)}"
-)
-_RECEIVERS: Final = (
-    "SELECT domain, mailed, sum(lines) FROM temp.alike WHERE state = 'placed' GROUP BY domain, mailed"
-    " HAVING sum(lines) > 0 ORDER BY 3 DESC, 1"
-)
 _SPAN: Final = "SELECT min(first_sent_at), max(first_sent_at) FROM lines"
 _BEAT: Final = "CREATE TEMP TABLE beat (at, state, ms, orders, PRIMARY KEY (at, state, ms)) WITHOUT ROWID"
 # When an answer places an order that was sent once, it is the last thing known of the send.
@@ -101,17 +63,21 @@ def read_overview(connection: sqlite3.Connection) -> Overview:
         connection: To read with, outside a transaction.
     """
     with _counting(connection):
-        groups = _read_groups(connection)
+        packed = has_packs(connection)
+        sampled = 0 if packed else sample_tags(connection)
+        count_alike(connection, tags=0 < sampled <= LABELS_SHOWN)
+        groups = read_groups(connection)
         first_at, last_at = connection.execute(_SPAN).fetchone()
         width_s = beat_width(first_at, last_at)
         connection.execute(_BEAT)
         connection.execute(_FILL_BEAT, (width_s,))
-        receivers, domains = _read_receivers(connection)
+        names = names_of(get_meta(connection, fact(KEPT_NAMES)))
+        receivers, domains = read_receivers(connection)
         orders = [
             OrderGroup(one.state, one.delivery, one.currency, one.charged, one.single, one.orders) for one in groups
         ]
         return Overview(
-            counts=count_groups(connection, orders),
+            counts=count_groups(connection, orders, has_packs=not all(one.single for one in groups)),
             groups=groups,
             receivers=receivers,
             domains=domains,
@@ -121,7 +87,7 @@ def read_overview(connection: sqlite3.Connection) -> Overview:
                 for at, state, ms, orders in connection.execute(_BEATS)
             ],
             refused=[Refused(LineState(state), *row) for state, *row in connection.execute(_REFUSED)],
-            labels=read_labels(connection, names_of(get_meta(connection, fact(KEPT_NAMES)))),
+            labels=_read_tags(connection, sampled, packed=packed) + read_kept_labels(connection, names),
             pauses=_read_pauses(connection),
             open=_read_open(connection, groups),
         )
@@ -142,36 +108,14 @@ def _counting(connection: sqlite3.Connection) -> Generator[None]:
         connection.execute(f"PRAGMA query_only = {int(reads_only)}")
 
 
-def _read_groups(connection: sqlite3.Connection) -> list[LineGroup]:
-    connection.execute(_ALIKE)
-    connection.execute(_FILL_ALIKE)
-    groups: list[LineGroup] = []
-    for row in connection.execute(_GROUPS):
-        thing, state, delivery, evidence, error_id, currency, charged, worth, single, orders, lines, pieces = row
-        product_id, denomination, quantity = bought(thing)
-        groups.append(
-            LineGroup(
-                product_id=product_id,
-                denomination=denomination,
-                state=LineState(state),
-                delivery=Delivery(delivery),
-                evidence=evidence,
-                error_id=error_id,
-                currency=currency,
-                charged=None if charged == "" else Decimal(charged),
-                worth=None if worth == "" else worth,
-                single=bool(single),
-                orders=orders,
-                lines=lines,
-                pieces=quantity * orders if single else pieces,
-            )
-        )
-    return groups
-
-
-def _read_receivers(connection: sqlite3.Connection) -> tuple[list[Receivers], int]:
-    found = [(domain, bool(mailed), lines) for domain, mailed, lines in connection.execute(_RECEIVERS)]
-    return receivers_of(found), len({domain for domain, _, _ in found} - {"", "#"})
+def _read_tags(connection: sqlite3.Connection, sampled: int, *, packed: bool) -> list[Label]:
+    if packed:
+        return read_shared_tags(connection)
+    if sampled > LABELS_SHOWN:
+        return [Label("tag", sampled, [])]
+    groups = read_tags(connection)
+    values = len({group.value for group in groups})
+    return [Label("tag", values, groups if values <= LABELS_SHOWN else [])] if groups else []
 
 
 def _read_pauses(connection: sqlite3.Connection) -> list[PauseMark]:

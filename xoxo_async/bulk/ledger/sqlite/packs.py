@@ -14,7 +14,7 @@ from xoxo_async.bulk.ledger.packing import with_places
 
 __all__ = [
     "has_packs",
-    "insert_packs",
+    "insert_packed",
     "keys_of",
     "pack_of",
     "read_packed",
@@ -27,10 +27,6 @@ _PACKED: Final = msgspec.json.Decoder(list[PackedLine])
 _COLUMNS: Final = ("pack", "first", "pieces", "key", "po_number", "digest", "body", "row", "worth")
 _FIELDS: Final = [f"json_extract(value, '$[{i}]')" for i in range(len(_COLUMNS))]
 _PACK: Final = f"INSERT INTO packed_lines ({', '.join(_COLUMNS)}) SELECT {', '.join(_FIELDS)} FROM json_each(?)"
-_ORDER: Final = (
-    "INSERT INTO lines (seq, key, po_number, digest, body, row, lines, worth, state)"
-    f" SELECT {', '.join(_FIELDS[:8])}, 'planned' FROM json_each(?)"
-)
 _READ: Final = (
     f"SELECT CAST('[' || coalesce(group_concat(line), '') || ']' AS BLOB) FROM"
     f" (SELECT json_array({', '.join(_COLUMNS)}) AS line FROM packed_lines"
@@ -53,21 +49,18 @@ def has_packs(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM packed_lines LIMIT 1").fetchone() is not None
 
 
-def insert_packs(connection: sqlite3.Connection, packs: Sequence[Pack], last: int) -> None:
-    """Add orders of several lines, and their lines.
+def insert_packed(connection: sqlite3.Connection, packs: Sequence[Pack], last: int) -> None:
+    """Add the lines of orders that several share.
 
     Args:
-        connection: In a transaction.
-        packs: The orders; neither they nor their lines are in the ledger yet.
-        last: The greatest `seq` there is.
+        connection: In a transaction that has added the orders.
+        packs: The orders; none of their lines is in the ledger yet.
+        last: The `seq` before the first of them.
     """
-    orders: list[tuple[object, ...]] = []
     lines: list[tuple[object, ...]] = []
-    for seq, (order, packed) in enumerate(packs, last + 1):
-        orders.append((seq, *_fixed(order), len(packed), units(order.worth)))
+    for seq, (_, packed) in enumerate(packs, last + 1):
         for first, line in with_places(packed):
             lines.append((seq, first, line.pieces, *_fixed(line), units(line.worth)))
-    connection.execute(_ORDER, (_encode(orders),))
     connection.execute(_PACK, (_encode(lines),))
 
 
@@ -75,16 +68,17 @@ def _fixed(line: PlannedLine) -> tuple[str, str, str, str, int]:
     return line.key, line.po_number, line.digest, line.request.decode(), line.row
 
 
-def unpack(connection: sqlite3.Connection, seqs: Collection[int]) -> None:
-    """Plan each line of refused orders as an order by itself: no order of theirs exists.
+def unpack(connection: sqlite3.Connection, seqs: Collection[int]) -> int:
+    """Plan each line of refused orders as an order by itself: no order of theirs exists. Return how many they are.
 
     Args:
         connection: In a transaction.
         seqs: The refused orders.
     """
     refused = _encode(list(seqs))
-    connection.execute(_UNPACK, (refused,))
+    planned = connection.execute(_UNPACK, (refused,)).rowcount
     connection.execute(_UNPACKED, (refused,))
+    return planned
 
 
 def read_packed(connection: sqlite3.Connection, seqs: Collection[int]) -> list[PackedLine]:

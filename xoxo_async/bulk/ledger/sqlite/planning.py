@@ -11,7 +11,8 @@ import msgspec
 
 from xoxo_async.bulk.ledger.bookkeeping import StoredLine, state_for_all
 from xoxo_async.bulk.ledger.budget import units
-from xoxo_async.bulk.ledger.facts import PLANNED_AT
+from xoxo_async.bulk.ledger.facts import KIND, PLANNED_AT
+from xoxo_async.bulk.ledger.kinds import JobKind, check_kind, kind_of
 from xoxo_async.bulk.ledger.lines import Evidence, Pack, PlannedLine
 from xoxo_async.bulk.ledger.owners import check_identity, check_job
 from xoxo_async.bulk.ledger.plans import (
@@ -22,11 +23,12 @@ from xoxo_async.bulk.ledger.plans import (
     keys_to_withdraw,
     repeated,
 )
+from xoxo_async.bulk.ledger.sqlite.adding import NewOrder
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, set_identity, set_metas
-from xoxo_async.bulk.ledger.sqlite.packs import has_packs, insert_packs
+from xoxo_async.bulk.ledger.sqlite.packs import has_packs, insert_packed
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
-from xoxo_async.bulk.ledger.sqlite.statements import FIXED, fields, last_seq, note_planned, read_doubted
+from xoxo_async.bulk.ledger.sqlite.statements import IS_OPEN, fields, last_seq, read_doubted
 from xoxo_async.bulk.ledger.terms import Planned, PlanTerms, Share
 
 __all__ = ["PlanStep", "run_plan"]
@@ -34,14 +36,10 @@ __all__ = ["PlanStep", "run_plan"]
 _CHUNK: Final = 1000
 _READ_CHUNK: Final = 5000
 
-_NEW: Final = f"(SELECT {fields(FIXED[1:])} FROM json_each(?))"
-_INSERT: Final = (
-    f"INSERT INTO lines ({', '.join(FIXED[1:])}, state) SELECT {fields(FIXED[1:])}, 'planned' FROM json_each(?)"
-    " WHERE true ON CONFLICT DO NOTHING"
-)
+_NEW: Final = f"(SELECT {fields(('key', 'po_number', 'digest', 'row'))} FROM json_each(?))"
 _CLASH: Final = (
     f"SELECT new.key, new.row, old.key, old.row, old.po_number = new.po_number FROM {_NEW} AS new"
-    " JOIN lines AS old ON old.po_number = new.po_number OR old.key = new.key"
+    " JOIN orders AS old ON old.po_number = new.po_number OR old.key = new.key"
     " WHERE old.digest <> new.digest OR old.key <> new.key OR old.po_number <> new.po_number LIMIT 1"
 )
 # A line of this plan has its row number: the same key with another number is a second row.
@@ -54,12 +52,13 @@ _STORED: Final = " UNION ALL ".join(
     f"SELECT new.key AS place, old.key, old.po_number, old.digest, old.row, {seq}, {first}"
     " FROM (SELECT key, json_extract(value, '$[0]') AS line, json_extract(value, '$[1]') AS po FROM json_each(?1))"
     f" AS new JOIN {table} AS old ON old.key = new.line OR old.po_number = new.po"
-    for seq, first, table in (("old.seq", "NULL", "lines"), ("old.pack", "old.first", "packed_lines"))
+    for seq, first, table in (("old.seq", "NULL", "orders"), ("old.pack", "old.first", "packed_lines"))
 )
-_HAS_PLANNED: Final = "SELECT 1 FROM lines WHERE state = 'planned' LIMIT 1"
-_HAS_DOUBTED: Final = "SELECT 1 FROM lines WHERE state IN ('sending', 'unknown', 'conflict') LIMIT 1"
+_HAS_PLANNED: Final = f"SELECT 1 FROM lines WHERE state = 'planned' AND {IS_OPEN} LIMIT 1"
+_HAS_DOUBTED: Final = f"SELECT 1 FROM lines WHERE state IN ('sending', 'unknown', 'conflict') AND {IS_OPEN} LIMIT 1"
 _PLANNED: Final = (
-    "SELECT seq, key, row, lines FROM lines WHERE state = 'planned' AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+    f"SELECT seq, key, row, lines FROM lines WHERE state = 'planned' AND {IS_OPEN} AND seq > ? AND seq <= ?"
+    " ORDER BY seq LIMIT ?"
 )
 _PACKED: Final = "SELECT first, key, row FROM packed_lines WHERE pack = ? AND unpacked = 0 ORDER BY first"
 _WANT_AGAIN: Final = "UPDATE lines SET unwanted = 0 WHERE seq IN (SELECT value FROM json_each(?))"
@@ -151,7 +150,10 @@ class _Plan:
         known = get_meta(connection, "job")
         check_job(known, self._job)
         if known is None:
-            set_metas(connection, {"job": self._job, fact(PLANNED_AT): f"{self._now}"})
+            kind = {} if self._terms.kind is JobKind.ORDERS else {fact(KIND): self._terms.kind.value}
+            set_metas(connection, {"job": self._job, fact(PLANNED_AT): f"{self._now}"} | kind)
+        else:
+            check_kind(kind_of(get_meta(connection, fact(KIND))), self._terms.kind)
         owner = read_identity(connection)
         check_identity(owner, identity)
         if owner is None and identity is not None:
@@ -173,16 +175,17 @@ class _Plan:
         """
 
         def add(session: LedgerSession) -> None:
-            self._add(session.connection, lines, last=last)
+            self._add(session, lines, last=last)
             session.keep(lines)
 
         return add
 
-    def _add(self, connection: sqlite3.Connection, lines: Sequence[PlannedLine], *, last: bool) -> None:
+    def _add(self, session: LedgerSession, lines: Sequence[PlannedLine], *, last: bool) -> None:
+        connection = session.connection
         if self._mixed is None and any(line.room for line in lines):
             self._mixed = Mixed(self._before, self._seen)
         if self._mixed is None:
-            added = self._insert_alone(connection, lines)
+            added = self._insert_alone(session, lines)
             if self._seen is not None and added < len(lines):
                 for (seq,) in connection.execute(_FOUND, (_encode([line.key for line in lines]),)):
                     self._seen.add(seq)
@@ -190,28 +193,23 @@ class _Plan:
             additions = self._mixed.add(lines, _find_stored(connection, lines))
             added = additions.lines
             if additions.alone:
-                self._insert_alone(connection, additions.alone)
-            self._insert_packs(connection, additions.packs)
+                self._insert_alone(session, additions.alone)
+            self._insert_packs(session, additions.packs)
             if last:
-                self._insert_packs(connection, self._mixed.rest())
+                self._insert_packs(session, self._mixed.rest())
         self._lines += len(lines)
         self._added += added
         self._orders = last_seq(connection) - self._before
 
-    def _insert_alone(self, connection: sqlite3.Connection, lines: Sequence[PlannedLine]) -> int:
+    def _insert_alone(self, session: LedgerSession, lines: Sequence[PlannedLine]) -> int:
         """Add new lines; refuse lines that contradict stored ones or repeat a row of the same plan.
 
         A row of an earlier plan may be planned again. Twice in one plan, it may be two gifts for one person.
         """
-        rows = _encode(
-            [
-                (line.key, line.po_number, line.digest, line.request.decode(), line.row, 1, units(line.worth))
-                for line in lines
-            ]
-        )
-        last = last_seq(connection)
-        added = connection.execute(_INSERT, (rows,)).rowcount
+        added = session.add([_new(line, 1) for line in lines], self._now, only_new=True)
         if added < len(lines):
+            connection = session.connection
+            rows = _encode([(line.key, line.po_number, line.digest, line.row) for line in lines])
             found: tuple[str, int, str, int, int] | None = connection.execute(_CLASH, (rows,)).fetchone()
             if found:
                 key, row, old_key, old_row, same_po = found
@@ -219,19 +217,18 @@ class _Plan:
             twins: list[tuple[str, int, int]] = connection.execute(_REPEATED, (rows, self._before)).fetchall()
             if twins:
                 raise repeated(twins)
-        note_planned(connection, self._now, last)
         return added
 
-    def _insert_packs(self, connection: sqlite3.Connection, packs: Sequence[Pack]) -> None:
+    def _insert_packs(self, session: LedgerSession, packs: Sequence[Pack]) -> None:
         """Add finished packs; one of a single line is that line."""
         alone = [pack.order for pack in packs if len(pack.lines) == 1]
         if alone:
-            self._insert_alone(connection, alone)
+            self._insert_alone(session, alone)
         shared = [pack for pack in packs if len(pack.lines) > 1]
         if shared:
-            last = last_seq(connection)
-            insert_packs(connection, shared, last)
-            note_planned(connection, self._now, last)
+            last = last_seq(session.connection)
+            session.add([_new(pack.order, len(pack.lines)) for pack in shared], self._now)
+            insert_packed(session.connection, shared, last)
 
     def close(self, session: LedgerSession) -> None:
         """Apply the plan to the lines that were there before it; the last step before the commit."""
@@ -266,6 +263,12 @@ class _Plan:
             moves = state_for_all(Evidence.UNWANTED, newly_missing, moment, reason="the input lacks it")
             session.write(moves, moment.now)
             self._unwanted = len(gone)
+
+
+def _new(line: PlannedLine, lines: int) -> NewOrder:
+    """Return an order of some lines as it is added; it gets the next number."""
+    body = line.request.decode()
+    return NewOrder(None, line.key, line.po_number, line.digest, body, line.row, lines, units(line.worth))
 
 
 def _has(connection: sqlite3.Connection, question: str) -> bool:

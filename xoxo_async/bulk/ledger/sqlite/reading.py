@@ -12,6 +12,7 @@ import anyio.to_thread
 import msgspec
 
 from xoxo_async.bulk.ledger.sqlite.failures import failure
+from xoxo_async.bulk.ledger.sqlite.schema import show_views
 
 __all__ = ["LedgerReader"]
 
@@ -46,6 +47,7 @@ class LedgerReader:
 
         def in_thread() -> T:
             with self._in_use:
+                show_views(self._connection)  # the holder may have brought the ledger to a newer form
                 return run(self._connection)
 
         async with self._turn:

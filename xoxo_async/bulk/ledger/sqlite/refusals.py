@@ -11,6 +11,7 @@ from xoxo_async.private_files import MODE
 
 __all__ = [
     "APPLICATION_ID",
+    "OLDEST_VERSION",
     "SCHEMA_VERSION",
     "Header",
     "read_header",
@@ -22,7 +23,9 @@ __all__ = [
 ]
 
 APPLICATION_ID: Final = 0x584F584F  # "XOXO"
-SCHEMA_VERSION: Final = 3
+OLDEST_VERSION: Final = 3
+"""A ledger of this version is read as it is, and brought to `SCHEMA_VERSION` by the first holder that writes to it."""
+SCHEMA_VERSION: Final = 4
 
 _MAGIC: Final = b"SQLite format 3\x00"
 _HEADER_BYTES: Final = 100
@@ -104,7 +107,7 @@ def _refuse_foreign(path: Path, header: Header) -> None:
         raise LedgerError(
             f"{path} was written by a newer xoxo-async (schema {header.version}, this one knows {SCHEMA_VERSION})"
         )
-    if header.version != SCHEMA_VERSION:
+    if header.version < OLDEST_VERSION:
         raise LedgerError(f"{path} has schema {header.version}, which no release has written")
 
 

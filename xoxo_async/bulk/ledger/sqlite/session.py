@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from xoxo_async.bulk.ledger.arming import ArmRequest, decide_arms
+from xoxo_async.bulk.ledger.arming import ArmRequest, Owner, decide_arms
 from xoxo_async.bulk.ledger.bookkeeping import (
     ClaimRequest,
     decide_claims,
@@ -23,10 +23,11 @@ from xoxo_async.bulk.ledger.clock import LedgerClock
 from xoxo_async.bulk.ledger.dealing import Dealing
 from xoxo_async.bulk.ledger.facts import CURRENCY, KEPT_NAMES, LAST_SLOT, PAUSED, PLANNED_AT
 from xoxo_async.bulk.ledger.kept import KeptNames, names_of
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Evidence, LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.moves import Move
-from xoxo_async.bulk.ledger.owners import Identity, Owner
+from xoxo_async.bulk.ledger.owners import Identity
 from xoxo_async.bulk.ledger.recording import (
     Recorded,
     RecordRequest,
@@ -37,31 +38,36 @@ from xoxo_async.bulk.ledger.recording import (
     storable_text,
 )
 from xoxo_async.bulk.ledger.sealing import CodeBox
-from xoxo_async.bulk.ledger.sqlite.arming import find_stored, insert_lines
+from xoxo_async.bulk.ledger.sqlite.adding import NewOrder, add_orders
+from xoxo_async.bulk.ledger.sqlite.arming import find_stored
 from xoxo_async.bulk.ledger.sqlite.backlog import reprice
 from xoxo_async.bulk.ledger.sqlite.codes import (
     MARKS_KEY,
     drop_codes,
     owners_of_marks,
+    packed,
     read_codes,
     take_marks,
+    unpacked,
     write_codes,
 )
+from xoxo_async.bulk.ledger.sqlite.journal import Journal, note_ledger
 from xoxo_async.bulk.ledger.sqlite.kept import insert_kept
 from xoxo_async.bulk.ledger.sqlite.meta import (
     COPIED,
     fact,
     get_meta,
     read_identity,
+    read_kind,
     set_identity,
     set_meta,
     set_metas,
 )
 from xoxo_async.bulk.ledger.sqlite.packs import keys_of, unpack
+from xoxo_async.bulk.ledger.sqlite.schema import upgrade
+from xoxo_async.bulk.ledger.sqlite.shapes import Shapes
 from xoxo_async.bulk.ledger.sqlite.statements import (
     last_seq,
-    note_ledger,
-    note_planned,
     read_lines,
     read_owners,
     read_po_numbers,
@@ -69,7 +75,9 @@ from xoxo_async.bulk.ledger.sqlite.statements import (
     write_moves,
 )
 from xoxo_async.bulk.ledger.sqlite.sums import read_funds
+from xoxo_async.bulk.ledger.sqlite.tally import Tally
 from xoxo_async.bulk.ledger.table import Moment
+from xoxo_async.bulk.ledger.tallying import ends_of, planned_rows, tally_of
 from xoxo_async.bulk.ledger.terms import Pricing
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.errors import LedgerConflictError
@@ -102,9 +110,13 @@ class LedgerSession:
         self.noted: int = 0
         self._epoch = 0
         self._funds: Funds | None = None
+        self._kind: JobKind | None = None
         self._box: Final = box
         self._marks: Final = marks
         self._clock: Final = clock
+        self._shapes: Final = Shapes()
+        self._journal: Final = Journal()
+        self._tally: Final = Tally()
 
     # Time.
 
@@ -119,7 +131,8 @@ class LedgerSession:
     def moment(self) -> Moment:
         """Return who writes, and when."""
         now = self.now()
-        return Moment(now=now, epoch=self._epoch, rules=DEFAULT_RULES, ahead=self.date() - now)
+        ahead = self.date() - now
+        return Moment(now=now, epoch=self._epoch, rules=DEFAULT_RULES, ahead=ahead, effect=self.kind().effect)
 
     def _dated(self, now: float) -> float:
         """Return the wall clock's time at a moment of the ledger's clock."""
@@ -128,7 +141,9 @@ class LedgerSession:
     # The holder.
 
     def take_hold(self, pid: int) -> None:
-        """Begin a new epoch, and leave a mark that a clean end removes again."""
+        """Begin a new epoch, and leave a mark that a clean end removes again; bring an older ledger to this form."""
+        if upgrade(self.connection):
+            self._tally.begin(self.connection)
         self._epoch = int(get_meta(self.connection, "epoch") or 0) + 1
         set_metas(self.connection, {"epoch": str(self._epoch), "holder": str(pid)})
         if self._box is not None and self._box.sealed and not get_meta(self.connection, "key_check"):
@@ -145,9 +160,25 @@ class LedgerSession:
         """Remove the mark."""
         set_metas(self.connection, {"wal_needed": "", "holder": ""})
 
-    def drop_funds(self) -> None:
-        """Drop the funds that were read: a failed transaction may have changed them."""
+    def finish(self) -> None:
+        """Write the counts; the last work of a transaction before its commit."""
+        self._tally.write(self.connection)
+
+    def forget(self) -> None:
+        """Forget what was read: a transaction was undone that may have changed it."""
         self._funds = None
+        self._kind = None
+        for part in (self._shapes, self._journal, self._tally):
+            part.forget()
+
+    def kind(self) -> JobKind:
+        """Return what the ledger's job is of; one without a line yet counts as orders."""
+        if self._kind is None:
+            kind = read_kind(self.connection)
+            if kind is None:
+                return JobKind.ORDERS
+            self._kind = kind
+        return self._kind
 
     # The hot path.
 
@@ -202,7 +233,7 @@ class LedgerSession:
         coded = seqs_with_codes(records, lines)
         if coded and self._box is not None:
             stored = read_codes(self.connection, coded)
-            dealing.give({seq: self._box.open(codes, seq) for seq, codes in stored.items()})
+            dealing.give({seq: unpacked(self._box.open(codes, seq)) for seq, codes in stored.items()})
         return decide_records(records, lines, moment, dealing, owners)
 
     def _settle_codes(self, dealing: Dealing, lines: Mapping[int, LedgerLine], *, keep: bool = True) -> list[Move]:
@@ -214,7 +245,7 @@ class LedgerSession:
             dealing.refuse(refused)
         changed = dealing.codes_to_keep()
         if keep and changed and self._box is not None:
-            write_codes(self.connection, [(seq, self._box.seal(codes, seq)) for seq, codes in changed])
+            write_codes(self.connection, [(seq, self._box.seal(packed(codes), seq)) for seq, codes in changed])
         owners = {line.seq: line for line in read_lines(self.connection, dealing.owners())} if dealing.owners() else {}
         return dealing.alarms(lines, owners)
 
@@ -259,7 +290,7 @@ class LedgerSession:
         moment = self._begin_epoch() if begins else self.moment()
         budgeted = begins and any(request.budget is not None for request in arms)
         meta = get_meta(self.connection, "job"), read_identity(self.connection), bool(get_meta(self.connection, COPIED))
-        owner = Owner(*meta, get_meta(self.connection, fact(PAUSED)) or "")
+        owner = Owner(*meta, get_meta(self.connection, fact(PAUSED)) or "", self.kind())
         last = last_seq(self.connection)
         funds = self._read_funds() if budgeted else Funds()
         decided = decide_arms(
@@ -270,10 +301,34 @@ class LedgerSession:
         if owner.identity is None and decided.owner.identity is not None:
             set_identity(self.connection, decided.owner.identity)
         if decided.new:
-            insert_lines(self.connection, decided.new)
-            note_planned(self.connection, self.date(), last)
+            self.add(
+                [
+                    NewOrder(one.seq, one.key, one.po_number, one.digest, one.body, one.row, one.lines, one.worth)
+                    for one in decided.new
+                ],
+                self.date(),
+            )
             self.keep(decided.kept)
         self.write(decided.moves, moment.now)
+
+    def add(self, orders: Sequence[NewOrder], at: float, *, only_new: bool = False) -> int:
+        """Add planned orders, each with its journal entry; return how many were added.
+
+        Args:
+            orders: The orders.
+            at: When they were planned, by the wall clock.
+            only_new: Whether to leave out those whose key or poNumber is there; these are orders of one line.
+        """
+        self._tally.begin(self.connection)
+        last = last_seq(self.connection)
+        added = add_orders(self.connection, self._shapes, orders, only_new=only_new)
+        shared = 0 if only_new else sum(order.lines > 1 for order in orders)
+        self._note_added(added - shared, shared, at, last)
+        return added
+
+    def _note_added(self, single: int, shared: int, at: float, last: int) -> None:
+        self._journal.note_planned(self.connection, at, last, last + single + shared)
+        self._tally.add(planned_rows(single, shared))
 
     def keep(self, lines: Iterable[PlannedLine]) -> None:
         """Keep the columns that ride along with some lines, and their names."""
@@ -311,9 +366,11 @@ class LedgerSession:
         """
         if not moves:
             return
-        self.noted = write_moves(self.connection, moves, self._dated(now))
-        if not self.noted:
+        self._tally.begin(self.connection)
+        if not write_moves(self.connection, moves):
             raise LedgerConflictError("a line changed while it was being written: something else writes to this ledger")
+        self.noted = self._journal.note_moves(self.connection, moves, self._dated(now))
+        self._tally.add(tally_of(ends_of(moves)))
         if self._funds is not None:
             self._funds = self._funds.after([(move.before, move.after) for move in moves])
 
@@ -415,6 +472,6 @@ class LedgerSession:
     def _unpack(self, packs: Sequence[int], now: float) -> None:
         """Make each line of orders that do not exist an order by itself."""
         if packs:
+            self._tally.begin(self.connection)
             last = last_seq(self.connection)
-            unpack(self.connection, packs)
-            note_planned(self.connection, self._dated(now), last)
+            self._note_added(unpack(self.connection, packs), 0, self._dated(now), last)

@@ -1,4 +1,4 @@
-"""The SQL of lines and journal: functions of one connection. The number of statements is independent of the lines.
+"""The SQL of lines: functions of one connection. The number of statements is independent of the lines.
 
 Rows are passed as one JSON text, and read as one. Every sqlite3 call releases the interpreter lock and waits for it
 again, up to a switch interval (5 ms) when the event loop is busy. So with a call per row a commit of a hundred lines
@@ -8,23 +8,23 @@ would take half a second. SQLite reads and writes the JSON while the lock is rel
 # ruff: noqa: S608 - the only names put into SQL are this module's own column names
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from enum import StrEnum
 from typing import Final
 
 import msgspec
 
-from xoxo_async.bulk.ledger.lines import JournalRow, LedgerLine, LineState
+from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
 
 __all__ = [
     "FIXED",
+    "IS_OPEN",
     "fields",
-    "last_row",
     "last_seq",
-    "note_ledger",
-    "note_planned",
+    "passed",
     "read_doubted",
-    "read_journal",
     "read_key",
     "read_lines",
     "read_owners",
@@ -32,6 +32,9 @@ __all__ = [
     "read_state",
     "write_moves",
 ]
+
+IS_OPEN: Final = "(state <> 'placed' OR delivery <> 'delivered')"
+"""Is true of a line that is not at its end in the usual way. A query that is to use the short list has these words."""
 
 # The order of LedgerLine's fields: rows are decoded straight into it.
 # They never change once planned.
@@ -41,11 +44,11 @@ _MOVING: Final = (
     "order_id", "amount_charged", "currency", "error_id", "error", "evidence", "held", "foreign_sender",
     "last_sent_tick", "unwanted",
 )  # fmt: skip
-_JOURNAL: Final = (
-    "seq", "at", "from_state", "to_state", "transition", "evidence", "attempts", "epoch", "order_id", "error_id",
-    "reason",
-)  # fmt: skip
 _AS_JSON: Final = f"json_array({', '.join(FIXED + _MOVING)}) AS line"
+_PLACES: Final = {
+    name: LedgerLine.__struct_fields__.index("foreign" if name == "foreign_sender" else name) for name in _MOVING
+}
+"""The places of the moving columns among a line's fields."""
 _GATHER: Final = "SELECT CAST('[' || coalesce(group_concat(line), '') || ']' AS BLOB) FROM"
 
 
@@ -54,23 +57,11 @@ def fields(names: Iterable[str], first: int = 0) -> str:
     return ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, name in enumerate(names, first))
 
 
-_READ_SEQS: Final = f"{_GATHER} (SELECT {_AS_JSON} FROM lines WHERE seq IN (SELECT value FROM json_each(?)))"
-_READ_STATE: Final = f"SELECT {_AS_JSON}, seq FROM lines WHERE state = ? AND seq > ? ORDER BY seq LIMIT ?"
-_READ_ALL: Final = f"{_GATHER} (SELECT {_AS_JSON} FROM lines WHERE seq > ? ORDER BY seq LIMIT ?)"
-# A compare-and-set: the line must still be what the decision was made on. State and epoch suffice here, where `Move`
-# asks for a revision: each line is read in the transaction that writes it, and BEGIN IMMEDIATE lets no other connection
-# write meanwhile. So this finds a mistake in this package, and never a second writer's look-up.
-_MOVE: Final = (
-    f"UPDATE lines SET {', '.join(f'{name} = new.{name}' for name in _MOVING)} FROM"
-    f" (SELECT {fields(('seq', 'was_state', 'was_epoch', *_MOVING))} FROM json_each(?)) AS new"
-    " WHERE lines.seq = new.seq AND lines.state = new.was_state AND lines.epoch = new.was_epoch"
-)
+_READ_SEQS: Final = f"{_GATHER} (SELECT {_AS_JSON} FROM orders WHERE seq IN (SELECT value FROM json_each(?)))"
+_READ_STATE: Final = f"SELECT {_AS_JSON}, seq FROM orders WHERE state = ? AND seq > ?{{}} ORDER BY seq LIMIT ?"
+_IN_SHORT_LIST: Final = f" AND {IS_OPEN}"
+_READ_ALL: Final = f"{_GATHER} (SELECT {_AS_JSON} FROM orders WHERE seq > ? ORDER BY seq LIMIT ?)"
 _FREE_ORDERS: Final = "UPDATE lines SET order_id = NULL WHERE seq IN (SELECT value FROM json_each(?))"
-_NOTE: Final = f"INSERT INTO journal ({', '.join(_JOURNAL)}) SELECT {fields(_JOURNAL)} FROM json_each(?)"
-_NOTE_PLANNED: Final = (
-    "INSERT INTO journal (seq, at, from_state, to_state, transition, evidence, attempts, epoch)"
-    " SELECT seq, ?, '', 'planned', 'T0', 'planned', 0, 0 FROM lines WHERE seq > ? ORDER BY seq"
-)
 _OWNERS: Final = "SELECT order_id, seq FROM lines WHERE order_id IN (SELECT value FROM json_each(?))"
 _LINES: Final = msgspec.json.Decoder(list[LedgerLine], strict=False)  # SQLite has no booleans: 0 and 1
 _encode: Final = msgspec.json.Encoder(decimal_format="string").encode
@@ -79,11 +70,6 @@ _encode: Final = msgspec.json.Encoder(decimal_format="string").encode
 def last_seq(connection: sqlite3.Connection) -> int:
     """Return the number of the last line, 0 without one."""
     return int(connection.execute("SELECT coalesce(max(seq), 0) FROM lines").fetchone()[0])
-
-
-def last_row(connection: sqlite3.Connection) -> int:
-    """Return the number of the last journal row, 0 without one."""
-    return int(connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0])
 
 
 def read_lines(connection: sqlite3.Connection, seqs: Collection[int]) -> list[LedgerLine]:
@@ -125,22 +111,25 @@ def read_state(connection: sqlite3.Connection, states: Sequence[LineState], afte
     if not states:
         return _LINES.decode(connection.execute(_READ_ALL, (after, limit)).fetchone()[0])
     # One index scan a state, merged: `state IN (...) ORDER BY seq` would sort the whole rest for every chunk.
-    each = " UNION ALL ".join([f"SELECT * FROM ({_READ_STATE})"] * len(states))
+    each = " UNION ALL ".join(f"SELECT * FROM ({_read_state(state)})" for state in states)
     query = f"{_GATHER} (SELECT line FROM ({each}) ORDER BY seq LIMIT ?)"
     values = [value for state in states for value in (state.value, after, limit)]
     return _LINES.decode(connection.execute(query, (*values, limit)).fetchone()[0])
 
 
-def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: float) -> int:
-    """Write decided changes, and their journal rows.
+def _read_state(state: LineState) -> str:
+    return _READ_STATE.format("" if state is LineState.PLACED else _IN_SHORT_LIST)
+
+
+def write_moves(connection: sqlite3.Connection, moves: Sequence[Move]) -> bool:
+    """Write decided changes to their lines.
 
     Args:
         connection: In a transaction.
         moves: In order; a line may occur more than once.
-        now: For the journal.
 
     Returns:
-        The last journal row's number; 0 when a line had changed since the decision. Then the transaction must not be
+        Whether all were written. False when a line had changed since the decision: then the transaction must not be
         committed.
     """
     first: dict[int, LedgerLine] = {}
@@ -148,15 +137,14 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: floa
     for move in moves:
         first.setdefault(move.before.seq, move.before)
         last[move.before.seq] = move.after
-    rows = [(seq, first[seq].state, first[seq].epoch, *_moving(line)) for seq, line in last.items()]
     freed = [seq for seq, line in last.items() if first[seq].order_id not in {None, line.order_id}]
     if freed:
         # An order may move from one line to another, and the unique index holds within a statement, too: free it first.
         connection.execute("SAVEPOINT freed")
         connection.execute(_FREE_ORDERS, (_encode(freed),))
     try:
-        if connection.execute(_MOVE, (_encode(rows),)).rowcount != len(rows):
-            return 0
+        if _update(connection, list(first.values()), list(last.values())) != len(last):
+            return False
     except sqlite3.IntegrityError:
         if freed:
             # SQLite undoes only the failed statement: without this, the lines would stay placed, without their orders.
@@ -164,59 +152,53 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: floa
         raise
     if freed:
         connection.execute("RELEASE freed")
-    notes = [
-        (
-            move.after.seq, now, move.before.state, move.after.state, move.transition, move.evidence,
-            move.after.attempts, move.after.epoch, move.order_id, move.error_id, move.reason,
-        )
-        for move in moves
-    ]  # fmt: skip
-    return connection.execute(_NOTE, (_encode(notes),)).lastrowid or 0
+    return True
 
 
-def _moving(line: LedgerLine) -> tuple[object, ...]:
-    return (
-        line.state, line.attempts, line.suspect, line.epoch, line.lookups, line.delivery, line.first_sent_at,
-        line.last_sent_at, line.last_lookup_at, line.order_id, line.amount_charged, line.currency, line.error_id,
-        line.error, line.evidence, line.held, line.foreign, line.last_sent_tick, line.unwanted,
-    )  # fmt: skip
+def _update(connection: sqlite3.Connection, before: Sequence[LedgerLine], after: Sequence[LedgerLine]) -> int:
+    """Write the columns that change, and return how many lines were as they should be.
+
+    It is a compare-and-set: each line must still be what the decision was made on. State and epoch suffice here, where
+    `Move` asks for a revision: each line is read in the transaction that writes it, and BEGIN IMMEDIATE lets no other
+    connection write meanwhile. So this finds a mistake in this package, and never a second writer's look-up.
+    """
+    was, now = (list(zip(*map(msgspec.structs.astuple, lines), strict=True)) for lines in (before, after))
+    changed = {name: now[at] for name, at in _PLACES.items() if was[at] != now[at]}
+    asked = {f"was_{name}": was[_PLACES[name]] for name in ("state", "epoch")}
+    words, values = passed({"seq": now[0], **changed, **asked})
+    sets = ", ".join(f"{name} = {words[name]}" for name in changed) or "seq = lines.seq"
+    query = (
+        f"UPDATE lines SET {sets} FROM json_each(?1) AS new WHERE lines.seq = {words['seq']}"
+        f" AND lines.state = {words['was_state']} AND lines.epoch = {words['was_epoch']}"
+    )
+    return connection.execute(query, values).rowcount
+
+
+def passed(columns: Mapping[str, Sequence[object]]) -> tuple[dict[str, str], list[object]]:
+    """Return the words and the parameters by which SQL gets many rows: from `json_each(?1) AS new`.
+
+    Rows that are written together mostly have the same values. Such a value is bound once, and only what differs from
+    row to row is passed as JSON: to pass all of it takes SQLite twice the time.
+
+    Args:
+        columns: The values of each column, in the order of the rows.
+    """
+    words: dict[str, str] = {}
+    bound: list[object] = []
+    differ: list[Sequence[object]] = []
+    for name, column in columns.items():
+        # Equal amounts may be written in different ways: 500 and 500.00.
+        values = column if not isinstance(column[0], Decimal) else [None if one is None else str(one) for one in column]
+        if values.count(values[0]) == len(values):
+            bound.append(values[0].value if isinstance(values[0], StrEnum) else values[0])
+            words[name] = f"?{len(bound) + 1}"
+        else:
+            words[name] = f"json_extract(new.value, '$[{len(differ)}]')"
+            differ.append(values)
+    rows: Sequence[object] = list(zip(*differ, strict=True)) if differ else [()] * len(next(iter(columns.values())))
+    return words, [_encode(rows), *bound]
 
 
 def read_owners(connection: sqlite3.Connection, order_ids: Collection[int]) -> dict[int, int]:
     """Return the lines that have some orders: `seq` by order id."""
     return dict(connection.execute(_OWNERS, (_encode(list(order_ids)),)).fetchall())
-
-
-def note_ledger(connection: sqlite3.Connection, now: float, evidence: str, reason: str) -> None:
-    """Write a journal row about the ledger as a whole; its `seq` is 0.
-
-    Args:
-        connection: In a transaction.
-        now: For the journal.
-        evidence: What happened.
-        reason: Why.
-    """
-    row = (0, now, "", "", "-", evidence, 0, 0, None, "", reason)
-    connection.execute(_NOTE, (_encode([row]),))
-
-
-def note_planned(connection: sqlite3.Connection, now: float, after: int) -> None:
-    """Write the journal rows (T0) of every line with a greater `seq`."""
-    connection.execute(_NOTE_PLANNED, (now, after))
-
-
-def read_journal(connection: sqlite3.Connection, seq: int | None, after: int, limit: int) -> list[JournalRow]:
-    """Return journal rows in order.
-
-    Args:
-        connection: To read with.
-        seq: Only this line's; None is all.
-        after: Only rows with a greater id.
-        limit: How many at most.
-    """
-    columns = f"SELECT id, {', '.join(_JOURNAL)} FROM journal WHERE id > ?"
-    if seq is None:
-        rows = connection.execute(f"{columns} ORDER BY id LIMIT ?", (after, limit))
-    else:
-        rows = connection.execute(f"{columns} AND seq = ? ORDER BY id LIMIT ?", (after, seq, limit))
-    return [JournalRow(*row) for row in rows]

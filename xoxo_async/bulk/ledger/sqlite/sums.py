@@ -9,14 +9,11 @@ from typing import Final
 from xoxo_async.bulk.ledger.budget import Funds, Spending, first_unpriced, total_committed
 from xoxo_async.bulk.ledger.counting import ALARMS_SHOWN, TOLD_AT_ONCE, OrderGroup, PackedGroup, add_up
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
+from xoxo_async.bulk.ledger.sqlite.statements import IS_OPEN
 
-__all__ = ["count", "count_groups", "count_orders", "read_committed", "read_funds"]
+__all__ = ["count_groups", "count_orders", "read_committed", "read_funds"]
 
 # The lines of a pack are counted separately.
-_ORDERS: Final = (
-    "SELECT state, delivery, currency, amount_charged, lines = 1, count(*) FROM lines"
-    " GROUP BY state, delivery, currency, amount_charged, lines = 1"
-)
 _PACKED: Final = (
     "SELECT o.state, o.delivery, o.state = 'placed' AND o.held >= p.first + p.pieces, count(*)"
     " FROM packed_lines AS p JOIN lines AS o ON o.seq = p.pack WHERE p.unpacked = 0 GROUP BY 1, 2, 3"
@@ -37,27 +34,14 @@ _COMMITTED: Final = (
 _KEY: Final = "SELECT key, row FROM lines WHERE seq = ?"
 
 
-def count(connection: sqlite3.Connection) -> Counts:
-    """Return the ledger in numbers, from one snapshot."""
-    connection.execute("BEGIN")
-    try:
-        orders = [
-            OrderGroup(LineState(state), Delivery(delivery), currency, _decimal(charged), bool(single), number)
-            for state, delivery, currency, charged, single, number in connection.execute(_ORDERS)
-        ]
-        return count_groups(connection, orders)
-    finally:
-        connection.execute("ROLLBACK")
-
-
-def count_groups(connection: sqlite3.Connection, orders: list[OrderGroup]) -> Counts:
+def count_groups(connection: sqlite3.Connection, orders: list[OrderGroup], *, has_packs: bool) -> Counts:
     """Return the ledger in numbers, once its orders are grouped.
 
     Args:
         connection: To read with, in the transaction that grouped them.
         orders: All orders.
+        has_packs: Whether lines share some of them.
     """
-    has_packs = not all(group.single for group in orders)
     packed = [
         PackedGroup(LineState(state), Delivery(delivery), bool(dealt), number)
         for state, delivery, dealt, number in (connection.execute(_PACKED) if has_packs else ())
@@ -74,7 +58,9 @@ def count_orders(connection: sqlite3.Connection, state: LineState) -> int:
         connection: To read with.
         state: The state.
     """
-    return int(connection.execute("SELECT count(*) FROM lines WHERE state = ?", (state.value,)).fetchone()[0])
+    short = "" if state is LineState.PLACED else f" AND {IS_OPEN}"
+    query = f"SELECT count(*) FROM lines WHERE state = ?{short}"
+    return int(connection.execute(query, (state.value,)).fetchone()[0])
 
 
 def _read_alarms(connection: sqlite3.Connection) -> tuple[tuple[Alarm, ...], int]:

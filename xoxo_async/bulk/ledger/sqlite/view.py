@@ -13,6 +13,7 @@ import msgspec
 from xoxo_async.bulk.ledger.sqlite.failures import failure
 from xoxo_async.bulk.ledger.sqlite.files import sidecar
 from xoxo_async.bulk.ledger.sqlite.holding import is_copy
+from xoxo_async.bulk.ledger.sqlite.journal import last_row
 from xoxo_async.bulk.ledger.sqlite.lock import held_here, holder_of, read_notes
 from xoxo_async.bulk.ledger.sqlite.meta import get_meta
 from xoxo_async.bulk.ledger.sqlite.refusals import (
@@ -22,7 +23,7 @@ from xoxo_async.bulk.ledger.sqlite.refusals import (
     refuse_mixed,
     refuse_torn,
 )
-from xoxo_async.bulk.ledger.sqlite.statements import last_row
+from xoxo_async.bulk.ledger.sqlite.schema import show_views
 from xoxo_async.bulk.ledger.sqlite.wal import base_of
 from xoxo_async.bulk.ledger.sqlite.watch import place_of
 from xoxo_async.errors import LedgerError
@@ -112,6 +113,7 @@ class LedgerView:
             connection.execute("PRAGMA temp_store = MEMORY")  # the only place to write may be the ledger's folder
             if at_rest:
                 refuse_incomplete(self._path, self._file, get_meta(connection, "wal_needed"))
+            show_views(connection)
             return run(connection)
         finally:
             connection.close()

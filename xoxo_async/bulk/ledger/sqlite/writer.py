@@ -22,10 +22,10 @@ from xoxo_async.bulk.ledger.lines import Armed, Change, LedgerLine, Rules
 from xoxo_async.bulk.ledger.recording import RecordRequest, given_back, refusal_of
 from xoxo_async.bulk.ledger.sqlite.failures import failure
 from xoxo_async.bulk.ledger.sqlite.holding import Holding
+from xoxo_async.bulk.ledger.sqlite.journal import last_row
 from xoxo_async.bulk.ledger.sqlite.lock import FileLock
 from xoxo_async.bulk.ledger.sqlite.schema import connect, copy_to
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
-from xoxo_async.bulk.ledger.sqlite.statements import last_row
 from xoxo_async.bulk.ledger.sqlite.tasks import Arm, Claim, Record, Step, Stop, Task, resolve
 from xoxo_async.bulk.ledger.sqlite.wal import Wal
 from xoxo_async.bulk.ledger.sqlite.watch import FileWatch
@@ -223,6 +223,7 @@ class LedgerWriter:
                 [task.request for task in takers if isinstance(task, Claim)],
                 [task.request for task in takers if isinstance(task, Arm)],
             )
+            self._session.finish()
             self._session.connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - every error must reach the callers
             self._distrust()
@@ -242,6 +243,7 @@ class LedgerWriter:
                 self._open_plan = True
                 task.result = task.run()
                 if task.last:
+                    self._session.finish()
                     self._session.connection.execute("COMMIT")
                     self._open_plan = False
                     self._committed()
@@ -286,6 +288,7 @@ class LedgerWriter:
         session, connection = self._session, self._session.connection
         connection.execute("BEGIN IMMEDIATE")
         session.take_hold(os.getpid())
+        session.finish()
         self._holding.write(connection)
         row = last_row(connection)
         connection.execute("COMMIT")
@@ -313,6 +316,7 @@ class LedgerWriter:
 
     def _roll_back(self) -> None:
         self._open_plan = False
+        self._session.forget()
         try:
             if self._session.connection.in_transaction:
                 self._session.connection.execute("ROLLBACK")
@@ -320,7 +324,6 @@ class LedgerWriter:
             self._trusted = False
 
     def _distrust(self) -> None:
-        self._session.drop_funds()
         self._roll_back()
         self._trusted = False
 

@@ -1,8 +1,6 @@
 """`Ledger.overview`: the job in groups, as its lines are; and the notes that runs leave."""
 
-import hashlib
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 import pytest
@@ -10,49 +8,14 @@ import pytest
 from tests.unit.bulk.ledger.conformance.subjects import START, Subject
 from tests.unit.bulk.ledger.facts import codes, packable
 from tests.unit.bulk.ledger.ledgers import each
+from tests.unit.bulk.ledger.wishes import fact, proof, wish
 from xoxo_async.bulk.ledger.facts import RUNS
 from xoxo_async.bulk.ledger.kept import encode_kept
-from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, PlannedLine
+from xoxo_async.bulk.ledger.lines import Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.overview import Overview, Penalty, Receivers, RunNote, notes_of
 from xoxo_async.bulk.ledger.protocol import Ledger
-from xoxo_async.services.orders import PLACE_ORDER
-from xoxo_async.services.orders.requests import place_order
 
 pytestmark = pytest.mark.anyio
-
-
-def wish(number: int, kept: dict[str, str] | None = None, **order: Any) -> PlannedLine:
-    """Return a line that travels alone, with kept columns."""
-    fields = {"product_id": 1001, "denomination": 100, "po_number": f"po-{number}"} | order
-    request = place_order(**fields)
-    body = PLACE_ORDER.encode_request(request)
-    return PlannedLine(
-        key=f"k{number}",
-        po_number=request.po_number,
-        digest=hashlib.sha256(body).hexdigest(),
-        request=body,
-        row=number,
-        worth=Decimal(120),
-        pieces=request.quantity,
-        kept=encode_kept(kept or {}),
-    )
-
-
-def fact(line: LedgerLine, evidence: Evidence, **other: Any) -> Change:
-    """Return a fact about a line."""
-    return Change(seq=line.seq, evidence=evidence, epoch=line.epoch, **other)
-
-
-def proof(line: LedgerLine, charged: str = "99.50", delivery: Delivery = Delivery.DELIVERED) -> Change:
-    """Return the answer that placed a line."""
-    return fact(
-        line,
-        Evidence.ANSWERED_PLACED,
-        order_id=1000 + line.row,
-        delivery=delivery,
-        amount_charged=Decimal(charged),
-        currency="INR",
-    )
 
 
 async def taken(ledger: Ledger) -> dict[str, LedgerLine]:

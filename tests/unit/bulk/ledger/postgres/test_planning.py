@@ -28,7 +28,7 @@ async def test_workers_go_on_while_a_person_is_asked(database: str) -> None:
         assert (outcome.added, outcome.withdrawn) == (1, 2)
         assert shares is not None
         assert sum(share.rows for share in shares) == 9
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             sent = await other.claim(50)
             assert [one.key for one in sent] == [f"k{number}" for number in range(10)]
             await other.record([fact(one, Evidence.ANSWERED_PLACED) for one in sent[:5]])

@@ -18,8 +18,8 @@ from xoxo_async.bulk.ledger.postgres.sums import (
     read_committed,
     read_spent,
 )
-from xoxo_async.bulk.ledger.postgres.tallying import TallyRow, groups_of, planned_rows
 from xoxo_async.bulk.ledger.protocol import PlanTerms
+from xoxo_async.bulk.ledger.tallying import TallyRow, groups_of, planned_rows
 from xoxo_async.errors import LedgerConflictError
 
 pytestmark = pytest.mark.anyio

@@ -4,10 +4,22 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.bulk.ledger.ledgers import connected
-from xoxo_async.bulk.ledger.sqlite.codes import drop_codes, owners_of_marks, read_codes, take_marks, write_codes
+from xoxo_async.bulk.ledger.sqlite.codes import (
+    drop_codes,
+    owners_of_marks,
+    packed,
+    read_codes,
+    take_marks,
+    unpacked,
+    write_codes,
+)
+from xoxo_async.bulk.ledger.vouchers import StoredCode
 
 
 @pytest.fixture
@@ -38,3 +50,20 @@ def test_dropped_codes_leave_no_mark(connection: sqlite3.Connection) -> None:
     drop_codes(connection, [1])
     assert read_codes(connection, [1, 2]) == {2: "b"}
     assert take_marks(connection, [(5, 2), (6, 1)]) == {(6, 1): 2}
+
+
+@given(st.lists(st.builds(StoredCode, *[st.text(max_size=3)] * 6), max_size=3))
+def test_packed_codes_are_unpacked_to_the_same_bytes(codes: list[StoredCode]) -> None:
+    """Whatever is empty in them; they take fewer bytes."""
+    whole = msgspec.json.encode(codes)
+    assert unpacked(packed(whole)) == whole
+    assert len(packed(whole)) <= len(whole)
+
+
+@pytest.mark.parametrize(
+    "other", [b"[]", b'[{"code": "a"}]', b'[{"code":"a","new":"b"}]', b'{"a":1}', b"[1]", b"x", b""]
+)
+def test_what_is_not_understood_stays_as_it_is(other: bytes) -> None:
+    """Nothing of a code is ever lost."""
+    assert packed(other) == other
+    assert unpacked(other) == other

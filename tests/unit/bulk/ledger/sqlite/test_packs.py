@@ -9,7 +9,9 @@ import pytest
 from tests.unit.bulk.ledger.facts import packable
 from tests.unit.bulk.ledger.ledgers import connected
 from xoxo_async.bulk.ledger.packing import Packer
-from xoxo_async.bulk.ledger.sqlite.packs import has_packs, insert_packs, keys_of, pack_of, read_packed, unpack
+from xoxo_async.bulk.ledger.sqlite.adding import NewOrder, add_orders
+from xoxo_async.bulk.ledger.sqlite.packs import has_packs, insert_packed, keys_of, pack_of, read_packed, unpack
+from xoxo_async.bulk.ledger.sqlite.shapes import Shapes
 from xoxo_async.bulk.ledger.sqlite.statements import read_lines
 
 
@@ -21,7 +23,13 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
         packer = Packer()
         for one in packable(0, 1, 2):
             packer.add(one)
-        insert_packs(connection, list(packer.rest()), 0)
+        packs = list(packer.rest())
+        orders = [
+            NewOrder(None, one.key, one.po_number, one.digest, one.request.decode(), 1, 3, 3_000_000)
+            for one, _ in packs
+        ]
+        add_orders(connection, Shapes(), orders)
+        insert_packed(connection, packs, 0)
         yield connection
 
 
@@ -41,8 +49,7 @@ def test_packed_lines_are_found_in_their_order(connection: sqlite3.Connection) -
 
 def test_lines_of_a_refused_order_are_orders(connection: sqlite3.Connection) -> None:
     """Each has its own poNumber and request; unpacking twice adds none."""
-    for _ in range(2):
-        unpack(connection, [1])
+    assert [unpack(connection, [1]) for _ in range(2)] == [3, 0]
     alone = read_lines(connection, [2, 3, 4, 5])
     assert [(one.key, one.po_number, one.lines) for one in alone] == [
         (f"k{number}", f"po-{number}-100", 1) for number in range(3)

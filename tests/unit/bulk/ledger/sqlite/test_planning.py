@@ -15,9 +15,10 @@ from xoxo_async.bulk.ledger.lines import PlannedLine
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.protocol import NO_TERMS, Planned, PlanTerms
 from xoxo_async.bulk.ledger.sealing import CodeBox
+from xoxo_async.bulk.ledger.sqlite.journal import read_journal
 from xoxo_async.bulk.ledger.sqlite.planning import run_plan
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
-from xoxo_async.bulk.ledger.sqlite.statements import last_seq, read_journal
+from xoxo_async.bulk.ledger.sqlite.statements import last_seq
 
 pytestmark = pytest.mark.anyio
 

@@ -2,14 +2,20 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.unit.bulk.ledger.ledgers import one_placed
+from tests.unit.bulk.ledger.ledgers import each, line, one_placed, placed
+from xoxo_async.bulk.ledger.lines import Counts, JournalRow, LedgerLine, LineState
+from xoxo_async.bulk.ledger.sqlite import schema
 from xoxo_async.bulk.ledger.sqlite.files import create_private
-from xoxo_async.bulk.ledger.sqlite.refusals import read_header
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.ledger.sqlite.refusals import SCHEMA_VERSION, read_header
 from xoxo_async.bulk.ledger.sqlite.schema import build, connect, copy_to
+from xoxo_async.bulk.ledger.sqlite.statements import read_state
+from xoxo_async.bulk.ledger.sqlite.sums import count_orders
 
 pytestmark = pytest.mark.anyio
 
@@ -149,3 +155,105 @@ def test_what_is_no_database_is_not_left_open(tmp_path: Path) -> None:
     (tmp_path / "text").write_bytes(b"key,product_id" * 100)
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
         connect(tmp_path / "text")
+
+
+def made_before(path: Path) -> None:
+    """Make a ledger as the version before this one made it: with a placed line, a planned one and their journal."""
+    create_private(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.executescript(schema._SCHEMA)
+    connection.executescript(
+        """
+        PRAGMA journal_mode = WAL;
+        INSERT INTO meta VALUES ('ledger', 'old'), ('job', 'march'), ('epoch', '2');
+        INSERT INTO lines (key, po_number, digest, body, row, state) VALUES
+            ('k1', 'po1', 'd1', '{"n":1}', 1, 'placed'), ('k2', 'po2', 'd2', '{"n":2}', 2, 'planned');
+        UPDATE lines SET attempts = 1, epoch = 2, delivery = 'delivered', order_id = 7, amount_charged = '49.50',
+            currency = 'INR', evidence = 'answered_placed' WHERE seq = 1;
+        INSERT INTO journal (seq, at, from_state, to_state, transition, evidence, attempts, epoch, order_id) VALUES
+            (1, 5, '', 'planned', 'T0', 'planned', 0, 0, NULL), (2, 5, '', 'planned', 'T0', 'planned', 0, 0, NULL),
+            (1, 6, 'planned', 'sending', 'T1', 'slot_in_hand', 1, 2, NULL),
+            (1, 7, 'sending', 'placed', 'T3', 'answered_placed', 1, 2, 7);
+        INSERT INTO codes VALUES (1, '[{"code":"BEARER-CASH"}]');
+        """
+    )
+    connection.close()
+
+
+async def read(path: Path, *, read_only: bool) -> tuple[list[LedgerLine], list[JournalRow], Counts]:
+    async with SqliteLedger(path, read_only=read_only) as ledger:
+        lines = [line async for line in ledger.lines(with_codes=True)]
+        return lines, [entry async for entry in ledger.journal()], await ledger.counts()
+
+
+async def test_an_older_ledger_is_read_as_it_is(tmp_path: Path) -> None:
+    """Without a change to its file."""
+    path = tmp_path / "march.db"
+    made_before(path)
+    before = path.read_bytes()
+    lines, journal, counts = await read(path, read_only=True)
+    assert path.read_bytes() == before
+    assert [(line.key, line.digest, line.body, line.order_id, line.codes) for line in lines] == [
+        ("k1", "d1", '{"n":1}', 7, b'[{"code":"BEARER-CASH"}]'),
+        ("k2", "d2", '{"n":2}', None, None),
+    ]
+    assert [(entry.id, entry.seq, entry.transition) for entry in journal] == [
+        (1, 1, "T0"),
+        (2, 2, "T0"),
+        (3, 1, "T1"),
+        (4, 1, "T3"),
+    ]
+    assert (counts.rows, counts.issued, counts.not_sent, counts.charged) == (2, 1, 1, {"INR": Decimal("49.50")})
+
+
+async def test_an_older_ledger_takes_the_new_form(tmp_path: Path) -> None:
+    """With its first new holder; what was written before reads the same afterwards, and no row has changed."""
+    path = tmp_path / "march.db"
+    made_before(path)
+    before = await read(path, read_only=True)
+    async with SqliteLedger(path) as ledger:
+        await ledger.recover()
+        during = [line async for line in ledger.lines(with_codes=True)]
+        assert during == before[0]
+        (second,) = await ledger.claim(5)
+        await ledger.record([placed(second, 8)])
+        await ledger.plan("march", each([line(1), line(2), line(3)]))
+    lines, journal, counts = await read(path, read_only=True)
+    assert lines[0] == before[0][0]
+    assert journal[:4] == before[1]
+    assert [(entry.id, entry.seq, entry.transition) for entry in journal[4:]] == [
+        (5, 2, "T1"),
+        (6, 2, "T3"),
+        (7, 3, "T0"),
+    ]
+    assert (counts.rows, counts.issued, counts.not_sent, counts.charged) == (3, 2, 1, {"INR": Decimal("99.00")})
+    header = read_header(path)
+    assert header is not None
+    assert header.version == SCHEMA_VERSION
+
+
+async def test_a_reader_follows_the_form_of_the_file(tmp_path: Path) -> None:
+    """Its holder may bring it to the new form while it is being watched."""
+    path = tmp_path / "march.db"
+    made_before(path)
+    async with SqliteLedger(path, read_only=True) as watching:
+        before = [entry async for entry in watching.journal()]
+        async with SqliteLedger(path) as ledger:
+            assert (await ledger.find("k2")) is not None  # the reader's connection saw the old form
+            await ledger.claim(1)
+            assert [line.state async for line in ledger.lines()] == ["placed", "sending"]
+            after = [entry async for entry in watching.journal()]
+    assert after[:4] == before
+    assert len(after) == 5
+
+
+async def test_the_short_list_answers_what_is_left(connection: sqlite3.Connection) -> None:
+    """No query about lines that may yet move reads those that have ended."""
+    asked: list[str] = []
+    connection.set_trace_callback(asked.append)
+    read_state(connection, (LineState.PLANNED, LineState.REJECTED), 0, 10)
+    count_orders(connection, LineState.SENDING)
+    connection.set_trace_callback(None)
+    for query in asked:
+        plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
+        assert "USING INDEX lines_open" in plan or "USING COVERING INDEX lines_open" in plan, plan

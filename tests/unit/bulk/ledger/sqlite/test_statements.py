@@ -1,7 +1,8 @@
-"""`sqlite.statements`: lines and journal are read and written in a fixed number of statements."""
+"""`sqlite.statements`: lines are read and written in a fixed number of statements."""
 
 import sqlite3
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,6 @@ from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.sqlite.statements import (
     last_seq,
-    read_journal,
     read_lines,
     read_owners,
     read_state,
@@ -51,16 +51,14 @@ def test_lines_of_several_states_come_in_one_order(connection: sqlite3.Connectio
     assert read_state(connection, (LineState.MANUAL,), 0, 9) == []
 
 
-def test_a_move_is_written_with_its_journal_row(connection: sqlite3.Connection) -> None:
-    """A line that moves twice in one transaction ends where the last move put it, and has a row for each."""
+def test_a_line_ends_where_it_moved_last(connection: sqlite3.Connection) -> None:
+    """It may move twice in one transaction."""
     add(connection, LineState.SENDING)
     (line,) = read_lines(connection, [1])
     doubt = moved(line, LineState.UNKNOWN, suspect=True)
-    assert write_moves(connection, [doubt, moved(doubt.after, LineState.PLACED, order_id=7)], 5.0)
+    assert write_moves(connection, [doubt, moved(doubt.after, LineState.PLACED, order_id=7)])
     (line,) = read_lines(connection, [1])
     assert (line.state, line.suspect, line.order_id) == (LineState.PLACED, True, 7)
-    journal = [(row.at, row.from_state, row.to_state, row.order_id) for row in read_journal(connection, 1, 0, 9)]
-    assert journal == [(5.0, "sending", "unknown", None), (5.0, "unknown", "placed", 7)]
     assert read_owners(connection, [7, 8]) == {7: 1}
 
 
@@ -70,4 +68,38 @@ def test_a_stale_move_is_reported(connection: sqlite3.Connection, other: dict[st
     add(connection, LineState.SENDING)
     (line,) = read_lines(connection, [1])
     stale = msgspec.structs.replace(line, **other)
-    assert not write_moves(connection, [moved(stale, LineState.PLACED)], 5.0)
+    assert not write_moves(connection, [moved(stale, LineState.PLACED)])
+
+
+def test_lines_that_move_together_get_their_own_values(connection: sqlite3.Connection) -> None:
+    """What they share is written once, and what differs for each; what does not change stays as it is."""
+    add(connection, *[LineState.SENDING] * 3)
+    connection.execute("UPDATE lines SET error = 'kept', worth = seq")
+    lines = sorted(read_lines(connection, [1, 2, 3]), key=lambda line: line.seq)
+    amounts = [Decimal(500), Decimal("500.00"), None]
+    moves = [
+        moved(one, LineState.PLACED, order_id=7 + one.seq, amount_charged=amount, suspect=one.seq == 2, currency="INR")
+        for one, amount in zip(lines, amounts, strict=True)
+    ]
+    assert write_moves(connection, moves)
+    read = sorted(read_lines(connection, [1, 2, 3]), key=lambda line: line.seq)
+    assert read == [move.after for move in moves]
+    assert [str(line.amount_charged) for line in read] == ["500", "500.00", "None"]
+    assert {(line.error, line.currency, line.state) for line in read} == {("kept", "INR", LineState.PLACED)}
+
+
+@pytest.mark.parametrize("stale", [0, 1, 2])
+def test_one_stale_line_among_many_is_reported(connection: sqlite3.Connection, stale: int) -> None:
+    """Whether or not the lines were alike before."""
+    add(connection, *[LineState.SENDING] * 3)
+    lines = sorted(read_lines(connection, [1, 2, 3]), key=lambda line: line.seq)
+    lines[stale] = msgspec.structs.replace(lines[stale], epoch=4)
+    assert not write_moves(connection, [moved(one, LineState.UNKNOWN) for one in lines])
+
+
+def test_a_move_that_changes_nothing_is_written(connection: sqlite3.Connection) -> None:
+    """A look-up may find what is known; the line must still be what it was."""
+    add(connection, LineState.UNKNOWN)
+    (line,) = read_lines(connection, [1])
+    assert write_moves(connection, [moved(line, line.state)])
+    assert not write_moves(connection, [moved(msgspec.structs.replace(line, epoch=1), line.state, epoch=1)])

@@ -11,7 +11,7 @@ from xoxo_async.bulk.ledger.budget import commitment, is_unpriced
 from xoxo_async.bulk.ledger.counting import OrderGroup, add_up
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import ALARM, Move
-from xoxo_async.bulk.ledger.postgres.tallying import (
+from xoxo_async.bulk.ledger.tallying import (
     Spent,
     TallyRow,
     ends_of,

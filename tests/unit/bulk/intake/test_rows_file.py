@@ -1,0 +1,54 @@
+"""`rows_file`: a file is read the same way whatever its rows are, and messages call them by their own name."""
+
+from pathlib import Path
+
+import pytest
+
+from xoxo_async import errors
+from xoxo_async.bulk import LinkLine, MailLine, PointsLine
+from xoxo_async.bulk.intake.reading import ReadingChoices
+from xoxo_async.bulk.unkeyed.rows_files import read_rows
+
+PEOPLE = "key,email,name,amount\n"
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("", "empty, there are no recipients in it"),
+    (PEOPLE, "there are no recipients in it"),
+    ("key,email,name\nA,a@example.com,Ann\n", "column amount is missing"),
+    ("email,name,amount\na@example.com,Ann,5\n", "column key, so that nobody gets points twice"),
+    ("key,po_number,order_id,state,delivery,code,pin\na,b,c,d,e,f,g\n", "and no file of recipients"),
+    ('{"key": "A", "product_id": 1}\n', "not one JSON object of recipient fields"),
+])  # fmt: skip
+def test_messages_call_rows_by_their_name(tmp_path: Path, text: str, words: str) -> None:
+    """Somebody who sends points reads nothing of orders."""
+    with pytest.raises(errors.PlanError) as caught:
+        list(read_rows(written(tmp_path / "people.csv", text), PointsLine))
+    assert words in str(caught.value)
+    assert "order" not in str(caught.value).replace("order_id", "")
+
+
+@pytest.mark.parametrize(("line", "done"), [(PointsLine, "paid"), (LinkLine, "made"), (MailLine, "mailed")])
+def test_another_key_column_is_refused(tmp_path: Path, line: type[PointsLine | LinkLine | MailLine], done: str) -> None:
+    """Every row would be new under it, and the message says what would happen to each a second time."""
+    header = (
+        "row id,email,name,amount\n" if line is PointsLine else "row id,email\n" if line is MailLine else "row id\n"
+    )
+    file = read_rows(written(tmp_path / "people.csv", header + "1,a@example.com,Ann,5\n"), line)
+    file.kept_choices = ReadingChoices(key_column="Staff")
+    with pytest.raises(errors.PlanError, match=f"every row would be {done} twice"):
+        list(file)
+
+
+def test_a_file_is_read_again_each_time(tmp_path: Path) -> None:
+    """No line is kept between two iterations."""
+    file = read_rows(written(tmp_path / "people.csv", "key,email\nA,a@example.com\n"), MailLine)
+    assert [line.key for line in file] == ["A"]
+    written(tmp_path / "people.csv", "key,email\nB,a@example.com\n")
+    assert [line.key for line in file] == ["B"]
+    assert (file.key_column, file.recognised()) == ("key", "")

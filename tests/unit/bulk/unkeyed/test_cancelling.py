@@ -1,0 +1,253 @@
+"""`cancelling`: the intent of each row before the call, its own result after it, and no second try in doubt."""
+
+from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.unit.bulk.ledger.ledgers import each
+from xoxo_async.bulk.ledger.kinds import JobKind
+from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, PlannedLine
+from xoxo_async.bulk.ledger.protocol import PlanTerms
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.unkeyed.cancelling import Cancelling, CancelReport, settle_cancels
+from xoxo_async.bulk.unkeyed.sending import Body
+from xoxo_async.errors import (
+    BadRequestError,
+    ConfigError,
+    ConnectError,
+    OutcomeUnknownError,
+    RefusedError,
+    ServerError,
+    XoxoError,
+)
+from xoxo_async.services.points import PointsCancelled
+
+pytestmark = pytest.mark.anyio
+
+
+class Vendor:
+    """Answers cancellations as a test says, and checks that their intent is durable."""
+
+    def __init__(self, ledger: SqliteLedger) -> None:
+        self.ledger = ledger
+        self.calls: list[list[int]] = []
+        self.refused: dict[int, str] = {}
+        self.silent: set[int] = set()
+        self.errors: list[XoxoError | None] = []
+
+    async def cancel(self, unique_ids: Sequence[int]) -> PointsCancelled:
+        found = {line.order_id: line.delivery async for line in self.ledger.lines()}
+        assert {found[unique_id] for unique_id in unique_ids} == {Delivery.CANCELLING}
+        self.calls.append(list(unique_ids))
+        error = self.errors.pop(0) if self.errors else None
+        if error is not None:
+            raise error
+        told = [
+            {"unique_id": one, "success": one not in self.refused, "message": self.refused.get(one, "done")}
+            for one in unique_ids
+            if one not in self.silent
+        ]
+        return msgspec.convert({"error": False, "recipients": told}, PointsCancelled)
+
+
+def no() -> RefusedError:
+    """Return the vendor's own no, as an answer's success flag says it."""
+    error = RefusedError("not allowed", effect="possible")
+    error.in_words = True
+    return error
+
+
+def row(number: int) -> PlannedLine:
+    request = msgspec.json.encode(Body(denomination=Decimal(10 * number), email=f"p{number}@b.example"))
+    return PlannedLine(key=f"k{number}", po_number=f"points:k{number}", digest="d", request=request, row=number)
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[SqliteLedger]:
+    """Give a ledger in which k1 to k4 got points, those of k4 without an id; k5 was refused and k6 is not sent."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("gifts", each([row(number) for number in range(1, 7)]), PlanTerms(kind=JobKind.POINTS))
+        lines = await ledger.claim(5)
+        evidence = [Evidence.ANSWERED_PLACED] * 3 + [Evidence.ANSWERED_DONE, Evidence.REFUSED_NO_ORDER]
+        await ledger.record(
+            [
+                Change(
+                    seq=line.seq,
+                    evidence=fact,
+                    epoch=line.epoch,
+                    order_id=9_000_000 + line.row if fact is Evidence.ANSWERED_PLACED else None,
+                    delivery=Delivery.DELIVERED,
+                )
+                for line, fact in zip(lines, evidence, strict=True)
+            ]
+        )
+        yield ledger
+
+
+@pytest.fixture
+def vendor(ledger: SqliteLedger) -> Vendor:
+    """Give a vendor that cancels everything."""
+    return Vendor(ledger)
+
+
+async def cancel(vendor: Vendor, *keys: str, **given: Any) -> CancelReport:
+    """Cancel rows, or all of them."""
+    report = await Cancelling(vendor, vendor.ledger, **given).cancel(keys or None, "gone")
+    assert report.cancelled + report.refused + report.unknown + report.not_asked == report.rows == len(report.results)
+    return report
+
+
+def states(report: CancelReport) -> dict[str, str]:
+    return {one.key: one.state for one in report.results}
+
+
+async def deliveries(ledger: SqliteLedger) -> dict[str, Delivery]:
+    return {line.key: line.delivery async for line in ledger.lines() if line.order_id is not None}
+
+
+async def test_points_are_cancelled_by_their_ids(vendor: Vendor) -> None:
+    """A row at a time, unless a call may have more; each row has its own result."""
+    report = await cancel(vendor, "k3", "k1", "k1")
+    assert vendor.calls == [[9_000_001], [9_000_003]]
+    assert (report.rows, report.cancelled, report.points, report.exit_code) == (2, 2, Decimal(40), 0)
+    assert [(one.key, one.unique_id, one.points, one.state) for one in report.results] == [
+        ("k1", 9_000_001, Decimal(10), "cancelled"),
+        ("k3", 9_000_003, Decimal(30), "cancelled"),
+    ]
+    assert await deliveries(vendor.ledger) == {
+        "k1": Delivery.CANCELLED,
+        "k2": Delivery.DELIVERED,
+        "k3": Delivery.CANCELLED,
+    }
+    counts = await vendor.ledger.counts()
+    assert (counts.issued, counts.pending, counts.delivery_cancelled) == (2, 2, 2)
+
+
+async def test_all_are_the_rows_that_got_points(vendor: Vendor) -> None:
+    """Those without an id cannot be cancelled by a call, and are named; refused and planned rows have none."""
+    report = await cancel(vendor, batch=2)
+    assert vendor.calls == [[9_000_001, 9_000_002], [9_000_003]]
+    assert states(report) == {"k1": "cancelled", "k2": "cancelled", "k3": "cancelled", "k4": "refused"}
+    assert report.results[-1].message == "no answer named the unique_id of these points"
+    assert report.exit_code == 3
+
+
+async def test_a_second_run_asks_for_the_rest(vendor: Vendor) -> None:
+    """A refusal may be asked for again, a cancelled row and one in doubt are not."""
+    vendor.errors = [None, OutcomeUnknownError("lost", effect="possible")]
+    vendor.refused = {9_000_003: "spent"}
+    first = await cancel(vendor, "k1", "k2", "k3")
+    assert states(first) == {"k1": "cancelled", "k2": "unknown", "k3": "refused"}
+    assert (first.exit_code, first.results[2].message) == (4, "spent")
+    vendor.calls.clear()
+    vendor.refused = {}
+    second = await cancel(vendor, "k1", "k2", "k3")
+    assert vendor.calls == [[9_000_003]]
+    assert states(second) == {"k1": "cancelled", "k2": "unknown", "k3": "cancelled"}
+    assert second.results[1].message == "lost"
+    assert (await vendor.ledger.counts()).unknown == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (OutcomeUnknownError("lost", effect="possible"), "unknown"),
+        (ServerError("PLE10035", effect="possible", error_id="PLE10035"), "unknown"),
+        (no(), "refused"),
+        (BadRequestError("PLE10001", effect="none", error_id="PLE10001"), "refused"),
+    ],
+)
+async def test_a_failed_call_leaves_each_row_in_doubt(vendor: Vendor, error: XoxoError, state: str) -> None:
+    """The vendor's own no is an answer; the rows after it are asked for."""
+    vendor.errors = [error]
+    report = await cancel(vendor, "k1", "k2", "k3", batch=2)
+    assert states(report) == {"k1": state, "k2": state, "k3": "cancelled"}
+    wanted = Delivery.CANCELLING if state == "unknown" else Delivery.DELIVERED
+    assert await deliveries(vendor.ledger) == {"k1": wanted, "k2": wanted, "k3": Delivery.CANCELLED}
+
+
+async def test_a_dead_server_ends_it(vendor: Vendor) -> None:
+    """Nothing was asked for: these rows are as they were, and a later run asks for them."""
+    vendor.errors = [None, ConnectError("connection refused")]
+    report = await cancel(vendor, "k1", "k2", "k3")
+    assert states(report) == {"k1": "cancelled", "k2": "not_asked", "k3": "not_asked"}
+    assert (report.reason, report.exit_code) == ("connection refused", 5)
+    assert (await deliveries(vendor.ledger))["k2"] is Delivery.DELIVERED
+    assert states(await cancel(vendor, "k2", "k3")) == {"k2": "cancelled", "k3": "cancelled"}
+
+
+async def test_an_answer_may_leave_a_row_out(vendor: Vendor) -> None:
+    """Then it is in doubt; the rows that the answer names are not."""
+    vendor.silent = {9_000_002}
+    report = await cancel(vendor, "k1", "k2", "k3", batch=3)
+    assert states(report) == {"k1": "cancelled", "k2": "unknown", "k3": "cancelled"}
+
+
+async def test_it_stops_between_two_calls(vendor: Vendor) -> None:
+    """The rows that were not asked for are named."""
+    report = await cancel(vendor, "k1", "k2", "k3", stopped=lambda: len(vendor.calls) == 2)
+    assert states(report) == {"k1": "cancelled", "k2": "cancelled", "k3": "not_asked"}
+    assert (report.reason, report.exit_code) == ("it was stopped", 5)
+
+
+async def test_a_cancellation_cut_off_is_in_doubt(vendor: Vendor, tmp_path: Path) -> None:
+    """A process that dies leaves its intents, and the next run does not ask for these rows."""
+    vendor.errors = [RuntimeError("killed")]  # type: ignore[list-item]
+    with pytest.raises(RuntimeError):
+        await cancel(vendor, "k1", "k2", batch=2)
+    vendor.calls.clear()
+    report = await cancel(vendor)
+    assert vendor.calls == [[9_000_003]]
+    assert states(report) == {"k1": "unknown", "k2": "unknown", "k3": "cancelled", "k4": "refused"}
+
+
+@pytest.mark.parametrize(("cancelled", "delivery"), [(True, Delivery.CANCELLED), (False, Delivery.DELIVERED)])
+async def test_a_person_settles_a_cancellation(vendor: Vendor, cancelled: bool, delivery: Delivery) -> None:
+    """The word is in the journal; points that are still there may be cancelled again."""
+    vendor.errors = [OutcomeUnknownError("lost", effect="possible")]
+    await cancel(vendor, "k1")
+    assert await settle_cancels(vendor.ledger, ["k1"], cancelled=cancelled, reason="seen in the dashboard") == 1
+    assert (await deliveries(vendor.ledger))["k1"] is delivery
+    with pytest.raises(ConfigError, match="no cancellation of k1 is in doubt"):
+        await settle_cancels(vendor.ledger, ["k1"], cancelled=cancelled, reason="again")
+    reasons = [entry.reason async for entry in vendor.ledger.journal()]
+    assert "seen in the dashboard" in reasons
+    vendor.calls.clear()
+    assert states(await cancel(vendor, "k1")) == {"k1": "cancelled"}
+    assert len(vendor.calls) == (not cancelled)
+
+
+@pytest.mark.parametrize("wrong", ["k5", "k6", "k7"])
+async def test_a_wrong_key_cancels_nothing(vendor: Vendor, wrong: str) -> None:
+    """A row that was refused, is not sent or is not there: it is named, and no call is made."""
+    with pytest.raises(ConfigError, match=f"has sent no points for {wrong}; nothing was cancelled"):
+        await cancel(vendor, "k1", wrong)
+    assert vendor.calls == []
+
+
+async def test_one_text_is_no_list_of_keys(vendor: Vendor) -> None:
+    """Its letters would be the keys."""
+    with pytest.raises(ConfigError, match="list of keys"):
+        await Cancelling(vendor, vendor.ledger).cancel("k1", "gone")
+
+
+async def test_a_row_taken_meanwhile_is_not_asked(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two cancellations at once: only one of them makes the call."""
+    cancelling = Cancelling(vendor, vendor.ledger)
+    lines = [line async for line in vendor.ledger.lines()]
+
+    async def taken_meanwhile(line: LedgerLine) -> None:
+        await vendor.ledger.record([Change(seq=line.seq, evidence=Evidence.CANCEL_ASKED, epoch=line.epoch)])
+
+    async def wanted(_ledger: object, _keys: object) -> list[LedgerLine]:
+        await taken_meanwhile(lines[0])
+        return lines[:2]
+
+    monkeypatch.setattr("xoxo_async.bulk.unkeyed.cancelling._wanted", wanted)
+    report = await cancelling.cancel(None, "gone")
+    assert states(report) == {"k1": "unknown", "k2": "cancelled"}
+    assert vendor.calls == [[9_000_002]]

@@ -1,0 +1,75 @@
+"""`cancel`: points are taken back by the rows of a ledger, each accounted for."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.in_process import Command
+from xoxo_async.sandbox import Sandbox
+
+PEOPLE = "key,email,name,amount\n" + "".join(f"E-{n},p{n}@example.com,P,{100 * n}\n" for n in range(1, 5))
+LEDGER = ("--ledger", "p.db")
+CANCEL = ("points", "cancel", *LEDGER, "--reason", "wrong list")
+
+
+@pytest.fixture(autouse=True)
+def _sent(command: Command, sandbox: Sandbox) -> None:
+    """Everybody has points: 1,000 in all."""
+    Path("people.csv").write_text(PEOPLE)
+    sent = command("points", "send", "--file", "people.csv", *LEDGER, "--sender", "a@example.com", "--rate", "none")
+    assert sent.code == 0, sent.err
+
+
+def test_rows_are_cancelled_once(command: Command, sandbox: Sandbox) -> None:
+    """Some by their keys, then the rest; a second run asks for nothing."""
+    first = command(*CANCEL, "E-1", "E-3")
+    assert (first.code, first.out.splitlines()[0]) == (0, "2 rows: 400 points cancelled")
+    rest = command(*CANCEL, "--all", "--json")
+    assert (rest.code, rest.facts["cancelled"], rest.facts["points"]) == (0, 4, 1000)
+    assert command(*CANCEL, "--all").code == 0
+    assert sandbox.books().points_given == 0
+    assert [credit.cancels for credit in sandbox.books().credits] == [1, 1, 1, 1]
+
+
+def test_a_lost_cancellation_waits_for_a_person(command: Command, sandbox: Sandbox) -> None:
+    """Its row is not asked for again; a person records what the dashboard shows."""
+    sandbox.script("commit_then_reset", operation="cancelBalance", nth=2)
+    ended = command(*CANCEL, "--all")
+    assert ended.code == 4
+    assert "look for each credit in the vendor's dashboard" in ended.err
+    assert "--found cancelled --reason seen KEY" in ended.err
+    assert command(*CANCEL, "--all", "--json").facts["unknown"] == 1
+    assert [credit.cancels for credit in sandbox.books().credits] == [1, 1, 1, 1]
+    found = command(*CANCEL, "E-2", "--found", "cancelled", "--json")
+    assert (found.code, found.facts["settled"], found.facts["state"]) == (0, 1, "cancelled")
+    assert command(*CANCEL, "--all").code == 0
+
+
+def test_a_refused_row_is_named(command: Command, sandbox: Sandbox) -> None:
+    """The vendor's words stand beside its key, and the exit code is 3."""
+    (credit,) = [one for one in sandbox.books().credits if one.email == "p2@example.com"]
+    assert command("points", "cancel", str(credit.unique_id)).code == 0  # behind the ledger's back
+    ended = command(*CANCEL, "--all")
+    assert ended.code == 3
+    (row,) = [line for line in ended.out.splitlines() if line.startswith("E-2")]
+    assert row.split("\t")[2:] == ["refused", "No such credit"]
+
+
+@pytest.mark.parametrize(("arguments", "error"), [
+    (("points", "cancel"), "give the unique ids that `send` printed, or --ledger"),
+    (("points", "cancel", "--all"), "--all needs --ledger"),
+    (("points", "cancel", "E-1"), "'E-1' is not a whole number"),
+    (("points", "cancel", *LEDGER, "--reason", "x"), "give the KEY of each row, or --all"),
+    (("points", "cancel", *LEDGER, "E-1", "--all", "--reason", "x"), "give the KEY of each row, or --all"),
+    (("points", "cancel", *LEDGER, "E-1"), "--ledger needs --reason"),
+    (("points", "cancel", *LEDGER, "--all", "--found", "kept", "--reason", "x"), "--found needs the KEY of each row"),
+    (("points", "cancel", *LEDGER, "E-9", "--reason", "x"), "p.db has sent no points for E-9; nothing was cancelled"),
+    (("points", "cancel", *LEDGER, "E-1", "--found", "kept", "--reason", "x"), "no cancellation of E-1 is in doubt"),
+])  # fmt: skip
+def test_wrong_usage_cancels_nothing(
+    command: Command, sandbox: Sandbox, arguments: tuple[str, ...], error: str
+) -> None:
+    """One clear line, and nobody loses points."""
+    ended = command(*arguments)
+    assert (ended.code, error in ended.err) == (2, True), ended.err
+    assert sandbox.books().points_given == 1000

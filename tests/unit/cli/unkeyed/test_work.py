@@ -1,0 +1,154 @@
+"""`work`: points for the people of a file, each at most once, and what a person does about a lost answer."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.in_process import Command
+from xoxo_async.sandbox import Sandbox
+
+PEOPLE = "Emp ID,E-mail,Full name,Points,Reason,Team\n" + "".join(
+    f"E-{n},p{n}@example.com,Person {n},{100 * n},Thanks,{'AB'[n % 2]}\n" for n in range(1, 6)
+)
+RATE = ("--rate", "none")
+SEND = (
+    "points",
+    "send",
+    "--file",
+    "people.csv",
+    "--ledger",
+    "p.db",
+    "--sender",
+    "a@example.com",
+    "--keep",
+    "Team",
+    *RATE,
+)
+RESUME = ("points", "send", "--ledger", "p.db", *RATE)
+
+
+@pytest.fixture(autouse=True)
+def _people(command: Command) -> None:
+    Path("people.csv").write_text(PEOPLE)
+
+
+def test_everybody_gets_points_once(command: Command, sandbox: Sandbox) -> None:
+    """The sum is told before, the result of each is kept, and a second run sends nothing."""
+    sent = command(*SEND)
+    assert sent.code == 0, sent.err
+    assert "recognised: commas, UTF-8, 5 rows; Emp ID is key, E-mail is email" in sent.err
+    assert "to send 1,500 points to 5 people, in 5 calls" in sent.err
+    assert "the company has" in sent.err
+    assert "issued            5" in sent.out
+    assert "the codes" not in sent.err
+    again, resumed = command(*SEND, "--json"), command(*RESUME, "--json")
+    assert [(one.code, one.facts["issued"], one.facts["placed_now"]) for one in (again, resumed)] == [(0, 5, 0)] * 2
+    assert sandbox.books().points == {f"p{n}@example.com": 100 * n for n in range(1, 6)}
+
+
+def test_a_batch_is_one_call(command: Command, sandbox: Sandbox) -> None:
+    """Several people travel together where the caller says so."""
+    assert command(*SEND, "--batch", "3").code == 0
+    assert sandbox.books().requests["sendBalance"] == 2
+    assert sandbox.books().points_given == 1500
+
+
+def test_bad_rows_are_named_before_anything_is_sent(command: Command, sandbox: Sandbox) -> None:
+    """On the screen, and beside their rows in a file; no message shows an address."""
+    Path("people.csv").write_text(PEOPLE + "E-6,P1@example.com,Twice,1,,A\nE-7,nobody,,0,,A\n")
+    ended = command(*SEND, "--problems", "bad.csv", "--json")
+    assert (ended.code, ended.facts["rows"], sandbox.books().points_given) == (2, 0, 0)
+    assert "people.csv: 4 problems, nothing was sent" in ended.err
+    assert "row 7, column E-mail: is in row 2 already" in ended.err
+    assert "row 8, column Points: must be a number above 0, not 0" in ended.err
+    assert "example.com" not in ended.err.lower()
+    assert "4 problems of 2 rows, each beside its row: bad.csv" in ended.err
+    assert "P1@example.com" in Path("bad.csv").read_text()
+    skipped = command(*SEND, "--skip-invalid")
+    assert (skipped.code, sandbox.books().points_given) == (3, 1500)
+
+
+def test_a_lost_answer_waits_for_a_person(command: Command, sandbox: Sandbox) -> None:
+    """It is never sent again by itself, whatever is run."""
+    sandbox.script("commit_then_reset", operation="sendBalance", email="p3@example.com")
+    ended = command(*SEND, "--json")
+    assert (ended.code, ended.facts["issued"], ended.facts["unknown"]) == (4, 4, 1)
+    assert "bulk status --ledger p.db" in ended.facts["continue_with"]
+    for _ in range(2):
+        assert command(*RESUME, "--json").facts["unknown"] == 1
+    assert [credit.email for credit in sandbox.books().credits].count("p3@example.com") == 1
+    status = command("bulk", "status", "--ledger", "p.db")
+    assert "1 row needs your decision. Look for the recipient and the points in the vendor's dashboard" in status.out
+    assert "poNumber" not in status.out
+    assert "xoxo bulk resolve --ledger p.db --done E-3" in status.out
+    decide = ("bulk", "resolve", "E-3", "--ledger", "p.db")
+    early = command(*decide, "--resend", "--reason", "not there")
+    assert (early.code, "E-3 was sent only now, and the vendor may still work on it" in early.err) == (2, True)
+    done = command(*decide, "--done", "--json")
+    assert (done.code, done.facts["state"]) == (0, "placed")
+    assert "points send --ledger p.db" in done.facts["continue_with"]
+    ended = command(*RESUME, "--json")
+    assert (ended.code, ended.facts["issued"], ended.facts["charged"]) == (0, 5, {"points": 1500})
+
+
+def test_a_row_that_did_nothing_is_sent_again(command: Command, sandbox: Sandbox) -> None:
+    """Only on a person's word."""
+    sandbox.script("reset_before_commit", operation="sendBalance", email="p3@example.com", first=1)
+    assert command(*SEND, "--settle", "0").code == 4
+    facts = command("bulk", "status", "--ledger", "p.db", "--json").facts
+    assert (facts["kind"], list(facts["problems"][0]["resolve"])) == ("points", ["done", "resend", "reject"])
+    assert command("bulk", "resolve", "E-3", "--ledger", "p.db", "--resend", "--reason", "not there").code == 0
+    assert command(*RESUME).code == 0
+    assert sandbox.books().points_given == 1500
+
+
+def test_a_budget_in_points_holds(command: Command, sandbox: Sandbox) -> None:
+    """The job pauses before it could send more, and goes on with a greater one."""
+    ended = command(*SEND, "--max-spend", "600", "--concurrency", "1", "--json")
+    assert (ended.code, ended.facts["pause"], sandbox.books().points_given) == (5, "budget", 600)
+    assert ended.facts["continue_with"].endswith("--concurrency 1 --rate none --max-spend 600 --json")
+    done = command(*RESUME, "--max-spend", "1500", "--json")
+    assert (done.code, sandbox.books().points_given) == (0, 1500)
+
+
+def test_another_command_does_not_send_the_rows(command: Command, sandbox: Sandbox) -> None:
+    """A ledger of points is no ledger of orders or links; the message names the right command."""
+    assert command(*SEND).code == 0
+    for line in (("bulk", "resume"), ("links", "send"), ("links", "generate")):
+        ended = command(*line, "--ledger", "p.db")
+        assert (ended.code, "p.db holds a job of points" in ended.err) == (2, True)
+        assert "xoxo points send --ledger p.db" in ended.err
+        assert "Progress is saved" not in ended.err
+
+
+def test_a_ledger_without_a_job_is_no_resume(command: Command, sandbox: Sandbox) -> None:
+    """Nothing can go on that has not begun."""
+    assert (command(*RESUME).code, Path("p.db").exists()) == (2, False)
+
+
+def test_real_money_needs_a_person_or_yes(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal and without --yes, no file is opened."""
+    monkeypatch.setenv("XOXO_ACCESS_TOKEN", "T" * 20)
+    monkeypatch.setattr("sys.stdin", None)
+    ended = command(*SEND, "--base-url", "https://accounts.xoxoday.com/chef")
+    assert (ended.code, "sending the points of people.csv needs --yes" in ended.err) == (2, True)
+    assert not Path("p.db").exists()
+
+
+def test_a_person_is_asked_once_about_the_sum(
+    command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sum, the number of people, and what the company has."""
+    asked: list[str] = []
+
+    async def agree(_connection: object, what: str) -> None:
+        asked.append(what)
+
+    monkeypatch.setattr("xoxo_async.cli.bulk.request.is_real_money", lambda _connection: True)
+    monkeypatch.setattr("xoxo_async.cli.bulk.session.need_a_person", lambda *_: None)
+    monkeypatch.setattr("xoxo_async.cli.bulk.session.agree", agree)
+    assert command(*SEND).code == 0
+    assert [one.partition(" points")[0] for one in asked] == ["send 1,500"]
+    assert "to 5 people; the company has " in asked[0]
+    assert command(*SEND, "--yes").code == 0
+    assert len(asked) == 1

@@ -1,0 +1,175 @@
+"""The SQL of the append-only journal. Entries that have much in common are written in few bytes, and read as they are.
+
+An entry names its kind instead of four texts. Entries of lines that follow each other, and are otherwise the same, are
+one row: a plan of a million lines is a thousand rows. Such a row stands for one entry of each line. It has the last of
+their ids, so no other entry gets one of them, and a journal is read by id as if each entry had its own row.
+"""
+
+# ruff: noqa: S608 - the only names put into SQL are this module's own column names
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from xoxo_async.bulk.ledger.lines import JournalRow
+from xoxo_async.bulk.ledger.moves import ALARM, Move
+from xoxo_async.bulk.ledger.sqlite.statements import passed
+
+__all__ = ["Journal", "last_row", "note_ledger", "read_journal"]
+
+_LEDGER_ENTRY: Final = (
+    "INSERT INTO journal (seq, at, from_state, to_state, transition, evidence, attempts, epoch, reason)"
+    " VALUES (0, ?, '', '', '-', ?, 0, 0, ?)"
+)
+_COLUMNS: Final = (
+    "at", "from_state", "to_state", "transition", "evidence", "attempts", "epoch", "order_id", "error_id", "reason",
+    "kind", "seq", "lines", "id",
+)  # fmt: skip
+_KINDS: Final = "SELECT from_state, to_state, transition, evidence, kind FROM kinds"
+_NEW_KIND: Final = "INSERT INTO kinds (from_state, to_state, transition, evidence) VALUES (?, ?, ?, ?)"
+_PLANNED: Final = ("", "planned", "T0", "planned")
+
+_READ: Final = (
+    "SELECT id, seq, at, from_state, to_state, transition, evidence, attempts, epoch, order_id, error_id, reason, lines"
+    " FROM entries WHERE id > ?"
+)
+_OF_LINE: Final = "AND ? BETWEEN seq AND seq + lines - 1"
+
+
+class _Entry(NamedTuple):
+    """What entries of several lines can have in common."""
+
+    at: float
+    from_state: str
+    to_state: str
+    transition: str
+    evidence: str
+    attempts: int
+    epoch: int
+    order_id: int | None
+    error_id: str
+    reason: str
+
+
+class Journal:
+    """Writes the journal of one ledger. It remembers the kinds it has seen, as long as no transaction fails."""
+
+    def __init__(self) -> None:
+        self._kinds: Final[dict[tuple[str, ...], int]] = {}
+
+    def forget(self) -> None:
+        """Forget what was seen: a transaction was undone, and its kinds with it."""
+        self._kinds.clear()
+
+    def note_moves(self, connection: sqlite3.Connection, moves: Sequence[Move], now: float) -> int:
+        """Write the entries of decided changes.
+
+        Args:
+            connection: In a transaction that writes.
+            moves: In order.
+            now: When they were made, by the wall clock.
+
+        Returns:
+            The id of the last entry.
+        """
+        return self._note(
+            connection,
+            [
+                (
+                    _Entry(
+                        now, move.before.state.value, move.after.state.value, move.transition, move.evidence,
+                        move.after.attempts, move.after.epoch, move.order_id, move.error_id, move.reason,
+                    ),
+                    move.after.seq,
+                )
+                for move in moves
+            ],
+        )  # fmt: skip
+
+    def note_planned(self, connection: sqlite3.Connection, now: float, after: int, last: int) -> None:
+        """Write the entries (T0) of new lines.
+
+        Args:
+            connection: In a transaction that writes.
+            now: When they were planned, by the wall clock.
+            after: The last line before them.
+            last: The last one of them.
+        """
+        if last > after:
+            entry = _Entry(now, *_PLANNED, 0, 0, None, "", "")
+            self._write(connection, [(entry, after + 1, last - after)])
+
+    def _note(self, connection: sqlite3.Connection, entries: Iterable[tuple[_Entry, int]]) -> int:
+        """Write entries, each with its line; neighbours that are the same in all but their line are one row."""
+        rows: list[tuple[_Entry, int, int]] = []
+        for entry, seq in entries:
+            if rows and rows[-1][0] == entry and rows[-1][1] + rows[-1][2] == seq and entry.transition != ALARM:
+                rows[-1] = (entry, rows[-1][1], rows[-1][2] + 1)
+            else:
+                rows.append((entry, seq, 1))
+        return self._write(connection, rows)
+
+    def _write(self, connection: sqlite3.Connection, rows: Sequence[tuple[_Entry, int, int]]) -> int:
+        last = last_row(connection) if any(lines > 1 for _, _, lines in rows) else None
+        written: list[tuple[object, ...]] = []
+        for entry, seq, lines in rows:
+            if last is not None:
+                last += lines
+            kind = None if entry.transition == ALARM else self._kind(connection, entry)  # alarms have an index
+            if kind is None:
+                written.append((*entry, None, seq, lines, last))
+            else:
+                written.append((entry.at, "", "", "", "", *entry[5:], kind, seq, lines, last))
+        words, values = passed(dict(zip(_COLUMNS, zip(*written, strict=True), strict=True)))
+        query = f"INSERT INTO journal ({', '.join(words)}) SELECT {', '.join(words.values())} FROM json_each(?1) AS new"
+        return connection.execute(query, values).lastrowid or 0
+
+    def _kind(self, connection: sqlite3.Connection, entry: _Entry) -> int:
+        facts = entry[1:5]
+        if facts not in self._kinds:
+            self._kinds.update({tuple(row): kind for *row, kind in connection.execute(_KINDS)})
+        if facts not in self._kinds:
+            self._kinds[facts] = connection.execute(_NEW_KIND, facts).lastrowid or 0
+        return self._kinds[facts]
+
+
+def last_row(connection: sqlite3.Connection) -> int:
+    """Return the id of the last journal entry, 0 without one."""
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0])
+
+
+def note_ledger(connection: sqlite3.Connection, now: float, evidence: str, reason: str) -> None:
+    """Write an entry about the ledger as a whole; its `seq` is 0.
+
+    Args:
+        connection: In a transaction that writes.
+        now: When it happened, by the wall clock.
+        evidence: What happened.
+        reason: Why.
+    """
+    connection.execute(_LEDGER_ENTRY, (now, evidence, reason))
+
+
+def read_journal(connection: sqlite3.Connection, seq: int | None, after: int, limit: int) -> list[JournalRow]:
+    """Return journal entries in order.
+
+    Args:
+        connection: To read with.
+        seq: Only this line's; None is all.
+        after: Only entries with a greater id.
+        limit: How many at most.
+    """
+    if seq is None:
+        rows = connection.execute(f"{_READ} ORDER BY id LIMIT ?", (after, limit))
+    else:
+        rows = connection.execute(f"{_READ} {_OF_LINE} ORDER BY id LIMIT ?", (after, seq, limit))
+    found: list[JournalRow] = []
+    for last, first, *entry, lines in rows:
+        begin = last - lines + 1
+        wanted = range(max(after + 1 - begin, 0), lines) if seq is None else (seq - first,)
+        for at in wanted:
+            if begin + at > after:
+                found.append(JournalRow(begin + at, first + at, *entry))
+            if len(found) == limit:
+                return found
+    return found

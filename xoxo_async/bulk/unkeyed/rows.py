@@ -1,0 +1,197 @@
+"""Rows of any source as planned lines: each is checked once, and nobody is in them twice."""
+
+from collections.abc import AsyncIterable, Iterable, Mapping
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+
+from xoxo_async.bulk.intake.kept_columns import KeptColumnError, check_kept
+from xoxo_async.bulk.intake.keys import check_key, derive_po_number
+from xoxo_async.bulk.intake.persons import same_phone
+from xoxo_async.bulk.intake.problems import Problems, ProblemSink
+from xoxo_async.bulk.intake.rows_file import RowsFile
+from xoxo_async.bulk.intake.streaming import Rows, stream
+from xoxo_async.bulk.intake.tables import FileRow
+from xoxo_async.bulk.intake.unique import FirstKeys, FirstRows, RepeatedKeys
+from xoxo_async.bulk.ledger.kept import encode_kept
+from xoxo_async.bulk.ledger.kinds import JobKind
+from xoxo_async.bulk.ledger.lines import LineState, PlannedLine
+from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.unkeyed.rows_files import row_kind
+from xoxo_async.bulk.unkeyed.sending import Body, Sending, digest_of, encode_body
+from xoxo_async.errors import ConfigError
+
+__all__ = ["KnownRows", "NewRow", "rows_of"]
+
+LineT = TypeVar("LineT", bound=msgspec.Struct)
+
+_NOT_SENT: Final = frozenset({LineState.CANCELLED, LineState.REJECTED})
+
+
+class NewRow(NamedTuple):
+    """One row that passed its check.
+
+    Attributes:
+        line: As it is planned.
+        body: What the ledger keeps of it.
+        phone: The phone of its person, in the form in which phones are compared; empty for none.
+        given: The row as it was given: values by column.
+    """
+
+    line: PlannedLine
+    body: Body
+    phone: str
+    given: Mapping[str, object]
+
+    @property
+    def number(self) -> int:
+        """The row's number in the input."""
+        return self.line.row
+
+
+def rows_of(
+    lines: RowsFile[LineT] | Iterable[LineT] | AsyncIterable[LineT],
+    sending: Sending,
+    job: str,
+    sink: ProblemSink | None = None,
+) -> Rows[NewRow]:
+    """Return any source of lines as one stream of checked rows.
+
+    A row that has the key of an earlier one is a problem, and so is one for the same person: nothing would prove later
+    which of two credits for one address a lost answer was about. Of each row only its key and hashes are kept.
+
+    Args:
+        lines: A file, or a sync or async iterable of lines.
+        sending: The kind of the job: it checks the fields of a row, and names its person.
+        job: The job's name.
+        sink: Takes every problem of the rows.
+    """
+    return stream(lines, _Intake(sending, job, sink))
+
+
+class _Intake:
+    """Checks one row after another, and compares each with the rows before it."""
+
+    def __init__(self, sending: Sending, job: str, sink: ProblemSink | None) -> None:
+        self.many: Final = row_kind(sending.row).many
+        self.problems: Final = Problems(sink)
+        self.warnings: Final = Problems()
+        self._sending: Final = sending
+        self._job: Final = job
+        self._keys: Final = RepeatedKeys()
+        self._people: Final = FirstRows()
+
+    def from_file(self, row: FileRow) -> NewRow | None:
+        """Check a row of a file."""
+        return self._checked(row.number, row.fields, row.given, row.key_column)
+
+    def from_python(self, number: int, line: object) -> NewRow | None:
+        """Check an item of an iterable; any object may stand there."""
+        kind = self._sending.row
+        if not isinstance(line, kind):
+            self.problems.add(number, f"is a {type(line).__name__}, not a {kind.__name__}", given={"": line})
+            return None
+        fields = msgspec.structs.asdict(line)
+        return self._checked(number, fields, fields, "key")
+
+    def is_new(self, row: NewRow) -> bool:
+        """Return whether a row has a key and a person of its own; note what it repeats."""
+        if not self._keys.is_new(row, self.problems):
+            return False
+        for column, person in (("email", self._sending.person(row.body)), ("phone", row.phone)):
+            first = self._people.first((column, person), row.number) if person else row.number
+            if first != row.number:
+                add_up = "add the two up, or " if self._sending.kind is JobKind.POINTS else ""
+                what = f"is in row {first} already: one row a person, so {add_up}leave one out"
+                value = row.given.get(self.problems.titles.get(column, column))
+                self.problems.add(row.number, what, column=column, value=value, given=row.given)
+                return False
+        return True
+
+    def _checked(
+        self, number: int, fields: Mapping[str, object], given: Mapping[str, object], key_column: str
+    ) -> NewRow | None:
+        """Check every field of a row; note each problem by row and column."""
+        bad: list[str] = []
+
+        def report(column: str, error: ConfigError) -> None:
+            bad.append(column)
+            where = error.column if isinstance(error, KeptColumnError) else key_column if column == "key" else column
+            what = error.message.removeprefix(f"{column} ")
+            self.problems.add(number, what, column=where, value=fields.get(column), given=given)
+
+        key, kept, phone = fields.get("key"), fields.get("kept"), fields.get("phone")
+        try:
+            check_key("" if key is None else key)
+        except ConfigError as error:
+            report("key", error)
+        try:
+            check_kept("kept", kept)
+        except ConfigError as error:
+            report("kept", error)
+        body = self._sending.body({name: value for name, value in fields.items() if name not in _NAMING}, report)
+        if bad or body is None or not isinstance(key, str):
+            return None
+        request = encode_body(body)
+        line = PlannedLine(
+            key=key,
+            po_number=f"{self._sending.kind.value}:{derive_po_number(self._job, key)}",
+            digest=digest_of(request),
+            request=request,
+            row=number,
+            worth=self._sending.worth(body),
+            pieces=body.quantity,
+            kept=encode_kept(kept) if isinstance(kept, Mapping) and kept else "",
+        )
+        return NewRow(line, body, same_phone(phone) if isinstance(phone, str) else "", given)
+
+
+_NAMING: Final = frozenset({"key", "kept"})
+"""The fields of a row that no call has."""
+
+
+class KnownRows:
+    """The keys and recipients that a ledger holds: what has them in another form would be sent twice.
+
+    Args:
+        ledger: The ledger.
+        sending: The kind of its rows.
+    """
+
+    def __init__(self, ledger: Ledger, sending: Sending) -> None:
+        self._ledger: Final = ledger
+        self._sending: Final = sending
+        self._keys: Final = FirstKeys()
+        self._exact: Final[set[str]] = set()
+        self._persons: Final[dict[str, str]] = {}
+
+    async def read(self) -> None:
+        """Read every row of the ledger."""
+        async for line in self._ledger.lines():
+            if line.state in _NOT_SENT:
+                continue
+            self._keys.add(line.key, line.row)
+            self._exact.add(line.key)
+            if person := self._sending.person(self._sending.decode(line.body)):
+                self._persons.setdefault(person, line.key)
+
+    def refuses(self, row: NewRow, problems: Problems) -> bool:
+        """Return whether the ledger has a row's key in another spelling, or its recipient under another key; note it.
+
+        Args:
+            row: The row.
+            problems: Where it is noted.
+        """
+        key, number = row.line.key, row.line.row
+        stored = self._keys.find(key)
+        if stored is not None and key not in self._exact:
+            what = f"{key!a} is planned already, in the spelling {stored!a}; give another row another key"
+            problems.add(number, what, column="key", value=key, given=row.given)
+            return True
+        person = self._sending.person(row.body)
+        other = self._persons.get(person) if person else None
+        if other is not None and other != key:
+            what = f"its recipient is in this ledger already, under the key {other!a}"
+            problems.add(number, what, column="email", value=row.body.email, given=row.given)
+            return True
+        return False

@@ -1,0 +1,122 @@
+"""`xoxo points cancel --ledger`: take points back by the ids that a ledger keeps, each row accounted for."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final
+
+from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
+from xoxo_async.cli.bulk.ledgers import with_ledger
+from xoxo_async.cli.bulk.servers import address_of, at_its_server
+from xoxo_async.cli.command_line import command_line
+from xoxo_async.cli.connect import open_client
+from xoxo_async.cli.connection import Connection, is_real_money
+from xoxo_async.cli.consent import agree, need_a_person
+from xoxo_async.cli.failures import scrub
+from xoxo_async.cli.json_output import print_json, to_json
+from xoxo_async.cli.output import Colour, out, say, say_command
+from xoxo_async.cli.tables import table
+from xoxo_async.cli.wording import count, money
+
+if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.address import LedgerAddress
+    from xoxo_async.bulk.ledger.protocol import Ledger
+    from xoxo_async.bulk.unkeyed.cancelling import CancelReport
+
+__all__ = ["cancel_points", "settle_cancels"]
+
+_COLOURS: Final[dict[str, Colour]] = {"refused": "red", "unknown": "yellow"}
+_SHOWN: Final = 20
+"""Rows that were not cancelled, on the screen; the JSON has all."""
+
+
+def cancel_points(
+    where: "LedgerAddress",
+    keys: Collection[str] | None,
+    connection: Connection,
+    *,
+    reason: str,
+    batch: int,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Take back the points of rows, print what became of each, and return the exit code.
+
+    Args:
+        where: The ledger.
+        keys: The rows; None is every row that got points.
+        connection: Where the calls go.
+        reason: Why, for the journal.
+        batch: How many rows travel in one call.
+        yes: Whether to cancel without asking a person.
+        as_json: Whether to print JSON.
+    """
+    asks = not yes and is_real_money(connection)
+    if asks:
+        need_a_person(connection, "taking points back")
+
+    async def work(ledger: "Ledger") -> "CancelReport":
+        from xoxo_async.bulk.unkeyed.points import BulkPoints
+
+        require_kind(ledger, JobKind.POINTS)
+        server = at_its_server(connection, ledger)
+        if asks:
+            rows = len(keys) if keys is not None else (await ledger.counts()).issued
+            await agree(server, f"take back the points of {count(rows, 'row')}")
+        async with open_client(server, say_lookups=False) as client:
+            return await BulkPoints(client, ledger, batch=batch, address=address_of(server)).cancel(keys, reason=reason)
+
+    report = with_ledger(where, work, store_codes=False)
+    if as_json:
+        print_json({**to_json(report), "ledger": str(where)})
+    else:
+        _print(report, where, connection)
+    return report.exit_code
+
+
+def _print(report: "CancelReport", where: "LedgerAddress", connection: Connection) -> None:
+    """Print what became of the rows; of those that were not cancelled the first ones by name."""
+    out(f"{count(report.rows, 'row')}: {money(report.points)} points cancelled")
+    for name in ("cancelled", "refused", "unknown", "not_asked"):
+        if number := getattr(report, name):
+            out(f"  {name.replace('_', ' '):<10}{number:>9,}", _COLOURS.get(name, ""))
+    others = [one for one in report.results if one.state != "cancelled"]
+    if others:
+        rows = ((one.key, one.unique_id, one.state.replace("_", " "), scrub(one.message)) for one in others[:_SHOWN])
+        table(("key", "unique id", "result", "message"), rows)
+        more = len(others) - _SHOWN
+        if more > 0:
+            out(f"… and {more:,} more")
+    again = ("points", "cancel", "--ledger", where.argument, *connection.flags)
+    if report.reason:
+        say(f"ended early: {scrub(report.reason)}", "yellow")
+        say_command("continue with", command_line(*again, "--all", "--reason", "continued"))
+    if report.unknown:
+        say("rows in doubt are not asked for again: look for each credit in the vendor's dashboard")
+        say_command("a credit that is gone", command_line(*again, "--found", "cancelled", "--reason", "seen", "KEY"))
+        say_command("a credit that is there", command_line(*again, "--found", "kept", "--reason", "seen", "KEY"))
+
+
+def settle_cancels(
+    where: "LedgerAddress", keys: Collection[str], *, cancelled: bool, reason: str, as_json: bool
+) -> None:
+    """Record what a person found out about cancellations in doubt. Makes no call.
+
+    Args:
+        where: The ledger.
+        keys: The rows.
+        cancelled: Whether the points are gone; otherwise they are still there.
+        reason: Why, for the journal.
+        as_json: Whether to print JSON.
+    """
+
+    async def work(ledger: "Ledger") -> int:
+        from xoxo_async.bulk.unkeyed.cancelling import settle_cancels as settle
+
+        require_kind(ledger, JobKind.POINTS)
+        return await settle(ledger, keys, cancelled=cancelled, reason=reason)
+
+    settled = with_ledger(where, work, store_codes=False)
+    state = "cancelled" if cancelled else "kept"
+    if as_json:
+        print_json({"settled": settled, "state": state, "ledger": str(where)})
+    else:
+        out(f"{count(settled, 'row')} recorded as {state}")
