@@ -18,6 +18,7 @@ EXPECTED = {
     "bench_hooks.py",
     "bench_import.py",
     "bench_memory.py",
+    "bench_million.py",
     "bench_token.py",
     "bench_workbook.py",
 }

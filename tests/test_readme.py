@@ -111,6 +111,7 @@ def anyio_backend():
 # What the example of a docstring may use without saying where it comes from.
 IN_DOCSTRINGS = """
 from datetime import date
+from decimal import Decimal
 from xoxo_async import *
 from xoxo_async.bulk import *
 from xoxo_async.sandbox import *

@@ -1,6 +1,7 @@
 """The program that the soak test of points, links and mails kills: it plans and sends a job, or what is left of it.
 
-Run as `python people.py KIND BASE_URL LEDGER`. It prints its report as JSON.
+Run as `python people.py KIND BASE_URL LEDGER`. It prints its report as JSON. The kind `cancel` cancels all points of a
+job.
 """
 
 import asyncio
@@ -14,7 +15,17 @@ from typing import Any, Final
 import msgspec
 
 from xoxo_async import ClientCredentials, RateLimits, XoxoClient
-from xoxo_async.bulk import BulkLinkMails, BulkLinks, BulkPoints, LinkLine, MailLine, PointsLine, Report, SqliteLedger
+from xoxo_async.bulk import (
+    BulkLinkMails,
+    BulkLinks,
+    BulkPoints,
+    CancelReport,
+    LinkLine,
+    MailLine,
+    PointsLine,
+    Report,
+    SqliteLedger,
+)
 from xoxo_async.sandbox import Sandbox
 
 __all__ = ["BATCH", "CONCURRENCY", "ROWS", "Job", "address", "amount", "job_of", "quantity"]
@@ -81,9 +92,11 @@ async def job_of(kind: str, base_url: str, path: str) -> AsyncIterator[Job]:
         yield _JOBS[kind](client, ledger, job="soak", concurrency=CONCURRENCY, settle_s=0)
 
 
-async def run(kind: str, base_url: str, path: str) -> Report:
-    """Send all rows of the job, or those that are left."""
-    async with job_of(kind, base_url, path) as job:
+async def run(kind: str, base_url: str, path: str) -> Report | CancelReport:
+    """Send all rows of the job, or those that are left; or cancel those that are not cancelled."""
+    async with job_of("points" if kind == "cancel" else kind, base_url, path) as job:
+        if kind == "cancel" and isinstance(job, BulkPoints):
+            return await job.cancel(None, reason="wrong list")
         return await job.run(_ROWS[kind]())
 
 

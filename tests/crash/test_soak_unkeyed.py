@@ -1,6 +1,7 @@
 """A thousand recipients of points, links and mails: lost answers and kill -9, then a person, until the books agree."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -15,14 +16,21 @@ import anyio
 import pytest
 
 from tests.crash import people
-from xoxo_async.bulk import Decision, LedgerLine, LineState, SqliteLedger
-from xoxo_async.sandbox import Faults, Sandbox
+from xoxo_async.bulk import Decision, Delivery, LedgerLine, LineState, SqliteLedger, settle_cancels
+from xoxo_async.sandbox import Faults, Rule, Sandbox
 
 pytestmark = pytest.mark.slow
 
 LOST = {"commit_then_reset": 0.02, "reset_before_commit": 0.01, "timeout_after_commit": 0.01, "html_502_after": 0.01}
 """Five answers of a hundred are lost; after one of the five nothing had happened."""
-OPERATIONS = {"points": "sendBalance", "links": "generateLink", "mails": "generateLinkEmail"}
+BY_COMMAND = 3
+"""Decisions that the command makes, since each is a process of its own."""
+OPERATIONS = {
+    "points": "sendBalance",
+    "links": "generateLink",
+    "mails": "generateLinkEmail",
+    "cancel": "cancelBalance",
+}
 
 
 @dataclass
@@ -48,9 +56,11 @@ class Trial:
                 time.sleep(0.002)
             process.send_signal(signal.SIGKILL)
             process.communicate(timeout=90)
-        self.killed |= {line.key for line in self.lines() if line.state is LineState.SENDING}
+        self.killed |= {
+            line.key for line in self.lines() if line.state is LineState.SENDING or line.delivery is Delivery.CANCELLING
+        }
 
-    def run(self) -> dict[str, Any]:
+    def finish(self) -> dict[str, Any]:
         """Run to the end, and return the report."""
         with self.start() as process:
             out, err = process.communicate(timeout=300)
@@ -58,6 +68,11 @@ class Trial:
         assert "Traceback" not in err
         assert "claim.example" not in out + err
         report: dict[str, Any] = json.loads(out.splitlines()[-1])
+        return report
+
+    def run(self) -> dict[str, Any]:
+        """Send to the end, and return the report."""
+        report = self.finish()
         parts = ("issued", "pending", "rejected", "unknown", "not_sent")
         assert sum(int(report[part]) for part in parts) == report["rows"] == people.ROWS
         assert report["not_sent"] == 0
@@ -73,14 +88,46 @@ class Trial:
         return anyio.run(read)
 
     def decide(self, decisions: dict[str, Decision]) -> None:
-        """Do what a person does with the rows in doubt."""
+        """Do what a person does with the rows in doubt: the first ones by the command, the others by the library."""
+        by_command = list(decisions)[:BY_COMMAND]
+        for key in by_command:
+            self._resolve(key, decisions[key])
 
         async def resolve() -> None:
             async with people.job_of(self.kind, self.sandbox.base_url, str(self.ledger)) as job:
                 for key, decision in decisions.items():
-                    await job.resolve(key, decision)
+                    if key not in by_command:
+                        await job.resolve(key, decision)
 
         anyio.run(resolve)
+
+    def _resolve(self, key: str, decision: Decision) -> None:
+        """Decide about one row by `xoxo bulk resolve`."""
+        how = ["--resend"] if decision.resend else ["--done"]
+        if decision.placed is not None:
+            how = ["--placed", str(decision.placed)]
+        program = [sys.executable, "-m", "xoxo_async", "bulk", "resolve", key, *how, "--reason", decision.reason]
+        environment = {
+            **os.environ,
+            "XOXO_BASE_URL": self.sandbox.base_url,
+            "XOXO_CLIENT_ID": self.sandbox.client_id,
+            "XOXO_CLIENT_SECRET": self.sandbox.client_secret,
+        }
+        done = subprocess.run(
+            [*program, "--ledger", str(self.ledger)], env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+
+    def settle(self, keys: set[str], *, cancelled: bool) -> None:
+        """Record what a person found out about cancellations."""
+
+        async def settle() -> None:
+            async with SqliteLedger(self.ledger, must_exist=True) as ledger:
+                await settle_cancels(ledger, keys, cancelled=cancelled, reason="seen in the dashboard")
+
+        if keys:
+            anyio.run(settle)
 
     def in_doubt(self) -> list[LedgerLine]:
         """Return the rows that wait for a person. No other row may be open."""
@@ -95,7 +142,10 @@ class Trial:
             for received in self.sandbox.requests
             if received.operation == OPERATIONS[self.kind] and received.fault
         ]
-        if self.kind == "points":
+        if self.kind == "cancel":
+            credits_of = {credit.unique_id: credit.email for credit in self.sandbox.books().credits}
+            addresses = [credits_of[one["unique_id"]] for data in named for one in data["recipients"]]  # type: ignore[attr-defined]
+        elif self.kind == "points":
             addresses = [one["to_email"] for data in named for one in data["recipients"]]  # type: ignore[attr-defined]
         else:
             addresses = [one for data in named for one in str(data["email_ids"]).split(",")]
@@ -159,7 +209,7 @@ def test_nobody_gets_points_twice(tmp_path: Path, seed: int) -> None:
                 decisions[line.key] = (
                     Decision(resend=True, reason="not in the dashboard")
                     if credit is None
-                    else Decision(placed=credit.unique_id, unchecked=True, reason="seen in the dashboard")
+                    else Decision(placed=credit.unique_id, reason="seen in the dashboard")
                 )
             trial.decide(decisions)
             report = trial.run()
@@ -236,3 +286,42 @@ def test_nobody_is_mailed_twice(tmp_path: Path, seed: int) -> None:
             report = trial.run()
         assert report["unknown"] == 0
         assert sandbox.books().link_mails == {people.address(n): 1 for n in range(people.ROWS)}
+
+
+@pytest.mark.timeout(600)
+def test_no_credit_is_cancelled_twice(tmp_path: Path, seed: int) -> None:
+    """Every cancellation in doubt lost its answer or its process; a person closes the job, and the sums agree."""
+    trial = trial_of("points", seed, tmp_path)
+    trial.sandbox.faults.rules.append(Rule(kind="commit_then_reset", operation="cancelBalance", every=25))
+    trial.sandbox.faults.rules.append(Rule(kind="reset_before_commit", operation="cancelBalance", every=40))
+    with trial.sandbox.run_in_thread() as sandbox:
+        trial.run()
+        rows = sum(line.order_id is not None for line in trial.lines())
+        trial.kind = "cancel"
+        trial.kill_after(rows // people.BATCH // 2)
+        assert 0 < len(trial.killed) <= rows // 2
+        for _ in range(10):
+            report = trial.finish()
+            lines = {line.order_id: line for line in trial.lines() if line.order_id is not None}
+            books = sandbox.books()
+            assert report["cancelled"] == sum(line.delivery is Delivery.CANCELLED for line in lines.values())
+            assert report["refused"] == report["rows"] - rows  # rows in doubt about the send have no id
+            for credit in books.credits:
+                line = lines.get(credit.unique_id)
+                if line is not None and line.delivery is Delivery.CANCELLED:
+                    assert credit.cancelled
+                elif line is not None and line.delivery is Delivery.DELIVERED:
+                    assert not credit.cancelled
+            doubt = [line for line in lines.values() if line.delivery is Delivery.CANCELLING]
+            assert len(doubt) == report["unknown"]
+            assert {line.key for line in doubt} <= trial.lost_rows() | trial.killed
+            assert all(credit.cancels <= 1 for credit in books.credits if lines.get(credit.unique_id) in doubt)
+            if not doubt:
+                break
+            gone = {credit.unique_id for credit in books.credits if credit.cancelled}
+            trial.settle({line.key for line in doubt if line.order_id in gone}, cancelled=True)
+            trial.settle({line.key for line in doubt if line.order_id not in gone}, cancelled=False)
+        assert report["unknown"] == 0
+        books = sandbox.books()
+        assert all(credit.cancelled and credit.cancels <= 2 for credit in books.credits if credit.unique_id in lines)
+        assert books.points_given == sum(one.points for one in books.credits if one.unique_id not in lines)

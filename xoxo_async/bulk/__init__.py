@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.settled import SettledLine
     from xoxo_async.bulk.shift import run_shift
     from xoxo_async.bulk.template import write_template
+    from xoxo_async.bulk.unkeyed.cancelling import CancelReport, CancelResult, settle_cancels
     from xoxo_async.bulk.unkeyed.lines import LinkLine, MailLine, PointsLine
     from xoxo_async.bulk.unkeyed.links import BulkLinkMails, BulkLinks
     from xoxo_async.bulk.unkeyed.points import BulkPoints
@@ -54,6 +55,8 @@ __all__ = [
     "BulkLinkMails",
     "BulkLinks",
     "BulkPoints",
+    "CancelReport",
+    "CancelResult",
     "Counts",
     "Decision",
     "Delivery",
@@ -104,6 +107,7 @@ __all__ = [
     "read_proof_key",
     "read_rows",
     "run_shift",
+    "settle_cancels",
     "sign_proof",
     "verify_proof",
     "write_template",
@@ -158,6 +162,9 @@ _HOMES: Final = {
     "SettledLine": "xoxo_async.bulk.settled",
     "run_shift": "xoxo_async.bulk.shift",
     "write_template": "xoxo_async.bulk.template",
+    "CancelReport": "xoxo_async.bulk.unkeyed.cancelling",
+    "CancelResult": "xoxo_async.bulk.unkeyed.cancelling",
+    "settle_cancels": "xoxo_async.bulk.unkeyed.cancelling",
     "LinkLine": "xoxo_async.bulk.unkeyed.lines",
     "MailLine": "xoxo_async.bulk.unkeyed.lines",
     "PointsLine": "xoxo_async.bulk.unkeyed.lines",

@@ -1,6 +1,7 @@
 """The road of orders: how a run places them, and looks them up by their poNumbers."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 from xoxo_async.bulk.client import BulkClient
@@ -29,30 +30,28 @@ class OrderRoad:
         history_s: Seconds that reading the order history may take in a pass of look-ups.
     """
 
-    kind: Final = JobKind.ORDERS
-    operation: Final = PLACE_ORDER.name
-    batch: Final = 1
-
     def __init__(self, client: BulkClient, ledger: Ledger, history_s: float = LONGEST_S) -> None:
+        self.kind: Final = JobKind.ORDERS
+        self.operation: Final = PLACE_ORDER.name
+        self.batch: Final = 1
         self._client: Final = client
         self._ledger: Final = ledger
         self._history_s: Final = history_s
 
-    def fit(self, _one: LedgerLine, _other: LedgerLine) -> bool:
+    def fit(self, one: LedgerLine, other: LedgerLine) -> bool:  # noqa: ARG002 - see `Road`
         """Return False: each order has its poNumber."""
         return False
 
-    def call(
-        self, lines: Sequence[LedgerLine], doubt: Callable[[OrderAnswer], None], wall: Callable[[], float]
-    ) -> Awaitable[Sent]:
-        """Place an order; see `send_line`.
+    def caller(
+        self, doubt: Callable[[OrderAnswer], None], wall: Callable[[], float]
+    ) -> Callable[[Sequence[LedgerLine]], Awaitable[Sent]]:
+        """Return what places an order; see `send_line`.
 
         Args:
-            lines: The order.
             doubt: Called with every order that was named on a connection whose answers are not in step.
             wall: The ledger's clock.
         """
-        return send_line(self._client.dispatcher, lines[0], doubt, wall)
+        return partial(send_line, self._client.dispatcher, doubt, wall)
 
     def look(self) -> Awaitable[object]:
         """Look up an order that does not exist."""

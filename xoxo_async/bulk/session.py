@@ -125,10 +125,8 @@ class BulkSession:
             clock=self._clock,
             wall=self._wall,
         )
-        call, doubt, wall = road.call, self._recorder.add_doubt, self._wall
-        sender = Sender(
-            lambda lines: call(lines, doubt, wall), road.look, circuit, progress, stop=stop.stop, clock=self._clock
-        )
+        call = road.caller(self._recorder.add_doubt, self._wall)
+        sender = Sender(call, road.look, circuit, progress, stop=stop.stop, clock=self._clock)
         return Runner(
             self._ledger,
             self._recorder,

@@ -247,7 +247,7 @@ class RowMaker:
         error = self._clean(line.error) if line.error else ""
         lacks = ""
         if line.state is not _PLACED or delivery is not _DELIVERED or have < due:
-            why = _why_missing(line.state, delivery, "" if have >= due else refused or self._why_not_all(have, due))
+            why = _why_missing(line, delivery, "" if have >= due else refused or self._why_not_all(have, due))
             lacks = why or _why_none(line.state, delivery, error)
             if why:
                 self._miss(key, why)
@@ -304,19 +304,22 @@ class RowMaker:
         return f"the vendor gave {have} of {due} codes"
 
 
-def _why_missing(state: LineState, delivery: Delivery, not_all: str) -> str:
+def _why_missing(line: LedgerLine, delivery: Delivery, not_all: str) -> str:
     """Return why a row lacks codes; empty if it has them all, or none will come.
 
     Args:
-        state: Of the order that the row travels in.
+        line: The order that the row travels in.
         delivery: Of the row.
         not_all: Why not all codes of a delivered row are here; empty where all are.
     """
-    if state is not _PLACED:
-        return f"it is not known yet whether its order exists ({state.value})" if state in _IN_DOUBT else ""
-    if delivery is _CANCELLED:
+    if line.state is not _PLACED:
+        return f"it is not known yet whether its order exists ({line.state})" if line.state in _IN_DOUBT else ""
+    if delivery in {_CANCELLED, Delivery.CANCELLING}:
         return ""
-    return not_all if delivery is _DELIVERED else "its codes are still to be delivered"
+    if delivery is _DELIVERED:
+        return not_all
+    # Links are shown once, by the call that makes them; every order has an id.
+    return "its codes are still to be delivered" if line.order_id is not None else "no call gives its other links"
 
 
 def _why_none(state: LineState, delivery: Delivery, error: str) -> str:
@@ -328,6 +331,8 @@ def _why_none(state: LineState, delivery: Delivery, error: str) -> str:
         error: The last refusal, or the reason that a person gave.
     """
     if state is _PLACED:
+        if delivery is Delivery.CANCELLING:
+            return "it is not known whether it was cancelled"
         return "the vendor cancelled its delivery" if delivery is _CANCELLED else ""
     words = {
         LineState.PLANNED: "it is not sent yet",

@@ -413,7 +413,10 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
         after |= {"error_id": change.error_id, "error": change.error}
     if after["state"] is LineState.PLACED:
         known = line if row.target is None else msgspec.structs.replace(line, **_NO_ORDER)
-        after |= _order_facts(known, change) | {"delivery": _delivery(known, change, row, moment)}
+        after |= _order_facts(known, change)
+        if row.delivery is not None or (known.delivery in _TAKEN_BACK and moment.effect is EffectClass.UNKEYED):
+            # A late answer to the send says nothing of the cancellation.
+            after["delivery"] = row.delivery or known.delivery
         if row.target is None and not change.error and line.evidence in _BY_PERSONS:
             after |= {"error": line.error}  # the codes of the order do not replace the person's reason
     return msgspec.structs.replace(line, **after)
@@ -457,20 +460,13 @@ def _order_facts(line: LedgerLine, change: Change) -> dict[str, object]:
         "error_id": change.error_id,
         "error": change.error,
     }
+    if change.delivery and not (line.delivery is Delivery.DELIVERED and change.delivery is Delivery.PENDING):
+        facts["delivery"] = change.delivery
     if change.amount_charged is not None and change.amount_charged.is_finite():
         facts |= {"amount_charged": change.amount_charged, "currency": change.currency or line.currency}
     if change.held > line.held:
         facts["held"] = change.held
     return facts
-
-
-def _delivery(line: LedgerLine, change: Change, row: Transition, moment: Moment) -> Delivery:
-    if row.delivery is not None:
-        return row.delivery
-    if moment.effect is EffectClass.UNKEYED and line.delivery in _TAKEN_BACK:
-        return line.delivery  # a late answer to the send says nothing of the cancellation
-    codes_stay = line.delivery is Delivery.DELIVERED and change.delivery is Delivery.PENDING
-    return line.delivery if codes_stay or not change.delivery else change.delivery
 
 
 def next_look(line: LedgerLine, rules: Rules) -> float | None:

@@ -23,6 +23,8 @@ __all__ = ["Planner", "planned_line", "what_differs"]
 
 _LOOK_AHEAD: Final = 500
 """Rows whose products are read together: one getVouchers call reads a hundred products."""
+_MOST_GOOD: Final = 10_000
+"""Different wishes that are remembered as good."""
 _WIRE: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 _SHOWN: Final = frozenset({"productId", "quantity", "denomination"})
 _FIELDS: Final = {
@@ -113,6 +115,7 @@ class Planner:
         self._pack: Final = pack
         self._skip_invalid: Final = skip_invalid
         self._spellings: Final = spellings
+        self._good: Final[set[tuple[object, ...]]] = set()  # all that `check_product` looks at
 
     async def plan(self, rows: Rows[Row]) -> AsyncIterator[PlannedLine]:
         """Yield a planned line for every row; raise at the end if any row is bad and may not be left out.
@@ -147,9 +150,24 @@ class Planner:
             product = None
             if self._catalog is not None:
                 product = self._catalog.get(row.order.product_id)
-                if not check_product(row, product, problems):
+                if not self._fits(row, product, problems):
                     continue
             yield self._line(row, product)
+
+    def _fits(self, row: Row, product: Voucher | None, problems: Problems) -> bool:
+        """Return whether a row has no problem with its product; most rows want the same as an earlier one."""
+        order, line = row.order, row.line
+        wanted = (
+            order.product_id, order.denomination, order.quantity, bool(order.contact), line.currency, line.country
+        )  # fmt: skip
+        if wanted in self._good:
+            return True
+        if not check_product(row, product, problems):
+            return False
+        if len(self._good) >= _MOST_GOOD:
+            self._good.clear()
+        self._good.add(wanted)
+        return True
 
     def _line(self, row: Row, product: Voucher | None) -> PlannedLine:
         worth = self.totals.add(row.order, product, self._catalog.currency if self._catalog else "")

@@ -87,14 +87,14 @@ class Road(Protocol):
         """How many lines travel in one call at most."""
         ...
 
-    def fit(self, one: LedgerLine, other: LedgerLine) -> bool:
+    def fit(self, one: LedgerLine, other: LedgerLine, /) -> bool:
         """Return whether two lines may travel in one call."""
         ...
 
-    def call(
-        self, lines: Sequence[LedgerLine], doubt: Callable[[OrderAnswer], None], wall: Callable[[], float], /
-    ) -> Awaitable[Sent]:
-        """Send lines whose intent is durable, in exactly one call. Moves money."""
+    def caller(
+        self, doubt: Callable[[OrderAnswer], None], wall: Callable[[], float], /
+    ) -> Callable[[Sequence[LedgerLine]], Awaitable[Sent]]:
+        """Return what sends lines whose intent is durable, in exactly one call. It moves money."""
         ...
 
     def look(self) -> Awaitable[object]:

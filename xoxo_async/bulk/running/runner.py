@@ -285,7 +285,8 @@ class Runner:
         """Send lines until no more come; wait while none is ready."""
         while self._ready or not self._fed:
             if self._ready:
-                await self._send_lines(self._next_lines())
+                line = self._ready.popleft()
+                await self._send_lines((line,) if self._batch == 1 else self._together_with(line))
                 if len(self._ready) <= self._few_ready:
                     self._room_again.set()
             else:
@@ -293,11 +294,8 @@ class Runner:
                 self._idle.append(woken)
                 await woken.wait()
 
-    def _next_lines(self) -> Sequence[LedgerLine]:
-        """Take the lines of the next call. One that does not fit goes back: its call needs a slot of its own."""
-        first = self._ready.popleft()
-        if self._batch == 1:
-            return (first,)
+    def _together_with(self, first: LedgerLine) -> Sequence[LedgerLine]:
+        """Return a line with those that travel in its call. One that does not fit goes back, for a slot of its own."""
         lines = [first]
         while self._ready and len(lines) < self._batch:
             line = self._ready.popleft()

@@ -28,20 +28,21 @@ _DONE: Final = frozenset({Evidence.ANSWERED_PLACED, Evidence.ANSWERED_DONE})
 
 async def send_line(
     dispatcher: SingleAttempts,
-    line: LedgerLine,
     doubt: Callable[[OrderAnswer], None],
     wall: Callable[[], float],
+    lines: Sequence[LedgerLine],
 ) -> Sent:
-    """Send a line whose intent is durable, exactly once. Moves money.
+    """Send an order whose intent is durable, exactly once. Moves money.
 
     It leaves within the hold of its claim, or not at all, however long a token or a connection takes.
 
     Args:
         dispatcher: Makes single attempts.
-        line: The line.
         doubt: Called with every order that was named on a connection whose answers are not in step.
         wall: The ledger's clock, in epoch seconds.
+        lines: The order, alone: each is a call of its own.
     """
+    (line,) = lines
     # The rest of the hold is for clocks that differ, and for the last byte.
     latest = (line.last_sent_tick or 0.0) + 0.9 * MAX_HOLD_S
     attempt = Attempt(line.po_number, lambda: wall() < latest)

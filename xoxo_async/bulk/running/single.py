@@ -100,7 +100,7 @@ class SingleLine:
             await self._record(line, _unsent(line))
             raise RateLimitedError("orders are held back now; nothing was sent", retry_after_s=blocked_s or 1.0)
         try:
-            sent = await send_line(self._client.dispatcher, line, self._recorder.add_doubt, self._wall)
+            sent = await send_line(self._client.dispatcher, self._recorder.add_doubt, self._wall, (line,))
         except BaseException:
             with suppress(
                 LedgerError

@@ -136,9 +136,11 @@ class _Campaign:
 class LinkSending(_Campaign):
     """Rows of links: the answer of a call has the links, and they are dealt to its rows in order."""
 
-    kind: Final = JobKind.LINKS
-    row: Final = LinkLine
-    operation: Final[Operation[GenerateRequest, LinkBatch]] = GENERATE_LINKS
+    def __init__(self, campaign_id: int | None, expires_on: date | None) -> None:
+        super().__init__(campaign_id, expires_on)
+        self.kind: Final = JobKind.LINKS
+        self.row: Final = LinkLine
+        self.operation: Final[Operation[GenerateRequest, LinkBatch]] = GENERATE_LINKS
 
     def body(self, fields: Mapping[str, object], report: Report) -> LinkBody | None:
         """Check the quantity of a row."""
@@ -185,9 +187,11 @@ class LinkSending(_Campaign):
 class MailSending(_Campaign):
     """Addresses: the vendor mails each a link, and its answer confirms the whole call without the links."""
 
-    kind: Final = JobKind.LINK_MAILS
-    row: Final = MailLine
-    operation: Final[Operation[EmailRequest, LinksSent]] = SEND_LINKS
+    def __init__(self, campaign_id: int | None, expires_on: date | None) -> None:
+        super().__init__(campaign_id, expires_on)
+        self.kind: Final = JobKind.LINK_MAILS
+        self.row: Final = MailLine
+        self.operation: Final[Operation[EmailRequest, LinksSent]] = SEND_LINKS
 
     def body(self, fields: Mapping[str, object], report: Report) -> LinkBody | None:
         """Check the address of a row."""

@@ -13,7 +13,7 @@ from xoxo_async.bulk.ledger.table import MAX_ORDER_ID
 from xoxo_async.bulk.unkeyed.lines import PointsLine
 from xoxo_async.bulk.unkeyed.point_checks import check_points
 from xoxo_async.bulk.unkeyed.sending import Body, Report, doubtful
-from xoxo_async.errors import ConfigError
+from xoxo_async.errors import ApiError, ConfigError
 from xoxo_async.operation import Operation
 from xoxo_async.services import checks
 from xoxo_async.services.points import (
@@ -63,12 +63,11 @@ class PointsSending:
         expiry_month: After how many months the points expire.
     """
 
-    kind: Final = JobKind.POINTS
-    row: Final = PointsLine
-    operation: Final[Operation[Any, Any]] = SEND_POINTS
-    unit: Final = POINTS
-
     def __init__(self, sender_email: str = "", expiry_month: int | None = None) -> None:
+        self.kind: Final = JobKind.POINTS
+        self.row: Final = PointsLine
+        self.operation: Final[Operation[Any, Any]] = SEND_POINTS
+        self.unit: Final = POINTS
         self._sender: Final = (checks.email("sender_email", sender_email) or "") if sender_email else ""
         self._months: Final = (
             None if expiry_month is None else checks.whole("expiry_month", expiry_month, high=_MOST_MONTHS)
@@ -180,12 +179,19 @@ class PointsSending:
         return GET_POINTS, PointsRequest(email=self._sender or "nobody@example.com")
 
     async def available(self, client: BulkClient) -> Decimal | None:
-        """Return the company's points, as getBalance tells them; None where it does not.
+        """Return the company's points, as getBalance tells them; None where it does not, or not for this account.
+
+        No page says whether the company's credentials, which points need, may read the balance of rewards.
 
         Args:
             client: Reads the balance.
         """
-        return (await client.account.get_balance()).points
+        try:
+            return (await client.account.get_balance()).points
+        except ApiError as error:
+            if error.retryable:
+                raise
+            return None
 
     def balance_request(self, line: LedgerLine) -> tuple[Operation[Any, Any], msgspec.Struct]:
         """Return the look at the recipient's points.

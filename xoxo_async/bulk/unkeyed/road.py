@@ -1,6 +1,7 @@
 """How rows without a key are sent, many in one call, and how those in doubt reach a person."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from math import inf
 from typing import Any, Final
 
@@ -71,17 +72,25 @@ class UnkeyedRoad:
         """
         return not (one.error_id or other.error_id) and self._sending.fit(one, other)
 
-    async def call(
-        self, lines: Sequence[LedgerLine], _doubt: Callable[[OrderAnswer], None], wall: Callable[[], float]
-    ) -> Sent:
+    def caller(
+        self, _doubt: Callable[[OrderAnswer], None], wall: Callable[[], float]
+    ) -> Callable[[Sequence[LedgerLine]], Awaitable[Sent]]:
+        """Return what sends rows, see `call`.
+
+        Args:
+            _doubt: Not called: an answer without an order id makes no other answer doubtful.
+            wall: The ledger's clock.
+        """
+        return partial(self.call, wall)
+
+    async def call(self, wall: Callable[[], float], lines: Sequence[LedgerLine]) -> Sent:
         """Send rows whose intent is durable, in exactly one call. Moves money.
 
         It leaves within the hold of their claim, or not at all, however long a token or a connection takes.
 
         Args:
-            lines: The rows.
-            _doubt: Not called: an answer without an order id makes no other answer doubtful.
             wall: The ledger's clock.
+            lines: The rows.
         """
         request = self._sending.request(lines)  # what cannot be read must not be sent
         before = await self._note_balances(lines) if self._balances else {}
@@ -182,10 +191,9 @@ class PersonSettler:
         balance: Returns in words what a row's recipient holds now; None reads nothing.
     """
 
-    pause: Final = Pause.NONE
-    reason: Final = ""
-
     def __init__(self, ledger: Ledger, run: Run, balance: Callable[[LedgerLine], Any] | None) -> None:
+        self.pause: Final = Pause.NONE
+        self.reason: Final = ""
         self._ledger: Final = ledger
         self._run: Final = run
         self._progress: Final[Progress] = run.progress

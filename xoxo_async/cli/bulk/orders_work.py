@@ -29,11 +29,10 @@ class OrdersWork:
         request: The command.
     """
 
-    kind: Final = JobKind.ORDERS
-    starts_with: Final = "xoxo bulk run ORDERS --ledger …"
-
     def __init__(self, request: RunRequest) -> None:
         self.request: Final[RunRequest] = request
+        self.kind: Final = JobKind.ORDERS
+        self.starts_with: Final = "xoxo bulk run ORDERS --ledger …"
         self.doing: Final[str] = f"issuing the orders of {request.source or request.ledger}"
         self.keeps_codes: Final[bool] = not request.no_codes
 

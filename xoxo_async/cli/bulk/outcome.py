@@ -93,17 +93,19 @@ def _lines_of(report: Report, outcome: Outcome, code: int) -> list[tuple[str, Co
     """Return the lines for a person after a run that no error ended, with their colours."""
     lines: list[tuple[str, Colour]] = []
     if outcome.idle and code == exits.DONE:
-        pending = f", {report.pending:,} pending delivery" if report.pending else ""
+        waiting = report.pending - outcome.cancelled
+        pending = f", {waiting:,} pending delivery" if waiting > 0 else ""
+        pending += f", {outcome.cancelled:,} cancelled" if outcome.cancelled else ""
         lines.append((f"nothing left to do: {report.issued:,} of {report.rows:,} issued{pending}", ""))
     if report.rows or outcome.began:
-        lines += _summary(report)
+        lines += _summary(report, cancelled=outcome.cancelled)
     if outcome.skipped:
         rows = "row" if outcome.skipped == 1 else "rows"
         lines.append((f"  skipped  {outcome.skipped:>10,} bad {rows}, not in the ledger", "yellow"))
     return lines
 
 
-def _summary(report: Report) -> list[tuple[str, Colour]]:
+def _summary(report: Report, *, cancelled: int = 0) -> list[tuple[str, Colour]]:
     """Return the lines of a report for a person, with a colour where something needs a person."""
     shared = f" in {count(report.orders, 'order')}" if report.orders != report.rows else ""
     job = f"job {report.job} · {count(report.rows, 'row')}{shared} · ledger {report.ledger} · {report.elapsed_s:.1f} s"
@@ -111,6 +113,8 @@ def _summary(report: Report) -> list[tuple[str, Colour]]:
     lines += [count_line(name, getattr(report, name), open_=report.unknown > report.in_flight) for name in COUNTS[1:]]
     if report.in_flight:
         lines.append((f"  in flight {report.in_flight:>9,}, counted as unknown: sent, and not settled yet", ""))
+    if cancelled:
+        lines.append((f"  cancelled {cancelled:>9,}, counted as pending", ""))
     if report.withdrawn:
         lines.append((f"  withdrawn {report.withdrawn:>9,}, counted as not sent", ""))
     return [*lines, (f"  charged   {amounts(report.charged)}", "")]

@@ -236,6 +236,8 @@ def _print(found: Status) -> None:
     open_ = counts.unknown > _lines_in(counts, "sending") or found.holder is None
     for name in COUNTS[1:]:
         out(*count_line(name, getattr(counts, name), open_=open_))
+    if counts.delivery_cancelled:
+        out(f"  cancelled {counts.delivery_cancelled:>9,}, counted as pending")
     if withdrawn := _lines_in(counts, "cancelled"):
         out(f"  withdrawn {withdrawn:>9,}, counted as not sent")
     out(f"  charged   {amounts(counts.charged)}")

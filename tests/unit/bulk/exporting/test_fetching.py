@@ -8,6 +8,7 @@ import pytest
 from xoxo_async import errors
 from xoxo_async.bulk import Delivery, Identity, LedgerLine, LineState
 from xoxo_async.bulk.exporting.fetching import CodeFetcher
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.vouchers import codes_of
 from xoxo_async.services.orders import Order, VoucherCode
 from xoxo_async.wire import Secret
@@ -28,6 +29,7 @@ class Vendor:
 
     base_url = "https://x.example/chef"
     account_fingerprint = "me"
+    kind = JobKind.ORDERS
 
     def __init__(self) -> None:
         self.orders = self

@@ -116,6 +116,8 @@ def test_lines_of_a_pack_have_their_own_codes() -> None:
         (line(LineState.REJECTED, delivery=Delivery.NONE, held=0, error="no"), (), ["it is rejected: NO"]),
         (line(LineState.CANCELLED, delivery=Delivery.NONE, held=0), (), ["it is withdrawn"]),
         (line(delivery=Delivery.CANCELLED, held=0), (), ["the vendor cancelled its delivery"]),
+        (line(delivery=Delivery.CANCELLING, held=0), (), ["it is not known whether it was cancelled"]),
+        (line(delivery=Delivery.PENDING, held=0, order_id=None), (), ["no call gives its other links"]),
         (line(delivery=Delivery.PENDING, held=1), CODES[:1], ["its codes are still to be delivered"]),
     ],
 )

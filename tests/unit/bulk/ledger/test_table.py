@@ -244,14 +244,17 @@ UNKEYED_SENDING = {
     **without(SENDING, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND),
     E.ANSWERED_DONE: ("T3", S.PLACED),
     E.REFUSED_UNCLEAR: ("T5", S.UNKNOWN, "suspect"),
+    E.BALANCE_SEEN: ("-", S.SENDING),
 }
 UNKEYED_UNKNOWN = {
     **UNKEYED_PROVEN,
     E.NO_LOOKUP: ("T10", S.MANUAL),
+    E.BALANCE_SEEN: ("-", S.UNKNOWN),
     E.LEDGER_RESTORED: ("T15", S.UNKNOWN),
     E.LEDGER_COPIED: ("T15", S.UNKNOWN),
     E.UNWANTED: ("-", S.UNKNOWN, "unwanted"),
 }
+UNKEYED_MANUAL = UNKEYED_PROVEN | {E.BALANCE_SEEN: ("-", S.MANUAL)}
 UNKEYED_AGAIN = dict.fromkeys((E.ANSWERED_PLACED, E.ANSWERED_DONE, E.LATE_PROOF, E.DELIVERY_SEEN), ("-", S.PLACED))
 CANCELLABLE = {E.CANCEL_ASKED: ("T17", S.PLACED)}
 CANCEL_ENDS = {
@@ -261,6 +264,7 @@ CANCEL_ENDS = {
     E.PERSON_CANCELLED: ("T17", S.PLACED),
     E.PERSON_KEPT: ("T17", S.PLACED),
 }
+UNKEYED_MANUAL = {**UNKEYED_PROVEN, E.BALANCE_SEEN: ("-", S.MANUAL)}
 UNKEYED_LEADS = {
     "planned": (
         a_line(S.PLANNED),
@@ -284,13 +288,13 @@ UNKEYED_LEADS = {
         | {E.LEDGER_RESTORED: ("T15", S.UNKNOWN, "suspect"), E.LEDGER_COPIED: ("T15", S.UNKNOWN, "suspect")},
     ),
     "conflict": (a_line(S.CONFLICT), UNKEYED_PROVEN | {E.UNWANTED: ("-", S.CONFLICT, "unwanted")}),
-    "manual": (a_line(S.MANUAL), UNKEYED_PROVEN | PERSON_DECIDES),
+    "manual": (a_line(S.MANUAL), UNKEYED_MANUAL | PERSON_DECIDES),
     "manual, just sent": (
         a_line(S.MANUAL, last_sent_tick=NOW - 99),
-        UNKEYED_PROVEN | {E.PERSON_PLACED: ("T13", S.PLACED)},
+        UNKEYED_MANUAL | {E.PERSON_PLACED: ("T13", S.PLACED)},
     ),
-    "manual, sent long enough ago": (a_line(S.MANUAL, last_sent_tick=NOW - 100), UNKEYED_PROVEN | PERSON_DECIDES),
-    "manual, never sent": (a_line(S.MANUAL, last_sent_tick=None), UNKEYED_PROVEN | PERSON_DECIDES),
+    "manual, sent long enough ago": (a_line(S.MANUAL, last_sent_tick=NOW - 100), UNKEYED_MANUAL | PERSON_DECIDES),
+    "manual, never sent": (a_line(S.MANUAL, last_sent_tick=None), UNKEYED_MANUAL | PERSON_DECIDES),
     "rejected": (a_line(S.REJECTED), UNKEYED_PROVEN),
     "cancelled": (a_line(S.CANCELLED), UNKEYED_PROVEN),
     "placed by an answer": (a_line(S.PLACED), UNKEYED_AGAIN | ANSWER_UNDONE | CONNECTION_UNDONE | CANCELLABLE),
@@ -371,7 +375,7 @@ def test_points_are_cancelled_by_the_vendors_word(evidences: tuple[Evidence, ...
     assert line.evidence == E.ANSWERED_PLACED
 
 
-def test_a_cancellation_in_doubt_is_not_asked_for_again() -> None:
+def test_a_cancellation_in_doubt_is_not_repeated() -> None:
     """Neither are one that was answered, one without an id, and one of an order."""
     unkeyed = EffectClass.UNKEYED
     for line in (

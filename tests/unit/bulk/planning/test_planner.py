@@ -1,14 +1,18 @@
 """`planner`: how a row becomes a planned line, with fixed bytes."""
 
 from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.unit.bulk.intake.order_rows import line, rows
 from xoxo_async.bulk import OrderLine
 from xoxo_async.bulk.ledger.lines import PlannedLine
+from xoxo_async.bulk.planning.catalog import PlanCatalog
 from xoxo_async.bulk.planning.planner import Planner, what_differs
 from xoxo_async.errors import PlanError
+from xoxo_async.services.catalog import Voucher
 from xoxo_async.services.orders import PLACE_ORDER, AirmilesDetails, PlaceOrder
 
 pytestmark = pytest.mark.anyio
@@ -72,3 +76,26 @@ async def test_a_planned_line_keeps_its_request() -> None:
 def test_a_difference_is_named_by_field(old: str, new: str, said: str) -> None:
     """By the names that a file has, and only amounts with their values."""
     assert what_differs(old, new.encode()) == said
+
+
+class Catalog:
+    """A catalog whose products are all the same, and good in India alone."""
+
+    async def list_vouchers(self, **asked: Any) -> list[Voucher]:
+        facts = {"currency_code": "INR", "value_denominations_": "100,500", "order_quantity_limit": 2}
+        named = {"country_code": "IN", "is_phone_number_mandatory": True, "name": "Corner Shop"}
+        return [Voucher(product_id=number, **facts, **named) for number in asked["product_ids"]]
+
+
+async def test_a_row_is_good_by_all_it_asks() -> None:
+    """Rows that want the same as a good one are good; one that differs in anything is looked at by itself."""
+    good: dict[str, Any] = {"denomination": 500, "contact": "+91 1234567", "currency": "INR", "country": "IN"}
+    others: list[dict[str, Any]] = [
+        {"denomination": 250}, {"quantity": 3}, {"contact": None}, {"currency": "USD"}, {"country": "US"},
+    ]  # fmt: skip
+    wanted = [line(f"k{number}", **{**good, **other}) for number, other in enumerate([{}, *others, {}, *others])]
+    source = rows(wanted)
+    planner = Planner(PlanCatalog(SimpleNamespace(catalog=Catalog()), "INR"), skip_invalid=True)  # type: ignore[arg-type]
+    assert [planned.key async for planned in planner.plan(source)] == ["k0", "k6"]
+    columns = [problem.partition("column ")[2].partition(":")[0] for problem in source.problems.shown()]
+    assert columns == ["denomination", "quantity", "contact", "currency", "country"] * 2

@@ -114,7 +114,7 @@ class Sending:
 
         async def call(lines: Sequence[LedgerLine]) -> Sent:
             self.calls.append([line.key for line in lines])
-            ends = [await send_line(server, line, self.recorder.add_doubt, wall) for line in lines]  # type: ignore[arg-type]
+            ends = [await send_line(server, self.recorder.add_doubt, wall, [line]) for line in lines]  # type: ignore[arg-type]
             return Sent([change for end in ends for change in end.changes], ends[0].error)
 
         sender = Sender(

@@ -36,7 +36,7 @@ class Server:
         self.progress = Progress(in_flight=100)
         self.circuit = Circuit(60, lambda: self.now, most=most, waits=lambda: repeat(0.2))
         self.sender = Sender(
-            lambda lines: send_line(self, lines[0], self.doubts.append, lambda: self.wall),  # type: ignore[arg-type]
+            lambda lines: send_line(self, self.doubts.append, lambda: self.wall, lines),  # type: ignore[arg-type]
             lambda: probe_orders(self),  # type: ignore[arg-type]
             self.circuit,
             self.progress,

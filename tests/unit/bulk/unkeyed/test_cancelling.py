@@ -136,7 +136,7 @@ async def test_all_are_the_rows_that_got_points(vendor: Vendor) -> None:
     assert report.exit_code == 3
 
 
-async def test_a_second_run_asks_only_for_what_is_left(vendor: Vendor) -> None:
+async def test_a_second_run_asks_for_the_rest(vendor: Vendor) -> None:
     """A refusal may be asked for again, a cancelled row and one in doubt are not."""
     vendor.errors = [None, OutcomeUnknownError("lost", effect="possible")]
     vendor.refused = {9_000_003: "spent"}
@@ -161,7 +161,7 @@ async def test_a_second_run_asks_only_for_what_is_left(vendor: Vendor) -> None:
         (BadRequestError("PLE10001", effect="none", error_id="PLE10001"), "refused"),
     ],
 )
-async def test_a_failed_call_is_in_doubt_for_each_row(vendor: Vendor, error: XoxoError, state: str) -> None:
+async def test_a_failed_call_leaves_each_row_in_doubt(vendor: Vendor, error: XoxoError, state: str) -> None:
     """The vendor's own no is an answer; the rows after it are asked for."""
     vendor.errors = [error]
     report = await cancel(vendor, "k1", "k2", "k3", batch=2)
@@ -235,7 +235,7 @@ async def test_one_text_is_no_list_of_keys(vendor: Vendor) -> None:
         await Cancelling(vendor, vendor.ledger).cancel("k1", "gone")
 
 
-async def test_a_row_taken_by_another_process_is_not_asked(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_row_taken_meanwhile_is_not_asked(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two cancellations at once: only one of them makes the call."""
     cancelling = Cancelling(vendor, vendor.ledger)
     lines = [line async for line in vendor.ledger.lines()]

@@ -136,7 +136,7 @@ async def test_a_job_that_plans_nothing_asks_nothing() -> None:
         await LinkSending(7, DAY).ask(client, "")  # type: ignore[arg-type]
 
 
-def test_only_rows_of_one_campaign_and_day_share_a_call() -> None:
+def test_rows_of_one_campaign_share_a_call() -> None:
     """A resumed job may have rows of an earlier expiry."""
     fit = LinkSending(None, None).fit
     assert fit(line(1), line(2, 5))
@@ -144,7 +144,7 @@ def test_only_rows_of_one_campaign_and_day_share_a_call() -> None:
     assert not fit(line(1), line(2, day=date(2028, 1, 1)))
 
 
-def test_a_call_asks_for_the_links_of_all_rows() -> None:
+def test_a_call_asks_for_all_links() -> None:
     """The date is written as the vendor's pages show it."""
     request = LinkSending(None, None).request([line(1, 2), line(2), line(3, 4)])
     assert msgspec.to_builtins(request) == {"campaignId": 7001, "links_quantity": 7, "link_expiry": "31-12-2027"}
@@ -216,7 +216,7 @@ def test_an_answer_of_another_campaign_proves_nothing(answered: str, evidence: E
     assert [one.evidence for one in change([line(1), line(2)], reply)] == [evidence] * 2
 
 
-def test_a_confirmed_mail_is_done_and_has_no_link() -> None:
+def test_a_confirmed_mail_has_no_link() -> None:
     """The vendor's answer has neither the links nor an id."""
     (change,) = MailSending(None, None).changes([line(1, email="a@b.example")], LinksSent(success=1))
     assert (change.evidence, change.delivery, change.order_id, change.codes) == (

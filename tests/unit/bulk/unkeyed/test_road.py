@@ -77,7 +77,7 @@ def road(vendor: Vendor, ledger: SqliteLedger, *, balances: bool = False) -> Unk
 async def sent(vendor: Vendor, ledger: SqliteLedger, *, wall: float = NOW, balances: bool = False) -> list[LedgerLine]:
     """Send all rows in one call, record what it proved, and return them."""
     lines = await ledger.claim(3)
-    done = await road(vendor, ledger, balances=balances).call(lines, lambda _answer: None, lambda: wall)
+    done = await road(vendor, ledger, balances=balances).caller(lambda _answer: None, lambda: wall)(lines)
     assert done.error is vendor.end
     return await ledger.record(done.changes)
 
@@ -139,7 +139,7 @@ async def test_rows_refused_together_travel_alone(ledger: SqliteLedger) -> None:
     free = [msgspec.structs.replace(line, error_id="") for line in (two, three)]
     assert not road(Vendor(), ledger).fit(one, free[0])
     assert road(Vendor(), ledger).fit(*free)
-    (change,) = (await road(Vendor(CERTAIN), ledger).call([one], lambda _answer: None, lambda: NOW)).changes
+    (change,) = (await road(Vendor(CERTAIN), ledger).call(lambda: NOW, [one])).changes
     assert change.evidence is E.REFUSED_NO_ORDER
     never = refused(free[0], NEVER, alone=False)
     assert (never.evidence, never.error_id) == (E.NOT_PROCESSED, "")

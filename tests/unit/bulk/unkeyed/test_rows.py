@@ -29,7 +29,7 @@ async def read(lines: Any) -> tuple[list[int], tuple[str, ...]]:
     return [row.number async for row in rows], rows.problems.shown()
 
 
-async def test_a_good_row_is_planned_as_it_is_sent() -> None:
+async def test_a_good_row_is_planned() -> None:
     """The ledger keeps the request, the points, and what rides along."""
     (row,) = [row async for row in rows_of([person("A", amount="0.50", kept={"Team": "x"})], SENDING, "march")]
     kept = msgspec.json.decode(row.line.request)

@@ -40,7 +40,7 @@ def test_the_summary_says_what_is_not_sent() -> None:
     assert lines[4] == "to send 12,500 points to 30 people, in 30 calls"
 
 
-def test_the_same_people_under_new_keys_are_a_warning() -> None:
+def test_people_under_new_keys_are_a_warning() -> None:
     """A list with other keys would pay everybody a second time."""
     (warning,) = [line for line in summary(totals(absent=30, added=30)) if line.startswith("warning")]
     assert "30 rows of this ledger are not in the file, and 30 new ones are" in warning

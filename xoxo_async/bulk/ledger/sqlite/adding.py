@@ -6,25 +6,14 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-import msgspec
-
 from xoxo_async.bulk.ledger.sqlite.shapes import Shapes
-from xoxo_async.bulk.ledger.sqlite.statements import fields
+from xoxo_async.bulk.ledger.sqlite.statements import passed
 
 __all__ = ["NewOrder", "add_orders"]
 
 _HASH_BYTES: Final = 32
 _NO_HASH: Final = bytes(_HASH_BYTES)
 _COLUMNS: Final = ("seq", "key", "po_number", "digest", "body", "row", "lines", "worth", "shape")
-# JSON has no bytes, so all hashes come in a row in a second parameter.
-_INSERT: Final = (
-    f"INSERT INTO lines ({', '.join(_COLUMNS)}, hash, state) SELECT {fields(_COLUMNS)},"
-    f" CASE json_extract(value, '$[3]') WHEN '' THEN substr(?2, 1 + {_HASH_BYTES} * json_each.key, {_HASH_BYTES}) END,"
-    " 'planned' FROM json_each(?1) WHERE true"
-)
-_INSERT_NEW: Final = f"{_INSERT} ON CONFLICT DO NOTHING"
-
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class NewOrder(NamedTuple):
@@ -56,6 +45,8 @@ def add_orders(
         orders: The orders.
         only_new: Whether to leave out those whose key or poNumber is there. Otherwise one of these is an error.
     """
+    if not orders:
+        return 0
     kept = shapes.keep(connection, [(order.body, order.po_number) for order in orders])
     rows: list[tuple[object, ...]] = []
     hashes: list[bytes] = []
@@ -64,7 +55,15 @@ def add_orders(
         hashed = _hash_of(digest)
         hashes.append(hashed or _NO_HASH)
         rows.append((seq, key, po_number, "" if hashed else digest, body, row, lines, worth, shape))
-    return connection.execute(_INSERT_NEW if only_new else _INSERT, (_encode(rows), b"".join(hashes))).rowcount
+    words, values = passed(dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True)))
+    # JSON has no bytes, so all hashes come in a row in a parameter of their own.
+    its_hash = f"substr(?{len(values) + 1}, 1 + {_HASH_BYTES} * new.key, {_HASH_BYTES})"
+    query = (
+        f"INSERT INTO lines ({', '.join(words)}, hash, state) SELECT {', '.join(words.values())},"
+        f" CASE {words['digest']} WHEN '' THEN {its_hash} END, 'planned' FROM json_each(?1) AS new WHERE true"
+    )
+    conflict = " ON CONFLICT DO NOTHING" if only_new else ""
+    return connection.execute(query + conflict, (*values, b"".join(hashes))).rowcount
 
 
 def _hash_of(digest: str) -> bytes | None:

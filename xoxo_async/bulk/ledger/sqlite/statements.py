@@ -186,19 +186,17 @@ def passed(columns: Mapping[str, Sequence[object]]) -> tuple[dict[str, str], lis
     words: dict[str, str] = {}
     bound: list[object] = []
     differ: list[Sequence[object]] = []
-    for name, values in columns.items():
+    for name, column in columns.items():
+        # Equal amounts may be written in different ways: 500 and 500.00.
+        values = column if not isinstance(column[0], Decimal) else [None if one is None else str(one) for one in column]
         if values.count(values[0]) == len(values):
-            bound.append(_bindable(values[0]))
+            bound.append(values[0].value if isinstance(values[0], StrEnum) else values[0])
             words[name] = f"?{len(bound) + 1}"
         else:
             words[name] = f"json_extract(new.value, '$[{len(differ)}]')"
             differ.append(values)
     rows: Sequence[object] = list(zip(*differ, strict=True)) if differ else [()] * len(next(iter(columns.values())))
     return words, [_encode(rows), *bound]
-
-
-def _bindable(value: object) -> object:
-    return str(value) if isinstance(value, Decimal | StrEnum) else value
 
 
 def read_owners(connection: sqlite3.Connection, order_ids: Collection[int]) -> dict[int, int]:

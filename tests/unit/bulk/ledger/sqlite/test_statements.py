@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -68,3 +69,37 @@ def test_a_stale_move_is_reported(connection: sqlite3.Connection, other: dict[st
     (line,) = read_lines(connection, [1])
     stale = msgspec.structs.replace(line, **other)
     assert not write_moves(connection, [moved(stale, LineState.PLACED)])
+
+
+def test_lines_that_move_together_get_their_own_values(connection: sqlite3.Connection) -> None:
+    """What they share is written once, and what differs for each; what does not change stays as it is."""
+    add(connection, *[LineState.SENDING] * 3)
+    connection.execute("UPDATE lines SET error = 'kept', worth = seq")
+    lines = sorted(read_lines(connection, [1, 2, 3]), key=lambda line: line.seq)
+    amounts = [Decimal(500), Decimal("500.00"), None]
+    moves = [
+        moved(one, LineState.PLACED, order_id=7 + one.seq, amount_charged=amount, suspect=one.seq == 2, currency="INR")
+        for one, amount in zip(lines, amounts, strict=True)
+    ]
+    assert write_moves(connection, moves)
+    read = sorted(read_lines(connection, [1, 2, 3]), key=lambda line: line.seq)
+    assert read == [move.after for move in moves]
+    assert [str(line.amount_charged) for line in read] == ["500", "500.00", "None"]
+    assert {(line.error, line.currency, line.state) for line in read} == {("kept", "INR", LineState.PLACED)}
+
+
+@pytest.mark.parametrize("stale", [0, 1, 2])
+def test_one_stale_line_among_many_is_reported(connection: sqlite3.Connection, stale: int) -> None:
+    """Whether or not the lines were alike before."""
+    add(connection, *[LineState.SENDING] * 3)
+    lines = sorted(read_lines(connection, [1, 2, 3]), key=lambda line: line.seq)
+    lines[stale] = msgspec.structs.replace(lines[stale], epoch=4)
+    assert not write_moves(connection, [moved(one, LineState.UNKNOWN) for one in lines])
+
+
+def test_a_move_that_changes_nothing_is_written(connection: sqlite3.Connection) -> None:
+    """A look-up may find what is known; the line must still be what it was."""
+    add(connection, LineState.UNKNOWN)
+    (line,) = read_lines(connection, [1])
+    assert write_moves(connection, [moved(line, line.state)])
+    assert not write_moves(connection, [moved(msgspec.structs.replace(line, epoch=1), line.state, epoch=1)])
