@@ -30,11 +30,13 @@ class Run:
         name: The name of its file without its ending: a day.
         results: The results, by benchmark; of one that ran twice, the later.
         broken: Lines that cannot be read.
+        notes: What a person wrote about the run, as lines with nothing but a `note`.
     """
 
     name: str
     results: dict[str, Result] = field(default_factory=dict)
     broken: int = 0
+    notes: list[str] = field(default_factory=list)
 
     @property
     def machines(self) -> list[str]:
@@ -65,6 +67,9 @@ def _read(path: Path) -> Run:
     for line in path.read_text().splitlines():
         try:
             result = json.loads(line)
+            if isinstance(result, dict) and result.keys() == {"note"}:
+                run.notes.append(str(result["note"]))
+                continue
             _check(result)
         except (ValueError, KeyError, TypeError):
             run.broken += bool(line.strip())
@@ -136,6 +141,9 @@ def _about(runs: Sequence[Run]) -> str:
         libraries = ", ".join(f"{name} {version}" for name, version in versions.items())
         name = f"{run.name} ({run.broken} lines cannot be read)" if run.broken else run.name
         lines.append(f"| {name} | {_cell('; '.join(run.machines))} | {pythons} | {libraries} | {loads} |")
+    for run in runs:
+        lines += [f"\n{run.name}: {_cell(note)}" for note in run.notes]
+    lines += ["", "A load above the number of cores: other programs ran, times are longer, and ratios less certain."]
     quick = [run.name for run in runs if any(result.get("quick") for result in run.results.values())]
     if quick:
         lines += ["", f"{', '.join(quick)}: made with `--quick`, so its figures mean nothing."]
@@ -205,12 +213,15 @@ def _verdict(found: Sequence[Result]) -> str:
 
 def _missed(runs: Sequence[Run]) -> str:
     """Return the goals that the newest run missed, with what the profile says."""
-    lines: list[str] = []
+    missed: dict[str, list[str]] = {}
     for figure in _figures(runs):
         newest = list(figure.found.values())[-1:]
         if newest and not newest[0]["reached"]:
-            why = figure.asked.profile or "No profile was made yet."
-            lines.append(f"* **{figure.what}**: {_number(newest[0]['value'])}{_unit(figure.asked.unit)}. {why}")
+            missed.setdefault(figure.name, []).append(f"{_number(newest[0]['value'])}{_unit(figure.asked.unit)}")
+    lines = [
+        f"* **{ASKED[name].what}**: {', '.join(found)}. {ASKED[name].profile or 'No profile was made yet.'}"
+        for name, found in missed.items()
+    ]
     return "\n".join(["## Goals that were missed, and why", "", *lines]) if lines else ""
 
 

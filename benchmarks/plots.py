@@ -58,7 +58,7 @@ def bars(values: Sequence[dict[str, object]], title: str) -> str:
         {"mark": {"type": "bar", "cornerRadiusEnd": 2}, "encoding": {"color": _coloured("run", runs)}},
         {
             "mark": {"type": "text", "align": "left", "dx": 4, "color": _INK},
-            "encoding": {"text": {"field": "value", "type": "quantitative", "format": ".3~g"}},
+            "encoding": {"text": {"field": "value", "type": "quantitative", "format": ",.3~r"}},
         },
     ]
     encoding = {"x": x, "y": y, **offset}
@@ -66,7 +66,7 @@ def bars(values: Sequence[dict[str, object]], title: str) -> str:
 
 
 def _names(*, grid: bool = False) -> dict[str, object]:
-    return {"title": None, "labelLimit": 300, "ticks": False, "domain": False, "grid": grid, "labelPadding": 8}
+    return {"title": None, "labelLimit": 620, "ticks": False, "domain": False, "grid": grid, "labelPadding": 8}
 
 
 def _coloured(field: str, values: Sequence[object]) -> dict[str, object]:

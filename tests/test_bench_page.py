@@ -67,7 +67,9 @@ def test_two_runs_stand_side_by_side(tmp_path: Path, bench: Callable[[str], Modu
     assert row == "| `import xoxo_async` | <= 1.25 | 1.2 (1.19 to 1.21) | **1.4** | in 1 of 2 runs |"
     assert "| 2026-11-26 | a processor, 2 cores | 3.11.7 | aiohttp 3.13.0 |" in text
     assert "| 2026-11-27 | another processor, 8 cores |" in text
-    assert "* **`import xoxo_async`**: 1.4." in text  # missed, with its profile or the word that there is none
+    assert (
+        "* **`import xoxo_async`, to importing aiohttp and msgspec**: 1.4." in text
+    )  # missed, with its profile or the word that there is none
     assert "| A/A control: libraries (again) | 80 |" in text
     assert r"| a \| b |  |" in text
 
@@ -88,9 +90,10 @@ def test_what_was_not_run_is_said(tmp_path: Path, bench: Callable[[str], ModuleT
     page = bench("page")
     narrow = {**GOOD, "bench": "bench_bulk", "columns": ["one"]}
     failed = {"bench": "bench_dispatch", "at": "", "machine": "m", "failed": "it ended with 1"}
-    _write(tmp_path, _2026_11_26=['{"bench": "bench_', "[]", narrow, failed, GOOD])
+    _write(tmp_path, _2026_11_26=['{"bench": "bench_', "[]", narrow, failed, GOOD, {"note": "beside another program"}])
     text = page.text_of(page.read_runs(tmp_path))
     assert "2026-11-26 (3 lines cannot be read)" in text
+    assert "2026-11-26: beside another program" in text
     assert "Not run in 2026-11-26: it ended with 1." in text
     assert "## `bench_bulk`\n\nNot run." in text
     lines = text.splitlines()
