@@ -87,6 +87,9 @@ def test_a_lost_answer_waits_for_a_person(command: Command, sandbox: Sandbox) ->
     done = command(*decide, "--done", "--json")
     assert (done.code, done.facts["state"]) == (0, "placed")
     assert "points send --ledger p.db" in done.facts["continue_with"]
+    for other in (("--resend",), ("--reject", "--reason", "a slip")):  # a correction waits as long as a decision
+        early = command(*decide, *other)
+        assert (early.code, "E-3 was sent only now" in early.err) == (2, True)
     ended = command(*RESUME, "--json")
     assert (ended.code, ended.facts["issued"], ended.facts["charged"]) == (0, 5, {"points": 1500})
 
