@@ -117,7 +117,7 @@ def test_a_budget_in_points_holds(command: Command, sandbox: Sandbox) -> None:
 def test_another_command_does_not_send_the_rows(command: Command, sandbox: Sandbox) -> None:
     """A ledger of points is no ledger of orders or links; the message names the right command."""
     assert command(*SEND).code == 0
-    for line in (("bulk", "resume"), ("links", "send"), ("links", "generate")):
+    for line in (("bulk", "resume"), ("links", "send"), ("links", "generate"), ("worker",)):
         ended = command(*line, "--ledger", "p.db")
         assert (ended.code, "p.db holds a job of points" in ended.err) == (2, True)
         assert "xoxo points send --ledger p.db" in ended.err
