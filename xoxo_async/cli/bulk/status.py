@@ -291,6 +291,9 @@ def _print_decisions(found: Status) -> None:
         out_command(f"    {words.there}", commands.get("placed") or commands["done"])
         out_command(f"    {words.missing}, and {words.still} wanted", commands["resend"])
         out_command(f"    {words.missing}, and {words.no_longer} wanted", commands["reject"])
+    if rows > 1:
+        out("")
+        out("  One command decides several rows: add their keys to it.")
 
 
 def _last_sent(line: "LedgerLine") -> str:

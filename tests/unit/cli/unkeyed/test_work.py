@@ -155,3 +155,22 @@ def test_a_person_is_asked_once_about_the_sum(
     assert "to 5 people; the company has " in asked[0]
     assert command(*SEND, "--yes").code == 0
     assert len(asked) == 1
+
+
+def test_one_decision_settles_a_lost_batch(command: Command, sandbox: Sandbox) -> None:
+    """Its rows are named together; a key that is not there, or cannot be decided, is named."""
+    sandbox.script("reset_before_commit", operation="sendBalance", email="p3@example.com", first=1)
+    assert command(*SEND, "--batch", "3", "--settle", "0").code == 4
+    decide = ("bulk", "resolve", "--ledger", "p.db", "--resend", "--reason", "not there")
+    missing = command(*decide, "E-1", "E-9")
+    assert (missing.code, "no line with the key 'E-9'; nothing was recorded" in missing.err) == (2, True)
+    assert command("bulk", "status", "--ledger", "p.db", "--json").facts["states"] == {"manual": 3, "placed": 2}
+    assert "One command decides several rows" in command("bulk", "status", "--ledger", "p.db").out
+    sure = command(*decide, "E-1", "E-4")
+    assert (sure.code, "E-4 is placed, so no person can decide about it; recorded before: E-1" in sure.err) == (2, True)
+    rest = command(*decide, "E-3", "E-2", "E-3", "--json")
+    assert (rest.code, [row["key"] for row in rest.facts["rows"]]) == (0, ["E-3", "E-2"])
+    one = command("bulk", "resolve", "--ledger", "p.db", "--placed", "5", "E-1", "E-2")
+    assert (one.code, "--placed names the order of one row: give one KEY" in one.err) == (2, True)
+    assert command(*RESUME).code == 0
+    assert sandbox.books().points_given == 1500
