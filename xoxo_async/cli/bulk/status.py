@@ -25,6 +25,8 @@ from xoxo_async.cli.tables import table
 from xoxo_async.cli.wording import age, amounts, count
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.lines import Counts, LedgerLine
     from xoxo_async.bulk.ledger.protocol import Holder, Ledger
@@ -125,6 +127,7 @@ def _line_to_json(line: "LedgerLine", where: "LedgerAddress", kind: JobKind) -> 
         "attempts": line.attempts,
         "error_id": line.error_id,
         "error": _why(line),
+        **({"balances": _balances(line)} if kind is JobKind.POINTS else {}),
         "resolve": decisions(line, where, kind) if _is_for_a_person(line) else {},
     }
 
@@ -148,6 +151,12 @@ def decisions(line: "LedgerLine", where: "LedgerAddress", kind: JobKind = JobKin
         name: command_line("bulk", "resolve", "--ledger", where.argument, *chosen, *key)
         for name, chosen in flags.items()
     }
+
+
+def _balances(line: "LedgerLine") -> "dict[str, Decimal]":
+    from xoxo_async.bulk.unkeyed.balances import balances_in
+
+    return balances_in(line.error)
 
 
 def _is_for_a_person(line: "LedgerLine") -> bool:

@@ -94,6 +94,14 @@ def test_a_lost_answer_waits_for_a_person(command: Command, sandbox: Sandbox) ->
     assert (ended.code, ended.facts["issued"], ended.facts["charged"]) == (0, 5, {"points": 1500})
 
 
+def test_json_has_balances_of_doubtful_rows(command: Command, sandbox: Sandbox) -> None:
+    """As numbers, for a program that shows them to the person who decides."""
+    sandbox.script("commit_then_reset", operation="sendBalance", email="p3@example.com")
+    assert command(*SEND, "--balances").code == 4
+    (problem,) = command("bulk", "status", "--ledger", "p.db", "--json").facts["problems"]
+    assert problem["balances"] == {"before": 0, "after": 300}
+
+
 def test_a_row_that_did_nothing_is_sent_again(command: Command, sandbox: Sandbox) -> None:
     """Only on a person's word."""
     sandbox.script("reset_before_commit", operation="sendBalance", email="p3@example.com", first=1)
