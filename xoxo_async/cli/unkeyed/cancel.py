@@ -1,25 +1,33 @@
 """`xoxo points cancel --ledger`: take points back by the ids that a ledger keeps, each row accounted for."""
 
+import os
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
+import anyio
+
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
+from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.servers import address_of, at_its_server
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection, is_real_money
 from xoxo_async.cli.consent import agree, need_a_person
-from xoxo_async.cli.failures import scrub
+from xoxo_async.cli.failures import one_error, scrub
 from xoxo_async.cli.json_output import print_json, to_json
 from xoxo_async.cli.output import Colour, out, say, say_command
+from xoxo_async.cli.signals import as_before, ending_signals
 from xoxo_async.cli.tables import table
 from xoxo_async.cli.wording import count, money
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.protocol import Ledger
     from xoxo_async.bulk.unkeyed.cancelling import CancelReport
+    from xoxo_async.bulk.unkeyed.points import BulkPoints
 
 __all__ = ["cancel_points", "settle_cancels"]
 
@@ -53,6 +61,8 @@ def cancel_points(
     if asks:
         need_a_person(connection, "taking points back")
 
+    stopped: list[str] = []
+
     async def work(ledger: "Ledger") -> "CancelReport":
         from xoxo_async.bulk.unkeyed.points import BulkPoints
 
@@ -62,17 +72,44 @@ def cancel_points(
             rows = len(keys) if keys is not None else (await ledger.counts()).issued
             await agree(server, f"take back the points of {count(rows, 'row')}")
         async with open_client(server, say_lookups=False) as client:
-            return await BulkPoints(client, ledger, batch=batch, address=address_of(server)).cancel(keys, reason=reason)
+            points = BulkPoints(client, ledger, batch=batch, address=address_of(server))
+            return await _until_stopped(points, lambda: points.cancel(keys, reason=reason), stopped)
 
-    report = with_ledger(where, work, store_codes=False)
+    with as_before():
+        report = with_ledger(where, work, store_codes=False)
     if as_json:
         print_json({**to_json(report), "ledger": str(where)})
     else:
-        _print(report, where, connection)
-    return report.exit_code
+        _print(report, where, connection, every=keys is None)
+    return exits.INTERRUPTED if stopped and report.not_asked else report.exit_code
 
 
-def _print(report: "CancelReport", where: "LedgerAddress", connection: Connection) -> None:
+async def _until_stopped(
+    points: "BulkPoints", cancel: "Callable[[], Awaitable[CancelReport]]", stopped: list[str]
+) -> "CancelReport":
+    """Cancel, and end after the call under way at a first signal, at once at a second one; note the signal."""
+    done: list[CancelReport] = []
+
+    async def listen() -> None:
+        async for number in signals:
+            if stopped:
+                os._exit(exits.INTERRUPTED)  # safe: every intent is durable before its call
+            stopped.append(number.name)
+            points.stop(f"interrupted by {number.name}")
+            say("Stopping: the call under way is the last one. Press Ctrl-C again to stop at once.")
+
+    try:
+        with anyio.open_signal_receiver(*ending_signals()) as signals:
+            async with anyio.create_task_group() as group:
+                group.start_soon(listen)
+                done.append(await cancel())
+                group.cancel_scope.cancel()
+    except BaseExceptionGroup as errors:
+        raise one_error(errors) from None
+    return done[0]
+
+
+def _print(report: "CancelReport", where: "LedgerAddress", connection: Connection, *, every: bool) -> None:
     """Print what became of the rows; of those that were not cancelled the first ones by name."""
     out(f"{count(report.rows, 'row')}: {money(report.points)} points cancelled")
     for name in ("cancelled", "refused", "unknown", "not_asked"):
@@ -88,7 +125,9 @@ def _print(report: "CancelReport", where: "LedgerAddress", connection: Connectio
     again = ("points", "cancel", "--ledger", where.argument, *connection.flags)
     if report.reason:
         say(f"ended early: {scrub(report.reason)}", "yellow")
-        say_command("continue with", command_line(*again, "--all", "--reason", "continued"))
+        # Never --all where rows were named: it would take points from everybody.
+        left = ["--all"] if every else [one.key for one in report.results if one.state == "not_asked"]
+        say_command("continue with", command_line(*again, "--reason", "continued", *left))
     if report.unknown:
         say("rows in doubt are not asked for again: look for each credit in the vendor's dashboard")
         say_command("a credit that is gone", command_line(*again, "--found", "cancelled", "--reason", "seen", "KEY"))

@@ -1,11 +1,17 @@
 """`cancel`: points are taken back by the rows of a ledger, each accounted for."""
 
+import os
+import signal
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 
 from tests.unit.cli.in_process import Command
 from xoxo_async.sandbox import Sandbox
+from xoxo_async.services.points import PointService
 
 PEOPLE = "key,email,name,amount\n" + "".join(f"E-{n},p{n}@example.com,P,{100 * n}\n" for n in range(1, 5))
 LEDGER = ("--ledger", "p.db")
@@ -52,6 +58,35 @@ def test_a_lost_cancellation_waits_for_a_person(command: Command, sandbox: Sandb
     found = command(*CANCEL, "E-2", "--found", "cancelled", "--json")
     assert (found.code, found.facts["settled"], found.facts["state"]) == (0, 1, "cancelled")
     assert command(*CANCEL, "--all").code == 0
+
+
+def test_named_rows_are_continued_by_name(command: Command, sandbox: Sandbox) -> None:
+    """The command that continues must not take points from everybody."""
+    sandbox.script("throttle", operation="cancelBalance", first=100, seconds=600)
+    ended = command(*CANCEL, "E-1", "E-3")
+    assert ended.code == 5, ended.err
+    (follow,) = [line for line in ended.err.splitlines() if line.startswith("continue with: ")]
+    assert follow.endswith("E-1 E-3")
+    assert "--all" not in follow
+    assert "--all" in command(*CANCEL, "--all").err
+
+
+@pytest.mark.parametrize("asked", [("--all",), ("E-1", "E-2", "E-3", "E-4")])
+def test_a_signal_ends_it_after_the_call(
+    command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...]
+) -> None:
+    """No row is left in doubt by Ctrl-C."""
+    cancel = PointService.cancel
+
+    async def interrupted(self: PointService, unique_ids: Sequence[int]) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        await anyio.sleep(0.05)  # the signal is heard while the call is under way
+        return await cancel(self, unique_ids)
+
+    monkeypatch.setattr(PointService, "cancel", interrupted)
+    ended = command(*CANCEL, *asked, "--json")
+    assert (ended.code, "Stopping: the call under way is the last one" in ended.err) == (130, True)
+    assert (ended.facts["cancelled"], ended.facts["not_asked"], ended.facts["unknown"]) == (1, 3, 0)
 
 
 def test_an_id_from_the_dashboard_is_recorded(command: Command, sandbox: Sandbox) -> None:
