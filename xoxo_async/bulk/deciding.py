@@ -137,8 +137,13 @@ async def _decide_unkeyed(ledger: Ledger, line: LedgerLine, decision: Decision) 
     succeeded = decision.done or decision.placed is not None
     if line.state is not LineState.MANUAL and not succeeded and line.evidence not in _DECIDED_BY_A_PERSON:
         raise ConfigError(f"{line.key} is {line.state.value}, so no person can decide about it")
+    if line.delivery is Delivery.CANCELLING and not succeeded:
+        raise ConfigError(
+            f"the cancellation of {line.key} is in doubt: record first what became of it, by `xoxo points cancel"
+            " --found`"
+        )
     rest_s = (line.last_sent_tick or 0.0) + rules.settle_s - ledger.now()
-    if line.state is LineState.MANUAL and not succeeded and line.last_sent_tick is not None and rest_s > 0:
+    if not succeeded and line.last_sent_tick is not None and rest_s > 0:
         raise ConfigError(
             f"{line.key} was sent only now, and the vendor may still work on it: look again in {rest_s:.0f} s, before"
             " it is sent again or counted as refused"

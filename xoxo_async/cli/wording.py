@@ -58,13 +58,13 @@ def stopping(signal_name: str, in_flight: int, grace_s: float) -> str:
 
     Args:
         signal_name: The signal: Ctrl-C is `SIGINT`.
-        in_flight: How many orders are sent, and have no answer yet.
+        in_flight: How many requests are sent, and have no answer yet.
         grace_s: How long it waits for them, in seconds.
     """
     again = "Press Ctrl-C again" if signal_name == "SIGINT" else f"Send {signal_name} again"
     why = "" if signal_name == "SIGINT" else f" ({signal_name})"
     return (
-        f"Stopping{why}: no new orders; waiting up to {grace_s:g} s for {in_flight:,} already sent."
+        f"Stopping{why}: nothing more is sent; waiting up to {grace_s:g} s for {in_flight:,} already sent."
         f" {again} to stop at once."
     )
 

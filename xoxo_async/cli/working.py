@@ -13,6 +13,7 @@ import msgspec
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.address import LedgerAddress
+from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.report import Shift
@@ -201,6 +202,7 @@ class WorkerRun:
         if not ledger.is_file and ledger.job is None:
             return connection, Bounds()
         async with open_ledger(ledger, must_exist=True, read_only=True) as opened:
+            require_kind(opened, JobKind.ORDERS)  # here, since no shift begins on a job without open lines
             kept = await kept_bounds(opened)
             connection = at_its_server(connection, opened)
         if connection.rate is None and kept.rate is not None:

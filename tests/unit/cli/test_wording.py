@@ -40,9 +40,9 @@ def test_an_age_has_two_units_at_most(seconds: float, shown: str) -> None:
 def test_a_stop_says_how_to_hurry() -> None:
     """Ctrl-C is a key; another signal has its name."""
     assert stopping("SIGINT", 0, 30.0) == (
-        "Stopping: no new orders; waiting up to 30 s for 0 already sent. Press Ctrl-C again to stop at once."
+        "Stopping: nothing more is sent; waiting up to 30 s for 0 already sent. Press Ctrl-C again to stop at once."
     )
     assert stopping("SIGTERM", 1200, 2.5) == (
-        "Stopping (SIGTERM): no new orders; waiting up to 2.5 s for 1,200 already sent."
+        "Stopping (SIGTERM): nothing more is sent; waiting up to 2.5 s for 1,200 already sent."
         " Send SIGTERM again to stop at once."
     )

@@ -313,7 +313,7 @@ def _why_missing(line: LedgerLine, delivery: Delivery, not_all: str) -> str:
         not_all: Why not all codes of a delivered row are here; empty where all are.
     """
     if line.state is not _PLACED:
-        return f"it is not known yet whether its order exists ({line.state})" if line.state in _IN_DOUBT else ""
+        return f"it is in doubt ({line.state})" if line.state in _IN_DOUBT else ""
     if delivery in {_CANCELLED, Delivery.CANCELLING}:
         return ""
     if delivery is _DELIVERED:

@@ -1,6 +1,7 @@
 """What a job is of: orders, points, links or mails; and what may follow a lost answer of its calls."""
 
 from enum import StrEnum
+from shlex import quote
 from typing import Final, Protocol
 
 from xoxo_async.effects import EffectClass
@@ -108,5 +109,5 @@ def require_kind(ledger: OfKind, kind: JobKind) -> None:
     if stored is not None and stored is not kind:
         raise LedgerError(
             f"{ledger.name} holds a job of {stored.words}, not of {kind.words}; nothing was sent. Go on with it by"
-            f" `{stored.command} --ledger {ledger.name}`"
+            f" `{stored.command} --ledger {quote(ledger.name)}`"
         )

@@ -417,3 +417,16 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     orders: int = 0
     alarms: tuple[Alarm, ...] = ()
     alarms_total: int = 0
+
+    @property
+    def for_a_person(self) -> int:
+        """Of the unknown lines, those that only a person settles: manual ones, and cancellations in doubt."""
+        return self.unknown - sum(self.states.get(state, 0) for state in _FOR_A_RUN)
+
+    @property
+    def cancels_in_doubt(self) -> int:
+        """Of the unknown lines, those that have points, and whose cancellation is in doubt."""
+        return self.for_a_person - self.states.get(LineState.MANUAL, 0)
+
+
+_FOR_A_RUN: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)

@@ -96,6 +96,11 @@ def cancelling(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
     return line.delivery is Delivery.CANCELLING
 
 
+def no_cancel_in_doubt(line: LedgerLine, change: Change, moment: Moment) -> bool:
+    """No cancellation of the points is in doubt. A person who finds them gone, or there, settles it first."""
+    return not cancelling(line, change, moment)
+
+
 def not_suspect(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
     """No earlier send of this line is in doubt."""
     return not line.suspect
@@ -220,6 +225,7 @@ _BY_VENDOR: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_O
 _OF_ANOTHER_COPY: Final = frozenset({_E.LEDGER_RESTORED, _E.LEDGER_COPIED})
 _BY_PERSONS: Final = frozenset({_E.PERSON_PLACED, _E.PERSON_CORRECTED, _E.LATE_PROOF})
 _TAKEN_BACK: Final = frozenset({Delivery.CANCELLING, Delivery.CANCELLED})
+_CORRECTABLE: Final = (has_reason, placed_by_person, at_rest, no_cancel_in_doubt)
 
 TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T1", _from(_S.PLANNED), _E.SLOT_IN_HAND, _S.SENDING),
@@ -279,8 +285,8 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T13", _from(_S.MANUAL), _E.PERSON_RESEND, _S.PLANNED, (has_reason, at_rest)),
     Transition("T13", _from(_S.MANUAL), _E.PERSON_REJECTED, _S.REJECTED, (has_reason, at_rest)),
     Transition("T13", _from(_S.PLACED), _E.PERSON_CORRECTED, _S.PLACED, (has_reason, names_order, placed_by_person)),
-    Transition("T13", _from(_S.PLACED), _E.PERSON_RESEND, _S.PLANNED, (has_reason, placed_by_person)),
-    Transition("T13", _from(_S.PLACED), _E.PERSON_REJECTED, _S.REJECTED, (has_reason, placed_by_person)),
+    Transition("T13", _from(_S.PLACED), _E.PERSON_RESEND, _S.PLANNED, _CORRECTABLE),
+    Transition("T13", _from(_S.PLACED), _E.PERSON_REJECTED, _S.REJECTED, _CORRECTABLE),
     Transition("T14", _from(_S.PLANNED), _E.WITHDRAWN, _S.CANCELLED, (never_sent,)),
     Transition("T15", _from(_S.PLANNED, _S.UNKNOWN), _E.LEDGER_RESTORED, _S.UNKNOWN, suspect=True),
     Transition("T15", _from(_S.PLANNED), _E.LEDGER_COPIED, _S.UNKNOWN, (not_suspect,), suspect=True, foreign=True),

@@ -18,6 +18,7 @@ from xoxo_async.bulk.running.evidence import change_from_error
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.road import Run
 from xoxo_async.bulk.running.sent import Sent
+from xoxo_async.bulk.unkeyed.balances import after_call, before_call, holds
 from xoxo_async.bulk.unkeyed.sending import Sending
 from xoxo_async.consequences import is_answer
 from xoxo_async.errors import RefusedError, XoxoError
@@ -123,7 +124,7 @@ class UnkeyedRoad:
         for line in lines:
             text = await self._balance(line)
             if text:
-                text = before[line.seq] = f"before the call: {text}"
+                text = before[line.seq] = before_call(text)
                 facts.append(
                     Change(seq=line.seq, evidence=Evidence.BALANCE_SEEN, epoch=line.epoch, error=text, reason=text)
                 )
@@ -142,7 +143,7 @@ class UnkeyedRoad:
             reply: Any = await dispatcher.once(*asked)
         except XoxoError as error:
             return f"the recipient's balance could not be read ({type(error).__name__})"
-        return f"the recipient holds {reply.total:f} points"
+        return holds(reply.total)
 
 
 def refused(line: LedgerLine, error: XoxoError, *, alone: bool) -> Change:
@@ -234,7 +235,7 @@ class PersonSettler:
     async def _fact(self, line: LedgerLine) -> Change:
         words = [line.error, _NOBODY_CAN_TELL]
         if self._balance is not None and not self._stopped.is_set():
-            words.append(f"after the call: {await self._balance(line)}")
+            words.append(after_call(await self._balance(line)))
         text = "; ".join(word for word in words if word)
         return Change(seq=line.seq, evidence=Evidence.NO_LOOKUP, epoch=line.epoch, error=text, reason=text)
 

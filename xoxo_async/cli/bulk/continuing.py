@@ -78,7 +78,7 @@ async def next_command(ledger: "Ledger", where: "LedgerAddress", counts: "Counts
     if holder is not None:
         return ""
     to_send = counts.not_sent - counts.states.get(LineState.CANCELLED, 0)
-    to_look_up = counts.unknown - counts.states.get(LineState.MANUAL, 0)
+    to_look_up = counts.unknown - counts.for_a_person
     if to_send > 0 or to_look_up > 0:
         return await continue_ledger(ledger, where, "resume")
     if counts.pending <= counts.delivery_cancelled or ledger.kind not in {None, JobKind.ORDERS}:

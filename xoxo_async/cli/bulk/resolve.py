@@ -17,6 +17,7 @@ from xoxo_async.cli.numbers import Whole
 from xoxo_async.cli.options import connection_options, json_option
 from xoxo_async.cli.output import out, say, say_command
 from xoxo_async.cli.wording import count
+from xoxo_async.errors import ConfigError
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.deciding import Decision, Resolved
@@ -31,11 +32,11 @@ __all__ = ["resolve"]
     epilog="""\b
 Examples, after a look at EMP-17 in the vendor's dashboard:
   xoxo bulk resolve EMP-17 --ledger march.db --placed 123456
-  xoxo bulk resolve EMP-17 --ledger points.db --done             points that the dashboard shows, without an id
+  xoxo bulk resolve EMP-17 EMP-18 --ledger points.db --done      points that the dashboard shows, without an id
   xoxo bulk resolve EMP-17 --ledger march.db --resend --reason "support says it was never received"
   xoxo bulk resolve EMP-17 --ledger march.db --reject --reason "bought elsewhere" """,
 )
-@click.argument("key")
+@click.argument("keys", nargs=-1, required=True, metavar="KEY...")
 @ledger_option
 @click.option(
     "--placed",
@@ -53,7 +54,7 @@ Examples, after a look at EMP-17 in the vendor's dashboard:
 @json_option
 @connection_options
 def resolve(
-    key: str,
+    keys: tuple[str, ...],
     ledger: "LedgerAddress",
     placed: int | None,
     done: bool,
@@ -64,13 +65,15 @@ def resolve(
     as_json: bool,
     **where: Any,
 ) -> None:
-    """Decide a line that no automatic step can settle safely, or correct such a decision. KEY is the row's key.
+    """Decide lines that no automatic step can settle safely, or correct such a decision. KEY is the row's key.
 
     --placed looks an order up first: it must exist, match the row, and belong to no other row. Points, links and mails
     cannot be looked up. --resend spends the money again if it did happen, so look in the vendor's dashboard first.
     """
     if [placed is not None, done, resend, reject].count(True) != 1:
         raise click.UsageError("give one of --placed ID, --done, --resend and --reject")
+    if placed is not None and len(keys) > 1:
+        raise click.UsageError("--placed names the order of one row: give one KEY")
     if unchecked and placed is None:
         raise click.UsageError("--unchecked goes with --placed")
     if reject and not reason.strip():
@@ -78,31 +81,62 @@ def resolve(
     from xoxo_async.bulk.deciding import Decision
 
     decision = Decision(placed=placed, done=done, resend=resend, reason=reason, unchecked=unchecked)
-    _decide(ledger, key, decision, Connection(books=books_of(ledger), **where), as_json=as_json)
+    wanted = tuple(dict.fromkeys(keys))
+    _decide(ledger, wanted, decision, Connection(books=books_of(ledger), **where), as_json=as_json)
 
 
-def _decide(where: "LedgerAddress", key: str, decision: "Decision", connection: Connection, *, as_json: bool) -> None:
-    """Record a decision, and print the new state of the line."""
+def _decide(
+    where: "LedgerAddress", keys: tuple[str, ...], decision: "Decision", connection: Connection, *, as_json: bool
+) -> None:
+    """Record a decision about each row, and print the new state of the lines."""
     from xoxo_async.bulk.ledger.lines import LineState
 
-    async def work(ledger: "Ledger") -> "tuple[Resolved, str]":
-        resolved = await _record(ledger, key, decision, connection)
-        rejected = resolved.line.state is LineState.REJECTED
-        return resolved, "" if rejected else await continue_ledger(ledger, where, "resume")
+    async def work(ledger: "Ledger") -> "tuple[dict[str, Resolved], str]":
+        decided = await _record_all(ledger, keys, decision, connection)
+        rejected = all(one.line.state is LineState.REJECTED for one in decided.values())
+        return decided, "" if rejected else await continue_ledger(ledger, where, "resume")
 
-    resolved, follow = with_ledger(where, work, store_codes=False)
-    line = resolved.line
-    if line.lines > 1:
-        say(f"{key} shares an order with {count(line.lines - 1, 'other row')}: the decision holds for all of them")
+    decided, follow = with_ledger(where, work, store_codes=False)
+    for key, resolved in decided.items():
+        if (lines := resolved.line.lines) > 1:
+            say(f"{key} shares an order with {count(lines - 1, 'other row')}: the decision holds for all of them")
     if as_json:
-        facts = {"key": line.key, "po_number": line.po_number, "state": line.state.value, "order_id": line.order_id}
-        print_json({**facts, "found": resolved.found, "continue_with": follow})
+        rows = [_to_json(resolved) for resolved in decided.values()]
+        print_json({**(rows[0] if len(keys) == 1 else {"rows": rows}), "continue_with": follow})
         return
-    if resolved.found:
-        out(f"the vendor has: {resolved.found}")
-    out(f"{line.key} is now {line.state.value}")
+    for resolved in decided.values():
+        if resolved.found:
+            out(f"the vendor has: {resolved.found}")
+        out(f"{resolved.line.key} is now {resolved.line.state.value}")
     if follow:
         say_command("continue with", follow)
+
+
+def _to_json(resolved: "Resolved") -> dict[str, object]:
+    line = resolved.line
+    facts = {"key": line.key, "po_number": line.po_number, "state": line.state.value, "order_id": line.order_id}
+    return {**facts, "found": resolved.found}
+
+
+async def _record_all(
+    ledger: "Ledger", keys: tuple[str, ...], decision: "Decision", connection: Connection
+) -> "dict[str, Resolved]":
+    """Record a decision about rows one by one; a key that is not there refuses all of them before."""
+    lines = {key: await ledger.find(key) for key in keys}
+    if missing := [key for key, line in lines.items() if line is None]:
+        raise ConfigError(f"{ledger.name} holds no line with the key {missing[0]!r}; nothing was recorded")
+    decided: dict[str, Resolved] = {}
+    seen: set[int] = set()
+    for key, line in lines.items():
+        if line is None or line.seq in seen:
+            continue  # it shares an order with a row that is decided now
+        seen.add(line.seq)
+        try:
+            decided[key] = await _record(ledger, key, decision, connection)
+        except ConfigError as error:
+            before = f"; recorded before: {', '.join(decided)}" if decided else ""
+            raise ConfigError(f"{error.message}{before}") from error
+    return decided
 
 
 async def _record(ledger: "Ledger", key: str, decision: "Decision", connection: Connection) -> "Resolved":

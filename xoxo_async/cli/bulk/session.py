@@ -15,7 +15,7 @@ from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.ledger.facts import PLANNED_AT
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
-from xoxo_async.bulk.ledger.lines import Counts, LineState
+from xoxo_async.bulk.ledger.lines import Counts
 from xoxo_async.bulk.ledger.opening import open_ledger
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.pauses import Pause
@@ -287,7 +287,7 @@ class CommandRun(Generic[IssuerT, TotalsT]):
         except LedgerError:
             return
         outcome.idle = counts == before
-        outcome.manual = counts.states.get(LineState.MANUAL, 0)
+        outcome.manual = counts.for_a_person
         outcome.cancelled = counts.delivery_cancelled
         if outcome.report is None:
             report = Report.of(ledger, counts, pause=Pause.INTERRUPTED, reason="cut off")

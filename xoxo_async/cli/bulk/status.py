@@ -25,6 +25,8 @@ from xoxo_async.cli.tables import table
 from xoxo_async.cli.wording import age, amounts, count
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.lines import Counts, LedgerLine
     from xoxo_async.bulk.ledger.protocol import Holder, Ledger
@@ -125,7 +127,8 @@ def _line_to_json(line: "LedgerLine", where: "LedgerAddress", kind: JobKind) -> 
         "attempts": line.attempts,
         "error_id": line.error_id,
         "error": _why(line),
-        "resolve": decisions(line, where, kind) if line.state.value == "manual" else {},
+        **({"balances": _balances(line)} if kind is JobKind.POINTS else {}),
+        "resolve": decisions(line, where, kind) if _is_for_a_person(line) else {},
     }
 
 
@@ -137,14 +140,27 @@ def decisions(line: "LedgerLine", where: "LedgerAddress", kind: JobKind = JobKin
         where: Its ledger.
         kind: What its job is of.
     """
+    key = ["--", line.key] if line.key.startswith("-") else [line.key]
+    if line.delivery.value == "cancelling":
+        cancel = ("points", "cancel", "--ledger", where.argument, "--found")
+        return {found: command_line(*cancel, found, "--reason", "seen", *key) for found in ("cancelled", "kept")}
     found = str(line.order_id or "ORDERID")
     placed = {"placed": ["--placed", found]} if kind is JobKind.ORDERS else {"done": ["--done"]}
     flags = {**placed, "resend": ["--resend"], "reject": ["--reject", "--reason", "not wanted"]}
-    key = ["--", line.key] if line.key.startswith("-") else [line.key]
     return {
         name: command_line("bulk", "resolve", "--ledger", where.argument, *chosen, *key)
         for name, chosen in flags.items()
     }
+
+
+def _balances(line: "LedgerLine") -> "dict[str, Decimal]":
+    from xoxo_async.bulk.unkeyed.balances import balances_in
+
+    return balances_in(line.error)
+
+
+def _is_for_a_person(line: "LedgerLine") -> bool:
+    return line.state.value == "manual" or line.delivery.value == "cancelling"
 
 
 def _age_s(line: "LedgerLine") -> float | None:
@@ -194,7 +210,7 @@ def show_status(where: "LedgerAddress", *, sandbox: bool = False, as_json: bool)
             follow=await next_command(ledger, where, counts, holder)
             if paused is None
             else await continue_ledger(ledger, where, "resume", *more),
-            lines=await _troubled(ledger, at_work=holder is not None),
+            lines=await _troubled(ledger, counts, at_work=holder is not None),
         )
 
     found = with_ledger(where, read, read_only=True)
@@ -206,14 +222,15 @@ def show_status(where: "LedgerAddress", *, sandbox: bool = False, as_json: bool)
     return code
 
 
-async def _troubled(ledger: "Ledger", *, at_work: bool) -> "list[LedgerLine]":
-    """Return the first lines of each troubled state.
+async def _troubled(ledger: "Ledger", counts: "Counts", *, at_work: bool) -> "list[LedgerLine]":
+    """Return the first lines of each troubled state, and of those whose cancellation is in doubt.
 
     Args:
         ledger: The ledger.
+        counts: Its counts.
         at_work: Whether a process works on it. Then a line in flight is no trouble.
     """
-    from xoxo_async.bulk.ledger.lines import Evidence, LineState
+    from xoxo_async.bulk.ledger.lines import Delivery, Evidence, LineState
 
     found: list[LedgerLine] = []
     for state in map(LineState, _TROUBLED):
@@ -227,6 +244,14 @@ async def _troubled(ledger: "Ledger", *, at_work: bool) -> "list[LedgerLine]":
             left -= 1
             if not left:
                 break
+    left = min(counts.cancels_in_doubt, _SHOWN)
+    if left > 0:
+        async for line in ledger.lines(states=(LineState.PLACED,)):
+            if line.delivery is Delivery.CANCELLING:
+                found.append(line)
+                left -= 1
+                if not left:
+                    break
     return found
 
 
@@ -261,15 +286,41 @@ def _print_troubled(found: Status) -> None:
     if not found.lines:
         return
     out("")
-    rows = [(line.state.value, line.key, line.row, _age(line), line.error_id, _why(line)) for line in found.lines]
+    rows = [(_state(line), line.key, line.row, _age(line), line.error_id, _why(line)) for line in found.lines]
     table(("state", "key", "row", "age", "error id", "why"), rows)
     counts = found.counts
     in_flight = _lines_in(counts, "sending") if found.holder is not None else 0
-    troubled = sum(_lines_in(counts, state) for state in _TROUBLED)
+    troubled = sum(_lines_in(counts, state) for state in _TROUBLED) + counts.cancels_in_doubt
     more = troubled - in_flight - sum(line.lines for line in found.lines)
     if more > 0:
         out(f"… and {more:,} more")
     _print_decisions(found)
+    _print_cancels(found)
+
+
+def _state(line: "LedgerLine") -> str:
+    return "cancelling" if line.delivery.value == "cancelling" else line.state.value
+
+
+def _print_cancels(found: Status) -> None:
+    """Print each line whose cancellation is in doubt, with the commands for it."""
+    lines = [line for line in found.lines if line.delivery.value == "cancelling"]
+    if not lines:
+        return
+    rows = found.counts.cancels_in_doubt
+    what = f"The cancellation of {count(rows, 'row')} is in doubt."
+    out("")
+    out(
+        f"{what} Look for the credit in the vendor's dashboard first; a command takes several keys:",
+        "yellow",
+        wrap=True,
+    )
+    for line in lines:
+        commands = decisions(line, found.where, found.kind)
+        out("")
+        out(f"  {line.key} (row {line.row}): unique id {line.order_id}", wrap=True)
+        out_command("    it is gone", commands["cancelled"])
+        out_command("    it is there, and may be cancelled again", commands["kept"])
 
 
 def _print_decisions(found: Status) -> None:
@@ -291,6 +342,9 @@ def _print_decisions(found: Status) -> None:
         out_command(f"    {words.there}", commands.get("placed") or commands["done"])
         out_command(f"    {words.missing}, and {words.still} wanted", commands["resend"])
         out_command(f"    {words.missing}, and {words.no_longer} wanted", commands["reject"])
+    if rows > 1:
+        out("")
+        out("  One command decides several rows: add their keys to it.")
 
 
 def _last_sent(line: "LedgerLine") -> str:

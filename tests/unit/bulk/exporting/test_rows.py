@@ -56,8 +56,8 @@ def test_an_order_without_a_code_has_a_row() -> None:
 @pytest.mark.parametrize(
     ("order", "given", "why"),
     [
-        (line(LineState.UNKNOWN, delivery=Delivery.NONE, held=0), {}, "whether its order exists (unknown)"),
-        (line(LineState.MANUAL, delivery=Delivery.NONE, held=0), {}, "whether its order exists (manual)"),
+        (line(LineState.UNKNOWN, delivery=Delivery.NONE, held=0), {}, "it is in doubt (unknown)"),
+        (line(LineState.MANUAL, delivery=Delivery.NONE, held=0), {}, "it is in doubt (manual)"),
         (line(delivery=Delivery.PENDING, held=0), {}, "still to be delivered"),
         (line(), {}, "keeps no codes, and --reveal fetches them"),
         (line(), {"reveal": True, "fetches": False}, "no client was given"),

@@ -304,6 +304,10 @@ UNKEYED_LEADS = {
         a_line(S.PLACED, evidence=E.PERSON_PLACED.value),
         UNKEYED_AGAIN | CORRECTED | CANCELLABLE,
     ),
+    "placed by a person, about to be cancelled": (
+        a_line(S.PLACED, evidence=E.PERSON_PLACED.value, delivery=Delivery.CANCELLING),
+        UNKEYED_AGAIN | CANCEL_ENDS | {E.PERSON_CORRECTED: ("T13", S.PLACED)},
+    ),
     "about to be cancelled": (
         a_line(S.PLACED, delivery=Delivery.CANCELLING),
         UNKEYED_AGAIN | ANSWER_UNDONE | CONNECTION_UNDONE | CANCEL_ENDS,
@@ -344,9 +348,10 @@ def test_a_success_without_an_id_places_the_line() -> None:
     assert told(named, E.ANSWERED_PLACED, effect=unkeyed, order_id=8).alarm
     manual = a_line(S.MANUAL)
     assert seen(manual, told(manual, E.PERSON_PLACED, effect=unkeyed, order_id=None)) == ("T13", S.PLACED)
-    just_sent = a_line(S.MANUAL, last_sent_tick=NOW, evidence=E.PERSON_PLACED.value)
-    for evidence in (E.PERSON_RESEND, E.PERSON_REJECTED):
-        assert told(just_sent, evidence, effect=unkeyed).transition is None
+    for state in (S.MANUAL, S.PLACED):  # placed by a person who wants to correct that
+        just_sent = a_line(state, last_sent_tick=NOW, evidence=E.PERSON_PLACED.value)
+        for evidence in (E.PERSON_RESEND, E.PERSON_REJECTED):
+            assert told(just_sent, evidence, effect=unkeyed).transition is None
     assert told(a_line(S.MANUAL), E.PERSON_PLACED, effect=unkeyed, order_id=None, reason=" ").transition is None
     assert told(a_line(S.PLANNED), E.ANSWERED_DONE, effect=unkeyed, epoch=0).line.state is S.PLACED
 

@@ -51,7 +51,8 @@ async def test_a_ledger_of_a_sandbox_goes_on_there() -> None:
     [
         ({"not_sent": 2, "states": {LineState.CANCELLED: 1}}, "resume"),
         ({"not_sent": 1, "states": {LineState.CANCELLED: 1}}, ""),
-        ({"unknown": 2, "states": {LineState.MANUAL: 1}}, "resume"),
+        ({"unknown": 2, "states": {LineState.MANUAL: 1, LineState.UNKNOWN: 1}}, "resume"),
+        ({"unknown": 1, "states": {LineState.PLACED: 1}}, ""),  # its cancellation is in doubt
         ({"unknown": 1, "states": {LineState.MANUAL: 1}}, ""),
         ({"pending": 2, "delivery_cancelled": 1}, "reconcile"),
         ({"pending": 1, "delivery_cancelled": 1}, ""),

@@ -40,6 +40,15 @@ def test_a_lost_cancellation_waits_for_a_person(command: Command, sandbox: Sandb
     assert "--found cancelled --reason seen KEY" in ended.err
     assert command(*CANCEL, "--all", "--json").facts["unknown"] == 1
     assert [credit.cancels for credit in sandbox.books().credits] == [1, 1, 1, 1]
+    for line in (("bulk", "status", *LEDGER), ("points", "send", *LEDGER)):  # neither can do anything about it
+        assert "continue with: xoxo points send" not in command(*line).err
+    resume = command("points", "send", *LEDGER, "--json")
+    assert (resume.code, resume.facts["continue_with"]) == (4, "xoxo bulk status --ledger p.db")
+    status = command("bulk", "status", *LEDGER)
+    assert "The cancellation of 1 row is in doubt. Look for the credit in the vendor's dashboard first" in status.out
+    assert "it is gone: xoxo points cancel --ledger p.db --found cancelled --reason seen E-2" in status.out
+    (problem,) = command("bulk", "status", *LEDGER, "--json").facts["problems"]
+    assert (problem["key"], list(problem["resolve"])) == ("E-2", ["cancelled", "kept"])
     found = command(*CANCEL, "E-2", "--found", "cancelled", "--json")
     assert (found.code, found.facts["settled"], found.facts["state"]) == (0, 1, "cancelled")
     assert command(*CANCEL, "--all").code == 0

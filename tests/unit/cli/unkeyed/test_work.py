@@ -87,8 +87,19 @@ def test_a_lost_answer_waits_for_a_person(command: Command, sandbox: Sandbox) ->
     done = command(*decide, "--done", "--json")
     assert (done.code, done.facts["state"]) == (0, "placed")
     assert "points send --ledger p.db" in done.facts["continue_with"]
+    for other in (("--resend",), ("--reject", "--reason", "a slip")):  # a correction waits as long as a decision
+        early = command(*decide, *other)
+        assert (early.code, "E-3 was sent only now" in early.err) == (2, True)
     ended = command(*RESUME, "--json")
     assert (ended.code, ended.facts["issued"], ended.facts["charged"]) == (0, 5, {"points": 1500})
+
+
+def test_json_has_balances_of_doubtful_rows(command: Command, sandbox: Sandbox) -> None:
+    """As numbers, for a program that shows them to the person who decides."""
+    sandbox.script("commit_then_reset", operation="sendBalance", email="p3@example.com")
+    assert command(*SEND, "--balances").code == 4
+    (problem,) = command("bulk", "status", "--ledger", "p.db", "--json").facts["problems"]
+    assert problem["balances"] == {"before": 0, "after": 300}
 
 
 def test_a_row_that_did_nothing_is_sent_again(command: Command, sandbox: Sandbox) -> None:
@@ -114,7 +125,7 @@ def test_a_budget_in_points_holds(command: Command, sandbox: Sandbox) -> None:
 def test_another_command_does_not_send_the_rows(command: Command, sandbox: Sandbox) -> None:
     """A ledger of points is no ledger of orders or links; the message names the right command."""
     assert command(*SEND).code == 0
-    for line in (("bulk", "resume"), ("links", "send"), ("links", "generate")):
+    for line in (("bulk", "resume"), ("links", "send"), ("links", "generate"), ("worker",)):
         ended = command(*line, "--ledger", "p.db")
         assert (ended.code, "p.db holds a job of points" in ended.err) == (2, True)
         assert "xoxo points send --ledger p.db" in ended.err
@@ -152,3 +163,22 @@ def test_a_person_is_asked_once_about_the_sum(
     assert "to 5 people; the company has " in asked[0]
     assert command(*SEND, "--yes").code == 0
     assert len(asked) == 1
+
+
+def test_one_decision_settles_a_lost_batch(command: Command, sandbox: Sandbox) -> None:
+    """Its rows are named together; a key that is not there, or cannot be decided, is named."""
+    sandbox.script("reset_before_commit", operation="sendBalance", email="p3@example.com", first=1)
+    assert command(*SEND, "--batch", "3", "--settle", "0").code == 4
+    decide = ("bulk", "resolve", "--ledger", "p.db", "--resend", "--reason", "not there")
+    missing = command(*decide, "E-1", "E-9")
+    assert (missing.code, "no line with the key 'E-9'; nothing was recorded" in missing.err) == (2, True)
+    assert command("bulk", "status", "--ledger", "p.db", "--json").facts["states"] == {"manual": 3, "placed": 2}
+    assert "One command decides several rows" in command("bulk", "status", "--ledger", "p.db").out
+    sure = command(*decide, "E-1", "E-4")
+    assert (sure.code, "E-4 is placed, so no person can decide about it; recorded before: E-1" in sure.err) == (2, True)
+    rest = command(*decide, "E-3", "E-2", "E-3", "--json")
+    assert (rest.code, [row["key"] for row in rest.facts["rows"]]) == (0, ["E-3", "E-2"])
+    one = command("bulk", "resolve", "--ledger", "p.db", "--placed", "5", "E-1", "E-2")
+    assert (one.code, "--placed names the order of one row: give one KEY" in one.err) == (2, True)
+    assert command(*RESUME).code == 0
+    assert sandbox.books().points_given == 1500
