@@ -65,7 +65,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
             return Change(seq=line.seq, evidence=evidence, epoch=line.epoch, reason=reason, error=reason)
         # An order id is proof in any state. The next resume fetches the codes.
         evidence = Evidence.PERSON_PLACED if line.state is LineState.MANUAL else Evidence.LATE_PROOF
-        if line.state is LineState.PLACED and line.order_id != self.placed:
+        if line.state is LineState.PLACED and line.order_id not in {None, self.placed}:
             evidence = Evidence.PERSON_CORRECTED
         return Change(
             seq=line.seq,

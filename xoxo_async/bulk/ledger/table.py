@@ -75,6 +75,11 @@ def nameless(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
     return line.order_id is None
 
 
+def holds_nothing(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """The ledger keeps no links of the line: links have no id."""
+    return not line.held
+
+
 def at_rest(line: LedgerLine, _change: Change, moment: Moment) -> bool:
     """The last send is so long ago that the vendor's dashboard shows what became of it.
 
@@ -271,6 +276,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T12", _NOT_PLACED, _E.ANSWERED_PLACED, _S.PLACED, (names_order,)),
     Transition("T12", _NOT_PLACED, _E.ANSWERED_DONE, _S.PLACED, (unkeyed,)),
     Transition("T12", _from(_S.PLACED), _E.ANSWERED_PLACED, _S.PLACED, (unkeyed, names_order, nameless)),
+    Transition("T12", _from(_S.PLACED), _E.LATE_PROOF, _S.PLACED, (unkeyed, names_order, nameless, holds_nothing)),
     Transition("T12", _NOT_PLACED, _E.LOOKUP_MATCHED, _S.PLACED, (keyed, names_order, adoptable)),
     Transition("T12", _NOT_PLACED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (keyed, names_order)),
     Transition("T12", _NOT_PLACED, _E.LATE_PROOF, _S.PLACED, (names_order,)),
@@ -379,7 +385,9 @@ def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transi
     for row in rows.get((line.state, change.evidence), ()):
         if all(guard(line, change, moment) for guard in row.guards):
             return Outcome(row, _after(line, change, row, moment))
-    if line.state is LineState.PLACED and names_order(line, change, moment) and not same_order(line, change, moment):
+    other = names_order(line, change, moment) and not same_order(line, change, moment)
+    named = line.order_id is not None or moment.effect is EffectClass.KEYED  # links have no id, an order always has one
+    if line.state is LineState.PLACED and other and named:
         refusal = f"order {line.order_id} is stored, and order {change.order_id} claims the same line"
         return Outcome(None, line, refusal, alarm=True)
     if change.evidence == line.evidence and change.evidence is not Evidence.SLOT_IN_HAND:

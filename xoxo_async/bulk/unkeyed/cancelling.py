@@ -123,7 +123,7 @@ class Cancelling:
         elif line.delivery is Delivery.CANCELLING:
             self._note(line, "unknown", line.error or "the answer to an earlier cancellation was lost")
         elif line.order_id is None:
-            self._note(line, "refused", "no answer named the unique_id of these points")
+            self._note(line, "refused", _NAMELESS)
         else:
             return True
         return False
@@ -241,6 +241,10 @@ async def _wanted(ledger: Ledger, keys: Collection[str] | None) -> list[LedgerLi
     return sorted({key: by_key[key] for key in keys}.values(), key=lambda line: line.seq)
 
 
+_NAMELESS: Final = (
+    "no answer named the unique_id of these points: find it in the dashboard, and record it by"
+    " `xoxo bulk resolve --placed ID`"
+)
 _STATES: Final = ("cancelled", "refused", "unknown", "not_asked")
 _BODY: Final = msgspec.json.Decoder(Body)
 

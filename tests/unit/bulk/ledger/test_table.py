@@ -318,6 +318,10 @@ UNKEYED_LEADS = {
     ),
     "placed without an id": (
         a_line(S.PLACED, order_id=None, evidence=E.ANSWERED_DONE.value),
+        {E.ANSWERED_PLACED: ("T12", S.PLACED), E.ANSWERED_DONE: ("-", S.PLACED), E.LATE_PROOF: ("T12", S.PLACED)},
+    ),
+    "links, which have no id": (
+        a_line(S.PLACED, order_id=None, evidence=E.ANSWERED_DONE.value, held=1),
         {E.ANSWERED_PLACED: ("T12", S.PLACED), E.ANSWERED_DONE: ("-", S.PLACED)},
     ),
 }

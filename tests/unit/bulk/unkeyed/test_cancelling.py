@@ -132,7 +132,9 @@ async def test_all_are_the_rows_that_got_points(vendor: Vendor) -> None:
     report = await cancel(vendor, batch=2)
     assert vendor.calls == [[9_000_001, 9_000_002], [9_000_003]]
     assert states(report) == {"k1": "cancelled", "k2": "cancelled", "k3": "cancelled", "k4": "refused"}
-    assert report.results[-1].message == "no answer named the unique_id of these points"
+    assert report.results[-1].message.startswith(
+        "no answer named the unique_id of these points: find it in the dashboard"
+    )
     assert report.exit_code == 3
 
 

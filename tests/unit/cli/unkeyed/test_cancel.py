@@ -54,6 +54,23 @@ def test_a_lost_cancellation_waits_for_a_person(command: Command, sandbox: Sandb
     assert command(*CANCEL, "--all").code == 0
 
 
+def test_an_id_from_the_dashboard_is_recorded(command: Command, sandbox: Sandbox) -> None:
+    """Points whose answer named no id can be cancelled then; a wrong id is corrected, and neither is an alarm."""
+    sandbox.script("bare_answer", operation="sendBalance", email="p5@example.com")
+    Path("people.csv").write_text(PEOPLE + "E-5,p5@example.com,P,500\n")
+    sent = command("points", "send", "--file", "people.csv", *LEDGER, "--sender", "a@example.com", "--rate", "none")
+    assert sent.code == 0, sent.err
+    refused = command(*CANCEL, "E-5")
+    assert (refused.code, "bulk resolve --placed" in refused.out) == (3, True)
+    (credit,) = [one for one in sandbox.books().credits if one.email == "p5@example.com"]
+    for unique_id in (77, credit.unique_id):
+        assert command("bulk", "resolve", *LEDGER, "E-5", "--placed", str(unique_id)).code == 0
+    status = command("bulk", "status", *LEDGER, "--json")
+    assert (status.code, status.facts["alarms_total"], status.facts["charged"]) == (0, 0, {"points": 1500})
+    assert command(*CANCEL, "E-5").code == 0
+    assert sandbox.books().points_given == 1000
+
+
 def test_a_refused_row_is_named(command: Command, sandbox: Sandbox) -> None:
     """The vendor's words stand beside its key, and the exit code is 3."""
     (credit,) = [one for one in sandbox.books().credits if one.email == "p2@example.com"]
