@@ -19,6 +19,8 @@ from xoxo_async.integrations.webhook import Delivery
 LIMITS = RateLimits(place_order=100)  # the account's; the processes share them through XOXO_SHARED
 IN_TIME = Timeouts(call_s=200)  # an order waits 20 s for its turn at most: 180 s are kept for the vendor
 WAIT_S = 10.0  # then the caller hears 202, and the order goes on
+Key, User = Annotated[str, Header(max_length=200)], Annotated[str, Header(min_length=1)]
+LATER = {202: {"description": "The order is being placed, or its codes come later: ask again after `Retry-After`."}}
 
 
 def make_client() -> XoxoClient:
@@ -38,17 +40,12 @@ class Claim(BaseModel):
     denomination: Decimal
 
 
-async def po_number(
-    idempotency_key: Annotated[str, Header(max_length=200)], x_user: Annotated[str, Header(min_length=1)]
-) -> str:
+async def po_number(idempotency_key: Key, x_user: User) -> str:
     """Derive the poNumber from the caller's own key: never a random one. Your login gives the user."""
     return derive_po_number(f"claims of {x_user}", idempotency_key)
 
 
 Po, Desk = Annotated[str, Depends(po_number)], Annotated[OrderDesk, Depends(get_desk)]
-
-
-LATER = {202: {"description": "The order is being placed, or its codes come later: ask again after `Retry-After`."}}
 
 
 @app.post("/claims", responses={**ERROR_RESPONSES, **LATER})

@@ -297,9 +297,9 @@ def _become(wanted: Mapping[str, Any], fds: Sequence[int]) -> None:
         import termios
 
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for ignored in wanted["ignored"]:
-        signal.signal(ignored, signal.SIG_IGN)
+    for number in _MAY_BE_IGNORED:  # this Python may have been started while a test ignored one
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, signal.SIG_IGN if number in wanted["ignored"] else usual)
     os.umask(wanted["umask"])
     os.chdir(wanted["cwd"])
     os.environ.clear()

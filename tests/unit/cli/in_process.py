@@ -1,6 +1,8 @@
 """Run the command `xoxo` in the process of the test, so that coverage sees it and a test can look at its state."""
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +34,8 @@ Command = Callable[..., Ended]
 def runner(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Return a function that runs a command in a folder."""
     monkeypatch.chdir(folder)
+    # A command that is named for the next step is `xoxo …` where the PATH leads to it.
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 
     def call(*arguments: str | Path) -> Ended:
         capsys.readouterr()

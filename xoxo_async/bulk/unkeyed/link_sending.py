@@ -64,7 +64,7 @@ class _Campaign:
     def __init__(self, campaign_id: int | None, expires_on: date | None) -> None:
         if (campaign_id is None) != (expires_on is None):
             raise ConfigError("give campaign_id and expires_on together: both are part of each row")
-        self.unit = ""
+        self.unit: str = ""
         self._value: Decimal | None = None
         self._terms: tuple[int, date] | None = None
         if campaign_id is not None and expires_on is not None:

@@ -187,8 +187,7 @@ def passed(columns: Mapping[str, Sequence[object]]) -> tuple[dict[str, str], lis
     bound: list[object] = []
     differ: list[Sequence[object]] = []
     for name, column in columns.items():
-        # Equal amounts may be written in different ways: 500 and 500.00.
-        values = column if not isinstance(column[0], Decimal) else [None if one is None else str(one) for one in column]
+        values = _told(column)
         if values.count(values[0]) == len(values):
             bound.append(values[0].value if isinstance(values[0], StrEnum) else values[0])
             words[name] = f"?{len(bound) + 1}"
@@ -197,6 +196,13 @@ def passed(columns: Mapping[str, Sequence[object]]) -> tuple[dict[str, str], lis
             differ.append(values)
     rows: Sequence[object] = list(zip(*differ, strict=True)) if differ else [()] * len(next(iter(columns.values())))
     return words, [_encode(rows), *bound]
+
+
+def _told(column: Sequence[object]) -> Sequence[object]:
+    """Return the values of a column as they are compared: equal amounts may be written as 500 and as 500.00."""
+    if not isinstance(column[0], Decimal):
+        return column
+    return [None if one is None else str(one) for one in column]
 
 
 def read_owners(connection: sqlite3.Connection, order_ids: Collection[int]) -> dict[int, int]:
