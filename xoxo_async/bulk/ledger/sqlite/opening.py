@@ -205,8 +205,12 @@ class LedgerFile:
             )
         built = sidecar(self._file, ".new")
         create_private(built)
-        build(built)
-        publish(built, self._file)
+        try:
+            build(built)
+            publish(built, self._file)
+        except BaseException:
+            remove(built)  # on a full disk, what has no use must not take room
+            raise
         return False
 
     def _check_contents(self, connection: sqlite3.Connection, lock: FileLock, *, had_wal: bool) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -142,3 +143,16 @@ async def test_a_writer_that_cannot_start_leaves_no_lock(tmp_path: Path, monkeyp
     assert not (tmp_path / "l.db.lock").exists()
     async with SqliteLedger(path) as ledger:
         await ledger.set_fact("a", "b")
+
+
+async def test_a_full_disk_keeps_no_half_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger that cannot be made leaves no file behind: it would take the room that is missing."""
+
+    def fill(path: Path) -> None:
+        (path.parent / f"{path.name}-wal").write_bytes(b"half")
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("xoxo_async.bulk.ledger.sqlite.opening.build", fill)
+    with pytest.raises(LedgerError, match="disk is full"):
+        await SqliteLedger(tmp_path / "l.db").open()
+    assert os.listdir(tmp_path) == []
