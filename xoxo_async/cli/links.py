@@ -142,8 +142,9 @@ def links_generate(
 ) -> int:
     """Make links: a number of them, or for all rows of a file, each row once.
 
-    Each link is cash, and no later call shows it again. With --ledger, the links are kept sealed, a second run makes
-    only what is left, and `xoxo bulk export` writes them. Without --ledger, give --out or --reveal.
+    Each link is cash, and no later call shows it again. With --ledger, the links are kept in it, encrypted if
+    XOXO_LEDGER_KEY is set. A second run makes only what is left, and `xoxo bulk export` writes the links. Without
+    --ledger, give --out or --reveal.
     """
     if ledger is not None:
         refuse(("path", "reveal"), "does not fit --ledger, which keeps the links: xoxo bulk export writes them")
