@@ -44,8 +44,9 @@ _FENCE_CLAIM: Final = (
     "INSERT INTO xoxo.claim (epoch, job, worker, seqs) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, '{}')"
     " ON CONFLICT DO NOTHING"
 )
+# A server that crashed may have forgotten a reservation, and have given its epoch to another worker since.
 _RELEASE: Final = (
-    "WITH gone AS (DELETE FROM xoxo.claim WHERE epoch = $1 RETURNING epoch)"
+    "WITH gone AS (DELETE FROM xoxo.claim WHERE epoch = $1 AND worker = $3 RETURNING epoch)"
     " UPDATE xoxo.line AS l SET look = 'send', rev = l.rev + 1 FROM gone"
     " WHERE l.id = ANY ($2::bigint[]) AND l.state = 'planned' AND l.look IS NULL"
 )
@@ -200,7 +201,8 @@ class Claiming:
 
     async def _release(self, epoch: int, seqs: Collection[int]) -> None:
         """Give back what was reserved and not armed."""
-        await self._work.writer.run(lambda c: c.execute(_RELEASE, epoch, list(seqs)))
+        work = self._work
+        await work.writer.run(lambda c: c.execute(_RELEASE, epoch, list(seqs), work.worker))
 
     async def register_anew(self) -> None:
         """Go on as a new worker: the lease has ended, so others may have taken over what this one held."""
@@ -263,7 +265,7 @@ class Claiming:
             found = await read_stored(connection, claim.seqs, lock=True)
             armed = [one.line for one in found.lines.values() if _is_armed(one, claim.epoch)]
             if not armed:
-                await connection.execute(_RELEASE, claim.epoch, list(_reserved_only(found, claim.epoch)))
+                await connection.execute(_RELEASE, claim.epoch, list(_reserved_only(found, claim.epoch)), claim.worker)
         return armed
 
     async def recover(self) -> int:
