@@ -89,7 +89,8 @@ class Claiming:
             requests: What is wanted.
 
         Raises:
-            DatabaseError: When the database cannot be used, or has not answered for `patience_s`: nobody gets a line.
+            DatabaseError: When the database cannot be used, has not answered for `patience_s`, or fails each try:
+                nobody gets a line.
             LedgerError: When the key of the code marks cannot be opened, or other workers take each line first.
         """
         if self._work.job is None:
@@ -97,7 +98,7 @@ class Claiming:
         writer = self._work.writer
         until = time.monotonic() + writer.patience_s
         await writer.run(self._work.open_marks, again=True)  # send nothing whose codes could not be told
-        for _ in range(_TRIES):
+        for left in reversed(range(_TRIES)):
             try:
                 if await self._try(requests):
                     return
@@ -106,7 +107,7 @@ class Claiming:
                 self.doubt_claims()
                 for request in requests:
                     request.lines, request.short = [], ""
-                if not is_passing(error) and (error.final or time.monotonic() >= until):
+                if not is_passing(error) and (error.final or not left or time.monotonic() >= until):
                     raise
         raise LedgerError(f"other workers keep changing the lines that {self._work.name} claims")
 

@@ -204,6 +204,19 @@ async def test_a_forgotten_reservation_arms_nothing(database: str, pair: Pair, m
     assert len(armed) == 4
 
 
+async def test_a_claim_names_what_the_database_lacks(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk fails each try at once, long before patience ends: no other worker is to blame."""
+
+    async def full(*_: object) -> None:
+        raise asyncpg.DiskFullError
+
+    monkeypatch.setattr(claiming, "write", full)
+    with pytest.raises(LedgerError, match="no room left on its disk"):
+        await pair[0].claim(4)
+    monkeypatch.undo()
+    assert await keys(pair[0]) == ALL
+
+
 async def test_a_forgotten_reservation_takes_no_claim_away(
     database: str, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
