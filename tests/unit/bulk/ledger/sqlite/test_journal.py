@@ -85,7 +85,7 @@ def test_chunks_of_any_size_read_the_same(parts: list[tuple[int, int]], size: in
     assert [entry.id for entry in whole] == list(range(1, len(whole) + 1))
 
 
-def test_the_entries_of_a_line_are_read_in_chunks(connection: sqlite3.Connection) -> None:
+def test_entries_of_a_line_come_in_chunks(connection: sqlite3.Connection) -> None:
     """A row whose other entries are still to come is not the end of them, nor does it take a place in a chunk."""
     journal, read = Journal(), list[JournalRow]()
     journal.note_planned(connection, 5.0, 0, 3)
