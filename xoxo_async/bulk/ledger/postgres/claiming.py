@@ -95,9 +95,7 @@ class Claiming:
         """
         if self._work.job is None:
             return
-        writer = self._work.writer
-        until = time.monotonic() + writer.patience_s
-        await writer.run(self._work.open_marks, again=True)  # send nothing whose codes could not be told
+        until = time.monotonic() + self._work.writer.patience_s
         for left in reversed(range(_TRIES)):
             try:
                 if await self._try(requests):
@@ -120,6 +118,9 @@ class Claiming:
             request.lines, request.short = [], ""
         wanted = sum(request.limit for request in requests)
         reserved = _Reserved(await work.writer.run(lambda c: c.fetch(_RESERVE, job.id, work.worker, wanted)))
+        if self.has_reconnected:
+            self.doubt_claims()  # what was reserved goes back once it is known what this server lacks
+            return False
         if not reserved.alive:
             await self.register_anew()
             return False
@@ -219,6 +220,15 @@ class Claiming:
             if work.worker != before:
                 work.holding.clear()
 
+    @property
+    def has_reconnected(self) -> bool:
+        """Whether there is another connection since `settle_doubt` looked at what is held.
+
+        Perhaps it leads to another server, which lacks commits: it may show lines as planned that this worker is
+        sending. Nothing that was read since then may be armed.
+        """
+        return self._connects != self._work.writer.connects
+
     def doubt_claims(self, epoch: int | None = None) -> None:
         """Note that a claim's answer was lost: what it has reserved, and perhaps armed, is not known.
 
@@ -236,13 +246,15 @@ class Claiming:
         that would only reserve lines shows its claim when it ends, so claims are looked for during two minutes; after
         that, its lines come back with the end of this worker.
         """
-        if self._connects != self._work.writer.connects:
-            # Perhaps this is another server: it may show lines as planned that this worker is sending.
-            await check_held(self._work)
-            self._connects = self._work.writer.connects
+        work = self._work
+        # Send nothing whose codes could not be told. It also connects where the connection was lost: before the look.
+        await work.writer.run(work.open_marks, again=True)
+        if self.has_reconnected:
+            await check_held(work)
+            self._connects = work.writer.connects
         if self._doubted_until is None:
             return
-        work, late = self._work, time.monotonic() > self._doubted_until
+        late = time.monotonic() > self._doubted_until
         while self._doubted:
             forbidden = (_FENCE_CLAIM, self._doubted[-1], work.known_job().id, work.worker)
             await work.writer.run(partial(_execute, arguments=forbidden), again=True)
