@@ -226,7 +226,7 @@ async def test_a_forgotten_reservation_takes_no_claim_away(
 
     async def give_to_other(_writer: Any) -> None:
         async with connected(database) as connection:
-            (epoch,) = await connection.fetchrow("DELETE FROM xoxo.claim RETURNING epoch")
+            epoch = await connection.fetchval("DELETE FROM xoxo.claim RETURNING epoch")
             await connection.execute("SELECT setval('xoxo.claim_epoch_seq', $1, false)", epoch)
             await connection.execute("UPDATE xoxo.job SET frontier = 0")
         held.extend(await second.claim(3))
