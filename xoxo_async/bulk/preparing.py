@@ -91,7 +91,8 @@ class Preparer:
         notify = before if settings.notify is None else settings.notify
         stood = await self._ledger.counts()
         same = SameInput(orders, settings, notify=notify)
-        recognised = None if trust.reason else await same.has_ended(self._ledger, stood)
+        known = not trust.reason and job == self._ledger.job  # the plan refuses the rows of another job
+        recognised = await same.has_ended(self._ledger, stood) if known else None
         if recognised is not None:
             return await self._nothing_left(stood, prices, recognised, approve)
         spellings = OtherSpellings(self._ledger)

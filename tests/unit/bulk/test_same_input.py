@@ -101,6 +101,14 @@ async def test_anything_else_is_read(
     assert len(client.sent) == (3 if change == "bytes" else 2)
 
 
+async def test_another_job_is_refused_all_the_same(client: Client, ledger: SqliteLedger, orders: Path) -> None:
+    """Its rows would be other orders: they are not what this ledger has sent."""
+    await issuer(client, ledger).run(read_orders(orders))
+    with pytest.raises(errors.LedgerError, match="march"):
+        await issuer(client, ledger, job="april").run(read_orders(orders))
+    assert len(client.sent) == 2
+
+
 @pytest.mark.parametrize("row", ["b;1;100;a@example.com", "b;1;0;b@example.com"])
 async def test_what_must_be_said_again_is_read_again(
     client: Client, ledger: SqliteLedger, orders: Path, reads: Reads, row: str

@@ -69,7 +69,6 @@ class Arming:
             DatabaseError: When the database cannot be used: nobody gets a line.
             LedgerError: When the key of the code marks cannot be opened, or other workers change each line first.
         """
-        await self._work.writer.run(self._work.open_marks, again=True)
         for _ in range(_TRIES):
             try:
                 if await self._try(requests):
@@ -120,6 +119,10 @@ class Arming:
         arms = decide_arms(
             requests, stored, lines, owner, moment, funds, after=ids[0] - 1, dead=lambda _: False, died_at=None
         )
+        if self._claiming.has_reconnected:
+            for request in requests:
+                request.armed = request.error = None
+            return False
         if not arms.moves:
             return True
         # Before the lines: where the process dies between the two, the next delivery has the columns all the same.

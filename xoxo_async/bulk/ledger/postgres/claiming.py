@@ -44,8 +44,9 @@ _FENCE_CLAIM: Final = (
     "INSERT INTO xoxo.claim (epoch, job, worker, seqs) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, '{}')"
     " ON CONFLICT DO NOTHING"
 )
+# A server that crashed may have forgotten a reservation, and have given its epoch to another worker since.
 _RELEASE: Final = (
-    "WITH gone AS (DELETE FROM xoxo.claim WHERE epoch = $1 RETURNING epoch)"
+    "WITH gone AS (DELETE FROM xoxo.claim WHERE epoch = $1 AND worker = $3 RETURNING epoch)"
     " UPDATE xoxo.line AS l SET look = 'send', rev = l.rev + 1 FROM gone"
     " WHERE l.id = ANY ($2::bigint[]) AND l.state = 'planned' AND l.look IS NULL"
 )
@@ -88,15 +89,14 @@ class Claiming:
             requests: What is wanted.
 
         Raises:
-            DatabaseError: When the database cannot be used, or has not answered for `patience_s`: nobody gets a line.
+            DatabaseError: When the database cannot be used, has not answered for `patience_s`, or fails each try:
+                nobody gets a line.
             LedgerError: When the key of the code marks cannot be opened, or other workers take each line first.
         """
         if self._work.job is None:
             return
-        writer = self._work.writer
-        until = time.monotonic() + writer.patience_s
-        await writer.run(self._work.open_marks, again=True)  # send nothing whose codes could not be told
-        for _ in range(_TRIES):
+        until = time.monotonic() + self._work.writer.patience_s
+        for left in reversed(range(_TRIES)):
             try:
                 if await self._try(requests):
                     return
@@ -105,7 +105,7 @@ class Claiming:
                 self.doubt_claims()
                 for request in requests:
                     request.lines, request.short = [], ""
-                if not is_passing(error) and (error.final or time.monotonic() >= until):
+                if not is_passing(error) and (error.final or not left or time.monotonic() >= until):
                     raise
         raise LedgerError(f"other workers keep changing the lines that {self._work.name} claims")
 
@@ -118,6 +118,9 @@ class Claiming:
             request.lines, request.short = [], ""
         wanted = sum(request.limit for request in requests)
         reserved = _Reserved(await work.writer.run(lambda c: c.fetch(_RESERVE, job.id, work.worker, wanted)))
+        if self.has_reconnected:
+            self.doubt_claims()  # what was reserved goes back once it is known what this server lacks
+            return False
         if not reserved.alive:
             await self.register_anew()
             return False
@@ -200,7 +203,8 @@ class Claiming:
 
     async def _release(self, epoch: int, seqs: Collection[int]) -> None:
         """Give back what was reserved and not armed."""
-        await self._work.writer.run(lambda c: c.execute(_RELEASE, epoch, list(seqs)))
+        work = self._work
+        await work.writer.run(lambda c: c.execute(_RELEASE, epoch, list(seqs), work.worker))
 
     async def register_anew(self) -> None:
         """Go on as a new worker: the lease has ended, so others may have taken over what this one held."""
@@ -215,6 +219,15 @@ class Claiming:
             # to the vendor. If they were forgotten and the registration failed, they would look like stray claims.
             if work.worker != before:
                 work.holding.clear()
+
+    @property
+    def has_reconnected(self) -> bool:
+        """Whether there is another connection since `settle_doubt` looked at what is held.
+
+        Perhaps it leads to another server, which lacks commits: it may show lines as planned that this worker is
+        sending. Nothing that was read since then may be armed.
+        """
+        return self._connects != self._work.writer.connects
 
     def doubt_claims(self, epoch: int | None = None) -> None:
         """Note that a claim's answer was lost: what it has reserved, and perhaps armed, is not known.
@@ -233,13 +246,15 @@ class Claiming:
         that would only reserve lines shows its claim when it ends, so claims are looked for during two minutes; after
         that, its lines come back with the end of this worker.
         """
-        if self._connects != self._work.writer.connects:
-            # Perhaps this is another server: it may show lines as planned that this worker is sending.
-            await check_held(self._work)
-            self._connects = self._work.writer.connects
+        work = self._work
+        # Send nothing whose codes could not be told. It also connects where the connection was lost: before the look.
+        await work.writer.run(work.open_marks, again=True)
+        if self.has_reconnected:
+            await check_held(work)
+            self._connects = work.writer.connects
         if self._doubted_until is None:
             return
-        work, late = self._work, time.monotonic() > self._doubted_until
+        late = time.monotonic() > self._doubted_until
         while self._doubted:
             forbidden = (_FENCE_CLAIM, self._doubted[-1], work.known_job().id, work.worker)
             await work.writer.run(partial(_execute, arguments=forbidden), again=True)
@@ -263,7 +278,7 @@ class Claiming:
             found = await read_stored(connection, claim.seqs, lock=True)
             armed = [one.line for one in found.lines.values() if _is_armed(one, claim.epoch)]
             if not armed:
-                await connection.execute(_RELEASE, claim.epoch, list(_reserved_only(found, claim.epoch)))
+                await connection.execute(_RELEASE, claim.epoch, list(_reserved_only(found, claim.epoch)), claim.worker)
         return armed
 
     async def recover(self) -> int:

@@ -31,9 +31,9 @@ _PLANNED: Final = ("", "planned", "T0", "planned")
 
 _READ: Final = (
     "SELECT id, seq, at, from_state, to_state, transition, evidence, attempts, epoch, order_id, error_id, reason, lines"
-    " FROM entries WHERE id > ?"
+    " FROM entries WHERE id > ?1"
 )
-_OF_LINE: Final = "AND ? BETWEEN seq AND seq + lines - 1"
+_OF_LINE: Final = "AND ?2 BETWEEN seq AND seq + lines - 1 AND id - lines + 1 + ?2 - seq > ?1"
 
 
 class _Entry(NamedTuple):
@@ -160,16 +160,14 @@ def read_journal(connection: sqlite3.Connection, seq: int | None, after: int, li
         limit: How many at most.
     """
     if seq is None:
-        rows = connection.execute(f"{_READ} ORDER BY id LIMIT ?", (after, limit))
+        rows = connection.execute(f"{_READ} ORDER BY id LIMIT ?2", (after, limit))
     else:
-        rows = connection.execute(f"{_READ} {_OF_LINE} ORDER BY id LIMIT ?", (after, seq, limit))
+        rows = connection.execute(f"{_READ} {_OF_LINE} ORDER BY id LIMIT ?3", (after, seq, limit))
     found: list[JournalRow] = []
     for last, first, *entry, lines in rows:
         begin = last - lines + 1
         wanted = range(max(after + 1 - begin, 0), lines) if seq is None else (seq - first,)
-        for at in wanted:
-            if begin + at > after:
-                found.append(JournalRow(begin + at, first + at, *entry))
-            if len(found) == limit:
-                return found
+        found += [JournalRow(begin + at, first + at, *entry) for at in wanted[: limit - len(found)]]
+        if len(found) == limit:
+            break
     return found

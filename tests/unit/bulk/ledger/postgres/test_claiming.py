@@ -204,6 +204,39 @@ async def test_a_forgotten_reservation_arms_nothing(database: str, pair: Pair, m
     assert len(armed) == 4
 
 
+async def test_a_claim_names_what_the_database_lacks(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk fails each try at once, long before patience ends: no other worker is to blame."""
+
+    async def full(*_: object) -> None:
+        raise asyncpg.DiskFullError
+
+    monkeypatch.setattr(claiming, "write", full)
+    with pytest.raises(LedgerError, match="no room left on its disk"):
+        await pair[0].claim(4)
+    monkeypatch.undo()
+    assert await keys(pair[0]) == ALL
+
+
+async def test_a_forgotten_reservation_takes_no_claim_away(
+    database: str, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that crashed may have forgotten the epoch's number, too, and has given it to another worker."""
+    first, second = pair
+    held: list[LedgerLine] = []
+
+    async def give_to_other(_writer: Any) -> None:
+        async with connected(database) as connection:
+            epoch = await connection.fetchval("DELETE FROM xoxo.claim RETURNING epoch")
+            await connection.execute("SELECT setval('xoxo.claim_epoch_seq', $1, false)", epoch)
+            await connection.execute("UPDATE xoxo.job SET frontier = 0")
+        held.extend(await second.claim(3))
+
+    before(monkeypatch, "WITH moved", give_to_other)
+    assert {line.key for line in await first.claim(4)} == ALL - {line.key for line in held}
+    await lapse(database, second)
+    assert await first.recover() == len(held) == 3
+
+
 # What a statement sets counts when its transaction is committed, so a deferred trigger looks at that moment.
 _WATCH = """
 CREATE TABLE public.seen (what text, setting text);

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import pytest
 
 from tests.unit.bulk.ledger.ledgers import each, line, placed
-from tests.unit.bulk.ledger.postgres.databases import connected, opened
+from tests.unit.bulk.ledger.postgres.databases import before, connected, opened
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
@@ -37,6 +39,12 @@ async def fall_back(database: str) -> None:
     async with connected(database) as connection:
         for statement in FALL_BACK:
             await connection.execute(statement)
+
+
+async def lose_commits(database: str, writer: Any) -> None:
+    """Let another server, which lacks commits, take over before a statement."""
+    await fall_back(database)
+    writer.terminate()
 
 
 async def is_stopped(database: str, ours: PostgresLedger) -> None:
@@ -122,3 +130,24 @@ async def test_what_others_write_is_no_loss(database: str, ours: PostgresLedger)
     await ours.recover()
     assert not ours.copied
     assert await ours.paused() is None
+
+
+async def test_a_claim_that_connects_again_looks_first(
+    database: str, ours: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on by itself where its connection is lost in the middle, perhaps with another server."""
+    await ours.claim(2)
+    before(monkeypatch, "SELECT r.id", partial(lose_commits, database))
+    assert await ours.claim(2) == []
+    assert ours.copied
+
+
+async def test_an_arm_that_connects_again_looks_first(
+    database: str, ours: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it reads may come from another server than the one that was looked at."""
+    await ours.claim(2)
+    before(monkeypatch, "SELECT (new.place -", partial(lose_commits, database))
+    with suppress(LedgerError):
+        assert not (await ours.arm("march", line(1), identity=TERMS.identity)).mine
+    assert ours.copied

@@ -85,6 +85,17 @@ def test_chunks_of_any_size_read_the_same(parts: list[tuple[int, int]], size: in
     assert [entry.id for entry in whole] == list(range(1, len(whole) + 1))
 
 
+def test_entries_of_a_line_come_in_chunks(connection: sqlite3.Connection) -> None:
+    """A row whose other entries are still to come is not the end of them, nor does it take a place in a chunk."""
+    journal, read = Journal(), list[JournalRow]()
+    journal.note_planned(connection, 5.0, 0, 3)
+    journal.note_moves(connection, [move(2)], 6.0)
+    while chunk := read_journal(connection, 2, read[-1].id if read else 0, 1):
+        read += chunk
+    assert read == read_journal(connection, 2, 0, 9) != []
+    assert len(read) == 2
+
+
 def test_kinds_of_an_undone_transaction_are_forgotten(connection: sqlite3.Connection) -> None:
     """Otherwise later entries would name a kind that is not there."""
     journal = Journal()
