@@ -158,8 +158,13 @@ class Cancelling:
         return True
 
     async def _failed(self, lines: Sequence[LedgerLine], error: XoxoError) -> None:
-        """Record what a failed call proves. The vendor's own "no" is an answer, as for any call without a key."""
-        refused = error.effect == "none" or (isinstance(error, RefusedError) and error.in_words)
+        """Record what a failed call proves.
+
+        The vendor's own "no" is an answer about a row that was asked for alone, as for any call without a key. Of
+        several rows it does not say which one it is about, and the others may be cancelled, so all are in doubt.
+        """
+        its_own_no = isinstance(error, RefusedError) and error.in_words and len(lines) == 1
+        refused = error.effect == "none" or its_own_no
         for line in lines:
             if refused:
                 await self._record(line, Evidence.CANCEL_REFUSED, "refused", error.message)
