@@ -99,7 +99,7 @@ class UnkeyedPreparer:
         await known.read()
         new = rows_of(rows, sending, job, sink)
         stood = await ledger.counts()
-        totals = UnkeyedTotals(sending.kind, available=available)
+        totals = UnkeyedTotals(sending.kind, unit=sending.unit, available=available)
         facts = {BOUNDS: self._bounds.to_json(), CURRENCY: sending.unit}
         if sending.kind is JobKind.POINTS:
             facts[PRODUCTS] = msgspec.json.encode({0: _POINTS}).decode()  # for the report
@@ -160,7 +160,7 @@ class UnkeyedPreparer:
 
     def _of_shares(self, shares: Iterable[Share], available: Decimal | None) -> UnkeyedTotals:
         """Return what a backlog adds up to."""
-        totals = UnkeyedTotals(self._sending.kind, available=available)
+        totals = UnkeyedTotals(self._sending.kind, unit=self._sending.unit, available=available)
         for share in shares:
             self._add(totals, share, None if share.worth is None else amount(share.worth))
         return totals
