@@ -13,6 +13,7 @@ import msgspec
 from xoxo_async.bulk.client import Points
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.one_run import check_keys
 from xoxo_async.bulk.unkeyed.sending import Body
 from xoxo_async.consequences import is_answer
 from xoxo_async.errors import ConfigError, LedgerConflictError, RefusedError, XoxoError
@@ -235,8 +236,7 @@ async def settle_cancels(ledger: Ledger, keys: Collection[str], *, cancelled: bo
 
 async def _wanted(ledger: Ledger, keys: Collection[str] | None) -> list[LedgerLine]:
     """Return the rows of some keys in the order of the ledger, or refuse all of them."""
-    if isinstance(keys, str):
-        raise ConfigError(f"keys must be a list of keys, not one text: {keys!r} would mean its letters")
+    check_keys(keys)
     placed = [line async for line in ledger.lines(states=(LineState.PLACED,))]
     if keys is None:
         return placed

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.intake.persons import same_address
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.vouchers import StoredCode, clean
@@ -211,7 +212,7 @@ class MailSending(_Campaign):
 
     def person(self, body: Body) -> str:
         """Return the address, whose case makes no difference."""
-        return (body.email or "").casefold()
+        return same_address(body.email or "")
 
     def request(self, lines: Sequence[LedgerLine]) -> EmailRequest:
         """Return the request for the mails of all lines."""
