@@ -139,7 +139,7 @@ def test_a_row_says_what_it_lacks(order: LedgerLine, codes: tuple[StoredCode, ..
         (JobKind.LINK_MAILS, line(LineState.MANUAL, delivery=Delivery.NONE, held=0), (), ["it is in doubt (manual)"]),
     ],
 )  # fmt: skip
-def test_a_row_without_an_order_says_what_it_lacks(
+def test_other_kinds_say_what_they_lack(
     kind: JobKind, order: LedgerLine, codes: tuple[StoredCode, ...], lacks: list[str]
 ) -> None:
     """A row that a person counts as done has no links here. Links that did not come are not waited for."""
