@@ -129,6 +129,8 @@ async def decide_line(client: BulkClient | None, ledger: Ledger, key: str, decis
 
 async def _decide_unkeyed(ledger: Ledger, line: LedgerLine, decision: Decision) -> Resolved:
     """Record a decision about a line without a key: nobody but a person can settle it, and nothing is looked up."""
+    if decision.placed is not None and ledger.kind is not JobKind.POINTS:
+        raise ConfigError("links and mails have no id: say only that they are done (--done); nothing was recorded")
     rules = (await kept_bounds(ledger)).rules(restore=False)
     if line.state is LineState.UNKNOWN:
         words = "no call can tell what became of it"

@@ -1,8 +1,7 @@
 """`BulkIssuer`: plan, send, settle, report. Running it again does only what is left."""
 
 import time
-from collections.abc import AsyncIterable, Callable, Collection, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Final, Literal
 
@@ -17,6 +16,7 @@ from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.ledger.facts import BOUNDS
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.one_run import OneRun, check_keys
 from xoxo_async.bulk.order_road import OrderRoad
 from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.bulk.preparing import Approval, Preparer
@@ -136,16 +136,12 @@ class BulkIssuer:
         self._clock: Final = clock
         self._wall: Final = wall or ledger.now
         self._warnings: tuple[str, ...] = ()
-        self._progress: Final = Progress()
-        self._session: BulkSession | None = None  # of the run that is under way
-        self._at_work = False
-        self._stop_wanted: str | None = None
-        self._was_stopped = False
+        self._run: Final = OneRun()
 
     @property
     def progress(self) -> Progress:
         """What the current or the last run has done so far. It is the same object for all runs."""
-        return self._progress
+        return self._run.progress
 
     def stop(self, reason: str = "interrupted") -> None:
         """Take no more lines. Requests in flight end and are recorded, then the run returns its report.
@@ -157,11 +153,7 @@ class BulkIssuer:
         Args:
             reason: Why, for the report.
         """
-        if self._session is not None:
-            self._session.stop(reason)
-            self._was_stopped = True
-        elif self._at_work or not self._was_stopped:
-            self._stop_wanted = self._stop_wanted or reason
+        self._run.stop(reason)
 
     async def run(
         self,
@@ -191,7 +183,7 @@ class BulkIssuer:
             ConfigError: When the ledger is of another account or address, nothing was sent.
             XoxoError: When the catalog cannot be read; nothing was sent.
         """
-        with self._alone():
+        with self._run.alone():
             started = self._clock()
             await self.plan(orders, approve=approve, problems=problems)
             return await self._work(started, send=True)
@@ -208,7 +200,7 @@ class BulkIssuer:
             ConfigError: When the ledger is of another account or address, nothing was sent.
             LedgerError: When the ledger fails.
         """
-        with self._alone():
+        with self._run.alone():
             return await self._work(self._clock(), send=True)
 
     async def plan(
@@ -271,7 +263,7 @@ class BulkIssuer:
                 was sent.
             LedgerError: When the ledger fails.
         """
-        with self._alone():
+        with self._run.alone():
             return await self._work(self._clock(), send=True, pending=True)
 
     async def reconcile(self) -> Report:
@@ -284,7 +276,7 @@ class BulkIssuer:
             ConfigError: When the ledger is of another account or address.
             LedgerError: When the ledger fails.
         """
-        with self._alone():
+        with self._run.alone():
             return await self._work(self._clock(), send=False, pending=True)
 
     async def withdraw(self, keys: Collection[str] | None, *, reason: str) -> int:
@@ -301,8 +293,7 @@ class BulkIssuer:
             ConfigError: There is no reason, or `keys` is one text.
             LedgerConflictError: A key is not there, or its row was sent; names it.
         """
-        if isinstance(keys, str):
-            raise ConfigError(f"keys must be a list of keys, not one text: {keys!r} would mean its letters")
+        check_keys(keys)
         return await self._ledger.withdraw(keys, reason=checks.needed("reason", reason))
 
     async def rebind(self, *, reason: str) -> None:
@@ -339,18 +330,6 @@ class BulkIssuer:
         await check_identity(self._client, self._ledger, self._identity)
         return await decide_line(self._client, self._ledger, key, decision)
 
-    @contextmanager
-    def _alone(self) -> Generator[None]:
-        """Allow one run of this issuer at a time."""
-        if self._at_work:
-            raise ConfigError("this issuer is already running: wait for the end of that run; nothing was sent")
-        self._at_work = True
-        self._progress.begin()
-        try:
-            yield
-        finally:
-            self._at_work, self._session, self._stop_wanted = False, None, None
-
     async def _bounds(self) -> Bounds:
         """Return the bounds that hold: the caller's, and for the others the ledger's. A job of points is refused."""
         require_kind(self._ledger, JobKind.ORDERS)
@@ -379,21 +358,18 @@ class BulkIssuer:
     def _begin(self, bounds: Bounds) -> BulkSession:
         """Return the session of one run; from here on `stop` stops it."""
         settings = self._settings
-        session = self._session = BulkSession(
+        session = BulkSession(
             self._client,
             self._ledger,
             OrderRoad(self._client, self._ledger),
             bounds,
-            self._progress,
+            self._run.progress,
             restore=settings.restore,
             pause_limit_s=settings.pause_limit_s,
             clock=self._clock,
             wall=self._wall,
         )
-        self._was_stopped = self._stop_wanted is not None
-        if self._stop_wanted is not None:
-            session.stop(self._stop_wanted)
-        return session
+        return self._run.begin(session)
 
     async def _keep(self, bounds: Bounds) -> str:
         """Keep the bounds of a run that places orders in the ledger, and set today's prices if it has a budget.

@@ -11,7 +11,13 @@ import click
 
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.cli import exits
-from xoxo_async.cli.bulk.options import file_options, maybe_ledger_option, unkeyed_work_options
+from xoxo_async.cli.bulk.options import (
+    batch_option,
+    file_options,
+    max_spend_option,
+    maybe_ledger_option,
+    unkeyed_work_options,
+)
 from xoxo_async.cli.bulk.reading import reading_options
 from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
@@ -20,7 +26,7 @@ from xoxo_async.cli.first_rows import first_rows
 from xoxo_async.cli.invocation import Group, complete_files
 from xoxo_async.cli.json_output import json_text, print_json, to_json
 from xoxo_async.cli.listing import Output, listing_options, print_listing
-from xoxo_async.cli.numbers import AMOUNT, Whole
+from xoxo_async.cli.numbers import Whole
 from xoxo_async.cli.options import DAY, Decorator, connection_options, json_option, yes_option
 from xoxo_async.cli.output import out, say
 from xoxo_async.cli.unkeyed.forms import JOB_FLAGS, lacks, refuse
@@ -43,16 +49,10 @@ _campaign_option: Final[Decorator] = click.option(
 _expires_option: Final[Decorator] = click.option(
     "--expires-on", "--expires", "expires_on", type=DAY, help="The last day on which they are valid."
 )
-_batch_option: Final[Decorator] = click.option(
-    "--batch", type=Whole(1, 10_000), default=1, show_default=True, metavar="N",
-    help="Rows in one call. The vendor documents no safe number above 1. If the answer of a call is lost, all its rows"
-    " are in doubt.",
-)  # fmt: skip
-_max_spend_option: Final[Decorator] = click.option(
-    "--max-spend", type=AMOUNT, metavar="N",
-    help="The most that all links may be worth, in the campaign's currency. The job pauses before it could be more"
-    " [default: what the ledger keeps].",
-)  # fmt: skip
+_batch_option: Final[Decorator] = batch_option("rows", "The vendor documents no safe number above 1.")
+_max_spend_option: Final[Decorator] = max_spend_option(
+    "The most that all links may be worth, in the campaign's currency. The job pauses before it could be more"
+)
 
 
 @click.group(cls=Group)

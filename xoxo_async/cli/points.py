@@ -10,7 +10,14 @@ import click
 
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.cli import exits
-from xoxo_async.cli.bulk.options import file_options, maybe_ledger_option, one_line, unkeyed_work_options
+from xoxo_async.cli.bulk.options import (
+    batch_option,
+    file_options,
+    max_spend_option,
+    maybe_ledger_option,
+    one_line,
+    unkeyed_work_options,
+)
 from xoxo_async.cli.bulk.reading import reading_options
 from xoxo_async.cli.bulk.servers import books_of
 from xoxo_async.cli.connect import ask
@@ -80,15 +87,11 @@ recognised.""",
 @click.option("--file", "source", metavar="PEOPLE", shell_complete=complete_files,
               help="Send to all people of this file; needs --ledger.")  # fmt: skip
 @maybe_ledger_option
-@click.option("--batch", type=Whole(1, 10_000), default=1, show_default=True, metavar="N",
-              help="People in one call. The vendor documents no safe number above 1. If the answer of a call is lost,"
-              " all its people are in doubt.")  # fmt: skip
+@batch_option("people", "The vendor documents no safe number above 1.")
 @click.option("--balances", is_flag=True,
               help="Read the balance of each person before the call, and again if its answer is lost: evidence for the"
               " person who decides. One call more for each.")  # fmt: skip
-@click.option("--max-spend", type=AMOUNT, metavar="POINTS",
-              help="The most points that the job may send. It pauses before it could send more [default: what the"
-              " ledger keeps].")  # fmt: skip
+@max_spend_option("The most points that the job may send. It pauses before it could send more", "POINTS")
 @file_options
 @reading_options
 @unkeyed_work_options
@@ -167,8 +170,7 @@ Examples:
 @maybe_ledger_option
 @click.option("--all", "all_rows", is_flag=True, help="Take back the points of all rows; needs --ledger.")
 @click.option("--reason", default="", metavar="TEXT", callback=one_line, help="The reason; the ledger keeps it.")
-@click.option("--batch", type=Whole(1, 10_000), default=1, show_default=True, metavar="N",
-              help="Rows in one call. If the answer of a call is lost, all its rows are in doubt.")  # fmt: skip
+@batch_option("rows")
 @click.option("--found", type=click.Choice(["cancelled", "kept"]),
               help="Record what you found in the dashboard about rows whose cancellation is in doubt; makes no call.",
               )  # fmt: skip

@@ -10,7 +10,9 @@ from tests.unit.bulk.ledger.facts import planned
 from tests.unit.bulk.ledger.ledgers import each
 from xoxo_async import errors
 from xoxo_async.bulk.deciding import Decision, decide_line
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.ledger.protocol import PlanTerms
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.services.orders import Order
 
@@ -142,3 +144,19 @@ async def test_a_reason_replaces_the_old_error(tmp_path: Path, decision: Decisio
             )
             (line,) = await ledger.record([seen])
             assert (line.error, line.state) == ("support says so; the vendor was not asked", LineState.PLACED)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", [JobKind.LINKS, JobKind.LINK_MAILS])
+async def test_links_and_mails_take_no_id(tmp_path: Path, kind: JobKind) -> None:
+    """They have none, so a number that a person names would be of something else."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([planned(0, room=0)]), PlanTerms(kind=kind))
+        (one,) = await ledger.claim(1)
+        await ledger.record([Change(seq=one.seq, evidence=Evidence.OUTCOME_LOST, epoch=one.epoch)])
+        before = [row async for row in ledger.journal()]
+        with pytest.raises(errors.ConfigError, match="have no id: say only that they are done"):
+            await decide_line(None, ledger, "k0", Decision(placed=9))
+        assert [row async for row in ledger.journal()] == before
+        done = await decide_line(None, ledger, "k0", Decision(done=True, reason="seen"))
+        assert (done.line.state, done.line.order_id) == (LineState.PLACED, None)

@@ -15,6 +15,7 @@ from xoxo_async.bulk.exporting.rows import Exported, Made, RowMaker
 from xoxo_async.bulk.exporting.splitting import Parts, splitting_by
 from xoxo_async.bulk.exporting.texts import csv_writer, jsonl_writer
 from xoxo_async.bulk.exporting.workbook import check_installed, workbook_writer
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import LedgerLine
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.vouchers import codes_of
@@ -234,7 +235,8 @@ async def export_rows(
         LedgerError: When the ledger cannot be read.
         XoxoError: When an order cannot be looked up.
     """
-    maker = RowMaker(reveal=reveal, fetches=fetcher is not None, clean=clean)
+    kind = ledger.kind or JobKind.ORDERS
+    maker = RowMaker(reveal=reveal, fetches=fetcher is not None, clean=clean, kind=kind)
     kept = await ledger.kept_names()
     file.check_columns(kept)
     with file.writer(kept) as write:

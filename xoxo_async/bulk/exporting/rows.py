@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xoxo_async.bulk.exporting.cells import is_formula
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Alarm, Delivery, LedgerLine, LineState, PackedLine
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.wire.secrets import mask
@@ -189,16 +190,21 @@ class RowMaker:
         reveal: Whether codes and PINs are written as they are; otherwise they are masked.
         fetches: Whether codes that the ledger does not keep are fetched.
         clean: Makes an error text fit to be shown.
+        kind: What the rows are.
 
     Attributes:
         exported: What was made so far.
     """
 
-    def __init__(self, *, reveal: bool, fetches: bool, clean: Callable[[str], str]) -> None:
+    def __init__(
+        self, *, reveal: bool, fetches: bool, clean: Callable[[str], str], kind: JobKind = JobKind.ORDERS
+    ) -> None:
         self.exported: Final[Exported] = Exported()
         self._reveal: Final = reveal
         self._fetches: Final = fetches
         self._clean: Final = clean
+        self._kind: Final = kind
+        self._links: Final = kind is JobKind.LINKS
 
     def rows_of(
         self,
@@ -218,7 +224,8 @@ class RowMaker:
             not_fetched: Why codes that the ledger does not keep could not be fetched, by order.
             kept: The columns that ride along with rows, by key.
         """
-        self.exported.waiting += line.state is _PLACED and line.delivery is _PENDING
+        # Links are shown once, by the call that makes them: a row that lacks some waits for nothing.
+        self.exported.waiting += line.state is _PLACED and line.delivery is _PENDING and not self._links
         refused = not_fetched.get(line.seq, "")
         made: list[Made] = []
         if line.lines == 1 or (codes and not packed):
@@ -243,12 +250,13 @@ class RowMaker:
         wanted = _read(request)
         have = self._count(line, codes)
         # Top-ups, goods and the like are delivered without a code: `held` counts the codes that an answer ever listed.
-        due = min(line.held, wanted.quantity)
+        due = wanted.quantity if self._links else min(line.held, wanted.quantity)
         error = self._clean(line.error) if line.error else ""
         lacks = ""
         if line.state is not _PLACED or delivery is not _DELIVERED or have < due:
-            why = _why_missing(line, delivery, "" if have >= due else refused or self._why_not_all(have, due))
-            lacks = why or _why_none(line.state, delivery, error)
+            due_now = _DELIVERED if self._links and delivery is _PENDING else delivery
+            why = _why_missing(line.state, due_now, "" if have >= due else refused or self._why_not_all(have, due))
+            lacks = why or _why_none(line.state, delivery, error, self._kind)
             if why:
                 self._miss(key, why)
         # What the vouchers of an order share is found once: an order may have thousands of them.
@@ -297,6 +305,8 @@ class RowMaker:
             done.missing_rows.append(MissingCodes(key, why))
 
     def _why_not_all(self, have: int, due: int) -> str:
+        if self._links:
+            return f"the ledger has {have} of {due} links, and no call gives the others"
         if not self._reveal:
             return "this ledger keeps no codes, and --reveal fetches them"
         if not self._fetches:
@@ -304,36 +314,36 @@ class RowMaker:
         return f"the vendor gave {have} of {due} codes"
 
 
-def _why_missing(line: LedgerLine, delivery: Delivery, not_all: str) -> str:
+def _why_missing(state: LineState, delivery: Delivery, not_all: str) -> str:
     """Return why a row lacks codes; empty if it has them all, or none will come.
 
     Args:
-        line: The order that the row travels in.
+        state: Of the order that the row travels in.
         delivery: Of the row.
-        not_all: Why not all codes of a delivered row are here; empty where all are.
+        not_all: Why not all codes of a row are here that are due now; empty where all are.
     """
-    if line.state is not _PLACED:
-        return f"it is in doubt ({line.state})" if line.state in _IN_DOUBT else ""
+    if state is not _PLACED:
+        return f"it is in doubt ({state})" if state in _IN_DOUBT else ""
     if delivery in {_CANCELLED, Delivery.CANCELLING}:
         return ""
-    if delivery is _DELIVERED:
-        return not_all
-    # Links are shown once, by the call that makes them; every order has an id.
-    return "its codes are still to be delivered" if line.order_id is not None else "no call gives its other links"
+    return not_all if delivery is _DELIVERED else "its codes are still to be delivered"
 
 
-def _why_none(state: LineState, delivery: Delivery, error: str) -> str:
+def _why_none(state: LineState, delivery: Delivery, error: str, kind: JobKind) -> str:
     """Return why a row has no codes and will have none as things stand; empty if that is not so.
 
     Args:
         state: Of the order that the row travels in.
         delivery: Of the row.
         error: The last refusal, or the reason that a person gave.
+        kind: What the row is.
     """
     if state is _PLACED:
         if delivery is Delivery.CANCELLING:
             return "it is not known whether it was cancelled"
-        return "the vendor cancelled its delivery" if delivery is _CANCELLED else ""
+        if delivery is _CANCELLED:
+            return "its points were cancelled" if kind is JobKind.POINTS else "the vendor cancelled its delivery"
+        return ""
     words = {
         LineState.PLANNED: "it is not sent yet",
         LineState.REJECTED: "it is rejected",

@@ -30,12 +30,14 @@ class Field(NamedTuple):
             as it is, without blanks around it.
         synonyms: Other names of the column. Case, blanks and punctuation do not count: `e-mail` stands for `E Mail`.
         required: Whether a file has to have it.
+        why: Why a file has to have it, for the error message, where that is not plain.
     """
 
     name: str
     kind: Literal["text", "flag", "whole", "amount"] = "text"
     synonyms: tuple[str, ...] = ()
     required: bool = False
+    why: str = ""
 
 
 class FieldSet(NamedTuple):
@@ -246,7 +248,8 @@ class _Matching:
             hint = next((hint for field in missing if "is it" in (hint := self._nearest(field, names))), "")
             hint = hint or self._nearest(missing[0], names)
             what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {' and '.join(missing)} are"
-            raise PlanError(f"{self._source}: {what} missing (found: {found}){hint}")
+            why = "".join(field.why for field in self._known.fields if field.name in missing)
+            raise PlanError(f"{self._source}: {what} missing{why} (found: {found}){hint}")
         keys = self._known.keys
         if keys and not any(key in self._places for key in keys):
             need = f"there must be a column {' or '.join(keys)}{self._known.why_key}"

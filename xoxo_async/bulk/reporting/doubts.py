@@ -5,9 +5,18 @@ from typing import Final
 
 import msgspec
 
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Alarm, Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.overview import LineGroup, Refused
-from xoxo_async.bulk.reporting.words import EVIDENCE, OPEN, advice_on, masked, masked_po, meaning_of, vendor_words
+from xoxo_async.bulk.reporting.words import (
+    advice_on,
+    fact_words,
+    masked,
+    masked_po,
+    meaning_of,
+    open_words,
+    vendor_words,
+)
 
 __all__ = [
     "AlarmFact",
@@ -26,6 +35,11 @@ _ROWS_SHOWN: Final = 25
 """Of each state; the ledger has the others."""
 
 _WAITS: Final = {"pending": "Its codes have not come yet.", "cancelled": "The vendor cancelled its delivery."}
+_WAITS_UNKEYED: Final = {
+    "pending": "Not all of its links came.",
+    "cancelled": "Its points were cancelled.",
+    "cancelling": "The answer to its cancellation was lost.",
+}
 
 
 class RefusalFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,11 +136,12 @@ class AlarmFact(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-def refusals_of(refused: Iterable[Refused]) -> list[RefusalFact]:
+def refusals_of(refused: Iterable[Refused], kind: JobKind = JobKind.ORDERS) -> list[RefusalFact]:
     """Return the refusals by reason.
 
     Args:
         refused: As the ledger has them.
+        kind: What the job is of.
     """
     return [
         RefusalFact(
@@ -136,7 +151,7 @@ def refusals_of(refused: Iterable[Refused]) -> list[RefusalFact]:
             words=_more_than(meaning_of(one.error_id), vendor_words(one.error)),
             lines=one.lines,
             row=one.row,
-            advice=advice_on(one.error_id, one.state),
+            advice=advice_on(one.error_id, one.state, kind),
         )
         for one in refused
         if one.error_id or one.state is LineState.REJECTED
@@ -149,39 +164,43 @@ def _more_than(meaning: str, words: str) -> str:
     return words.removeprefix(known).strip(" ():;,.") if known else words
 
 
-def _kind(state: LineState, delivery: Delivery) -> str:
+def _state(state: LineState, delivery: Delivery) -> str:
     if state is not LineState.PLACED:
         return state.value
     return delivery.value if delivery in {Delivery.CANCELLED, Delivery.CANCELLING} else "pending"
 
 
-def open_totals_of(groups: Iterable[LineGroup]) -> list[OpenTotal]:
+def open_totals_of(groups: Iterable[LineGroup], kind: JobKind = JobKind.ORDERS) -> list[OpenTotal]:
     """Return how many orders stand open, those for a person first.
 
     Args:
         groups: The orders.
+        kind: What the job is of.
     """
-    counts = dict.fromkeys(OPEN, 0)
+    words = open_words(kind)
+    counts = dict.fromkeys(words, 0)
     for group in groups:
-        kind = _kind(group.state, group.delivery)
-        if kind in OPEN and group.state is not LineState.CANCELLED and group.delivery is not Delivery.DELIVERED:
-            counts[kind] += group.orders
-    return [OpenTotal(kind, orders, OPEN[kind]) for kind, orders in counts.items() if orders]
+        state = _state(group.state, group.delivery)
+        if state in words and group.state is not LineState.CANCELLED and group.delivery is not Delivery.DELIVERED:
+            counts[state] += group.orders
+    return [OpenTotal(state, orders, words[state]) for state, orders in counts.items() if orders]
 
 
-def open_rows_of(lines: Iterable[LedgerLine], now: float) -> list[OpenRow]:
+def open_rows_of(lines: Iterable[LedgerLine], now: float, kind: JobKind = JobKind.ORDERS) -> list[OpenRow]:
     """Return the first lines that are not settled: of each state, those that wait longest.
 
     Args:
         lines: As the ledger has them.
         now: When the report is made.
+        kind: What the job is of.
     """
-    by_kind: dict[str, list[OpenRow]] = {}
+    waits = _WAITS if kind is JobKind.ORDERS else _WAITS_UNKEYED
+    by_state: dict[str, list[OpenRow]] = {}
     for line in lines:
-        kind = _kind(line.state, line.delivery)
-        by_kind.setdefault(kind, []).append(
+        state = _state(line.state, line.delivery)
+        by_state.setdefault(state, []).append(
             OpenRow(
-                state=kind,
+                state=state,
                 key=masked(line.key),
                 row=line.row,
                 lines=line.lines,
@@ -189,21 +208,22 @@ def open_rows_of(lines: Iterable[LedgerLine], now: float) -> list[OpenRow]:
                 order_id=line.order_id,
                 sent_at=line.last_sent_at,
                 age_s=None if line.last_sent_at is None else max(now - line.last_sent_at, 0.0),
-                why=vendor_words(line.error) or _WAITS.get(kind) or EVIDENCE.get(line.evidence, ""),
+                why=vendor_words(line.error) or waits.get(state) or fact_words(line.evidence, kind),
             )
         )
     rows: list[OpenRow] = []
-    for kind in OPEN:
-        oldest = sorted(by_kind.get(kind, ()), key=lambda row: -(row.age_s or 0.0))
+    for state in open_words(kind):
+        oldest = sorted(by_state.get(state, ()), key=lambda row: -(row.age_s or 0.0))
         rows += oldest[:_ROWS_SHOWN]
     return rows
 
 
-def evidence_of(groups: Iterable[LineGroup]) -> list[EvidenceFact]:
+def evidence_of(groups: Iterable[LineGroup], kind: JobKind = JobKind.ORDERS) -> list[EvidenceFact]:
     """Return how lines were proven, the most frequent fact first.
 
     Args:
         groups: The orders.
+        kind: What the job is of.
     """
     counts: dict[tuple[str, str], int] = {}
     for group in groups:
@@ -211,7 +231,7 @@ def evidence_of(groups: Iterable[LineGroup]) -> list[EvidenceFact]:
             place = (group.evidence, group.state.value)
             counts[place] = counts.get(place, 0) + group.lines
     return [
-        EvidenceFact(fact, EVIDENCE.get(fact, ""), state, lines)
+        EvidenceFact(fact, fact_words(fact, kind), state, lines)
         for (fact, state), lines in sorted(counts.items(), key=lambda one: (-one[1], one[0]))
     ]
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.overview import Overview, ProductNote, RunNote
 from xoxo_async.bulk.reporting.costs import (
@@ -35,7 +36,7 @@ from xoxo_async.bulk.reporting.doubts import (
     refusals_of,
 )
 from xoxo_async.bulk.reporting.proof import ProofFact
-from xoxo_async.bulk.reporting.words import masked
+from xoxo_async.bulk.reporting.words import KindWords, masked, words_of
 
 __all__ = ["Context", "Facts", "Headline", "Tone", "facts_of"]
 
@@ -59,6 +60,8 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
         orders: Orders that the lines travel in.
         pieces: Vouchers of placed orders.
         charged: What placed orders cost, by currency.
+        words: What the rows of such a job have.
+        hands_out: Whether somebody hands out what the rows have got: the codes of orders.
     """
 
     tone: Tone
@@ -73,6 +76,8 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
     orders: int
     pieces: int
     charged: dict[str, Decimal]
+    words: KindWords
+    hands_out: bool
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +148,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         notes: The notes of runs.
         follow: The command that goes on.
         proof: The result of `xoxo bulk prove`.
+        kind: What the job is of.
     """
 
     job: str
@@ -157,6 +163,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[RunNote]
     follow: str
     proof: ProofFact | None
+    kind: JobKind = JobKind.ORDERS
 
 
 def facts_of(overview: Overview, context: Context) -> Facts:
@@ -189,11 +196,11 @@ def facts_of(overview: Overview, context: Context) -> Facts:
             at_work=bool(context.workers),
         ),
         latency=latency_of(overview.beats),
-        refusals=refusals_of(overview.refused),
-        open_totals=open_totals_of(groups),
-        open_rows=open_rows_of(overview.open, context.now),
+        refusals=refusals_of(overview.refused, context.kind),
+        open_totals=open_totals_of(groups, context.kind),
+        open_rows=open_rows_of(overview.open, context.now, context.kind),
         bill=bill_of(groups, context.products, context.currency) if context.currency else None,
-        evidence=evidence_of(groups),
+        evidence=evidence_of(groups, context.kind),
         proof=None if context.proof is None else context.proof.beside_ledger(placed),
         runs=runs_of(context.notes, at_work=bool(context.workers)),
         alarms=alarms_of(counts.alarms),
@@ -217,6 +224,8 @@ def _headline(overview: Overview, context: Context) -> Headline:
         orders=counts.orders,
         pieces=sum(group.pieces for group in overview.groups if group.state is LineState.PLACED),
         charged=dict(sorted(counts.charged.items())),
+        words=words_of(context.kind),
+        hands_out=context.kind is JobKind.ORDERS,
     )
 
 
@@ -225,6 +234,9 @@ def _verdict(counts: Counts, context: Context) -> tuple[Tone, str]:
     manual = counts.states.get(LineState.MANUAL, 0)
     left = counts.not_sent - counts.states.get(LineState.CANCELLED, 0)
     workers, unknown, refused = context.workers, counts.unknown, counts.rejected
+    orders = context.kind is JobKind.ORDERS
+    doubted = 0 if orders else counts.cancels_in_doubt
+    lacks_links = 0 if orders else counts.pending - counts.delivery_cancelled
     who = "A process is" if workers == 1 else f"{workers:,} processes are"
     found: tuple[tuple[object, Tone, str], ...] = (
         (
@@ -233,18 +245,29 @@ def _verdict(counts: Counts, context: Context) -> tuple[Tone, str]:
             f"{_count(counts.alarms_total, 'alarm')}: a person must look at {_it(counts.alarms_total)} now.",
         ),
         (manual, "bad", f"{_count(manual, 'row')} {'needs' if manual == 1 else 'need'} the decision of a person."),
+        (doubted, "bad", f"The cancellation of {_count(doubted, 'row')} is in doubt: a person must look."),
         (workers, "busy", f"{who} at work: {left + unknown:,} of {_count(counts.rows, 'row')} to go."),
         (context.paused is not None, "warn", f"The job is paused: {masked(context.paused or '')}."),
         (unknown, "warn", f"It is not known whether {_count(unknown, 'row')} {_were(unknown)} issued."),
         (left, "warn", f"{_count(left, 'row')} {_were(left)} not sent yet."),
         (not counts.rows, "warn", "Nothing was planned yet."),
         (refused, "warn", f"{_count(refused, 'row')} {_were(refused)} refused; nothing else is left."),
-        (counts.pending, "warn", f"Every row is placed; the codes of {_count(counts.pending, 'row')} are to come."),
+        (
+            orders and counts.pending,
+            "warn",
+            f"Every row is placed; the codes of {_count(counts.pending, 'row')} are to come.",
+        ),
+        (lacks_links, "warn", f"Not all links of {_count(lacks_links, 'row')} came, and no call gives the others."),
+        (
+            not orders and counts.delivery_cancelled,
+            "good",
+            f"Nothing is left; the points of {_count(counts.delivery_cancelled, 'row')} were cancelled.",
+        ),
     )
     for holds, tone, verdict in found:
         if holds:
             return tone, verdict
-    return "good", "Every row is issued, and its codes have come."
+    return "good", words_of(context.kind).all_issued
 
 
 def _count(number: int, word: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from xoxo_async.bulk.ledger.facts import CURRENCY, PLANNED_AT, PRODUCTS, RUNS
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Counts
 from xoxo_async.bulk.ledger.overview import notes_of, products_of
 from xoxo_async.bulk.ledger.protocol import Ledger
@@ -56,6 +57,7 @@ async def read_facts(
         notes=notes_of(await ledger.get_fact(RUNS)),
         follow="" if follow is None else await follow(overview.counts, workers[0].pid if workers else None),
         proof=proof,
+        kind=ledger.kind or JobKind.ORDERS,
     )
     return facts_of(overview, context)
 

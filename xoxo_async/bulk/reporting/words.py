@@ -1,9 +1,11 @@
 """The words of a report: what states, facts and error ids mean, what to do, and what stays hidden; no I/O."""
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Evidence, LineState
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import (
     ERROR_IDS,
     BadRequestError,
@@ -20,16 +22,18 @@ from xoxo_async.errors import (
 
 __all__ = [
     "ENDS",
-    "EVIDENCE",
     "MARKER",
-    "OPEN",
+    "KindWords",
     "advice_on",
+    "fact_words",
     "is_personal",
     "is_secret",
     "masked",
     "masked_po",
     "meaning_of",
+    "open_words",
     "vendor_words",
+    "words_of",
 ]
 
 MARKER: Final = "<!-- xoxo report 1 -->"
@@ -114,7 +118,7 @@ def masked_po(text: str, key: str) -> str:
     return text.replace(shown, f"{shown[0]}***") if shown else text
 
 
-OPEN: Final = {
+_OPEN: Final = {
     "manual": "A person decides: look for the poNumber in the vendor's dashboard, then use `xoxo bulk resolve`.",
     "conflict": "The poNumber may be used already. A look-up settles it: `xoxo bulk reconcile`.",
     "unknown": "The order may exist. A look-up settles it: `xoxo bulk reconcile`.",
@@ -125,7 +129,16 @@ OPEN: Final = {
 }
 """What the states of lines that are not settled mean, and who acts."""
 
-EVIDENCE: Final[dict[str, str]] = {
+_OPEN_UNKEYED: Final = {
+    "manual": "A person decides: look in the vendor's dashboard, then use `xoxo bulk resolve`.",
+    "unknown": "No call can tell what became of it: the next run leaves it to a person.",
+    "sending": "The call is under way. If no process is at work, the next run leaves it to a person.",
+    "pending": "Not all of its links came, and no call gives the others: look in the vendor's dashboard.",
+    "cancelled": "The points were sent, and were cancelled later.",
+}
+"""The same for points, links and mails, as far as it differs: no call looks them up."""
+
+_EVIDENCE: Final[dict[str, str]] = {
     "": "The line was not sent.",
     Evidence.NOT_PROCESSED: "An attempt was taken back: nothing was processed.",
     Evidence.SLOT_IN_HAND: "The line was claimed, and may be under way.",
@@ -165,6 +178,71 @@ EVIDENCE: Final[dict[str, str]] = {
 }
 """What the facts mean that move lines."""
 
+_EVIDENCE_UNKEYED: Final[dict[str, str]] = {
+    Evidence.ANSWERED_PLACED: "The vendor's answer names the id.",
+    Evidence.REFUSED_NO_ORDER: "The vendor refused, and did nothing.",
+    Evidence.REFUSED_UNCLEAR: "The vendor refused, and may have done it all the same.",
+    Evidence.LATE_PROOF: "A person named the id later.",
+    Evidence.PERSON_PLACED: "A person found that it was done.",
+    Evidence.PERSON_CORRECTED: "A person corrected the id.",
+    Evidence.PERSON_REJECTED: "A person decided that it was not done.",
+}
+"""The same for points, links and mails, as far as it differs."""
+
+
+class KindWords(NamedTuple):
+    """What a report says of the rows of one kind of job.
+
+    Attributes:
+        issued: What an issued row has.
+        pending: What a pending row has.
+        all_issued: The state of a job whose rows are all issued.
+    """
+
+    issued: str
+    pending: str
+    all_issued: str
+
+
+_KINDS: Final = {
+    JobKind.ORDERS: KindWords(
+        "placed, codes have come", "placed, codes to come", "Every row is issued, and its codes have come."
+    ),
+    JobKind.POINTS: KindWords("points were sent", "cancelled later", "Every row has got its points."),
+    JobKind.LINKS: KindWords("links have come", "not all links came", "Every row has got its links."),
+    JobKind.LINK_MAILS: KindWords("mail was sent", "none", "Every address has been mailed its link."),
+}
+
+
+def words_of(kind: JobKind) -> KindWords:
+    """Return what a report says of the rows of a kind of job.
+
+    Args:
+        kind: What the job is of.
+    """
+    return _KINDS[kind]
+
+
+def open_words(kind: JobKind) -> dict[str, str]:
+    """Return what the states of lines that are not settled mean, those for a person first.
+
+    Args:
+        kind: What the job is of.
+    """
+    return _OPEN if kind.effect is EffectClass.KEYED else {**_OPEN, **_OPEN_UNKEYED}
+
+
+def fact_words(fact: str, kind: JobKind) -> str:
+    """Return what a fact means that moved a line; empty for a fact that is not known.
+
+    Args:
+        fact: Its name in the ledger.
+        kind: What the job is of.
+    """
+    known = _EVIDENCE.get(fact, "")
+    return known if kind.effect is EffectClass.KEYED else _EVIDENCE_UNKEYED.get(fact, known)
+
+
 ENDS: Final[dict[str, str]] = {
     "": "done",
     "funds": "the account's funds are used up",
@@ -203,17 +281,18 @@ def meaning_of(error_id: str) -> str:
     return "" if known is None else f"{known.meaning[0].upper()}{known.meaning[1:]}."
 
 
-def advice_on(error_id: str, state: LineState) -> str:
+def advice_on(error_id: str, state: LineState, kind: JobKind) -> str:
     """Return what to do about refusals.
 
     Args:
         error_id: The vendor's error id.
         state: The state of the rows. If they are rejected for certain, a corrected row needs a key of its own.
+        kind: What the job is of.
     """
     known = ERROR_IDS.get(error_id)
     cause = "Read the vendor's words, and ask the vendor." if known is None else _ADVICE.get(known.error, "")
     if state is LineState.REJECTED:
         return f"{cause} Then put the rows into a new file, under keys that are not used yet, and run that."
-    if state is LineState.MANUAL:
+    if state is LineState.MANUAL or kind.effect is EffectClass.UNKEYED:
         return f"A person decides about each row: `xoxo bulk resolve`. {cause}"
     return f"First settle whether orders exist: `xoxo bulk reconcile`. {cause}"

@@ -13,6 +13,7 @@ import msgspec
 from xoxo_async.bulk.client import Points
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.one_run import check_keys
 from xoxo_async.bulk.unkeyed.sending import Body
 from xoxo_async.consequences import is_answer
 from xoxo_async.errors import ConfigError, LedgerConflictError, RefusedError, XoxoError
@@ -158,8 +159,13 @@ class Cancelling:
         return True
 
     async def _failed(self, lines: Sequence[LedgerLine], error: XoxoError) -> None:
-        """Record what a failed call proves. The vendor's own "no" is an answer, as for any call without a key."""
-        refused = error.effect == "none" or (isinstance(error, RefusedError) and error.in_words)
+        """Record what a failed call proves.
+
+        The vendor's own "no" is an answer about a row that was asked for alone, as for any call without a key. Of
+        several rows it does not say which one it is about, and the others may be cancelled, so all are in doubt.
+        """
+        its_own_no = isinstance(error, RefusedError) and error.in_words and len(lines) == 1
+        refused = error.effect == "none" or its_own_no
         for line in lines:
             if refused:
                 await self._record(line, Evidence.CANCEL_REFUSED, "refused", error.message)
@@ -230,8 +236,7 @@ async def settle_cancels(ledger: Ledger, keys: Collection[str], *, cancelled: bo
 
 async def _wanted(ledger: Ledger, keys: Collection[str] | None) -> list[LedgerLine]:
     """Return the rows of some keys in the order of the ledger, or refuse all of them."""
-    if isinstance(keys, str):
-        raise ConfigError(f"keys must be a list of keys, not one text: {keys!r} would mean its letters")
+    check_keys(keys)
     placed = [line async for line in ledger.lines(states=(LineState.PLACED,))]
     if keys is None:
         return placed

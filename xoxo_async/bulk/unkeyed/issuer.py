@@ -1,8 +1,7 @@
 """`UnkeyedIssuer`: plan, send, settle and report a job of calls without a key. Running it again does what is left."""
 
 import time
-from collections.abc import AsyncIterable, Callable, Collection, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Final, Generic, Literal, TypeVar
 
@@ -17,6 +16,7 @@ from xoxo_async.bulk.ledger.facts import BOUNDS
 from xoxo_async.bulk.ledger.kinds import require_kind
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.one_run import OneRun, check_keys
 from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.running.progress import Progress
@@ -108,17 +108,13 @@ class UnkeyedIssuer(Generic[Row]):
         self._trust: Final = Trust(ledger, restore=settings.restore)
         self._clock: Final = clock
         self._wall: Final = wall or ledger.now
-        self._progress: Final = Progress()
-        self._session: BulkSession | None = None  # of the run that is under way
-        self._at_work = False
-        self._stop_wanted: str | None = None
-        self._was_stopped = False
+        self._run: Final = OneRun()
         self._covered = False  # the next run need not ask what the company can spend: it was asked just now
 
     @property
     def progress(self) -> Progress:
         """What the current or the last run has done so far. It is the same object for all runs."""
-        return self._progress
+        return self._run.progress
 
     def stop(self, reason: str = "interrupted") -> None:
         """Take no more rows. Calls in flight end and are recorded, then the run returns its report.
@@ -128,11 +124,7 @@ class UnkeyedIssuer(Generic[Row]):
         Args:
             reason: Why, for the report.
         """
-        if self._session is not None:
-            self._session.stop(reason)
-            self._was_stopped = True
-        elif self._at_work or not self._was_stopped:
-            self._stop_wanted = self._stop_wanted or reason
+        self._run.stop(reason)
 
     async def run(
         self,
@@ -161,7 +153,7 @@ class UnkeyedIssuer(Generic[Row]):
             ConfigError: The ledger is of another account or address, nothing was sent.
             XoxoError: What the company can spend cannot be read; nothing was sent.
         """
-        with self._alone():
+        with self._run.alone():
             started = self._clock()
             await self.plan(rows, approve=approve, problems=problems)
             return await self._work(started)
@@ -219,7 +211,7 @@ class UnkeyedIssuer(Generic[Row]):
             ConfigError: The ledger is of another account or address; nothing was sent.
             LedgerError: The ledger fails, or holds a job of another kind.
         """
-        with self._alone():
+        with self._run.alone():
             return await self._work(self._clock())
 
     async def withdraw(self, keys: Collection[str] | None, *, reason: str) -> int:
@@ -236,8 +228,7 @@ class UnkeyedIssuer(Generic[Row]):
             ConfigError: There is no reason, or `keys` is one text.
             LedgerConflictError: A key is not there, or its row was sent; names it.
         """
-        if isinstance(keys, str):
-            raise ConfigError(f"keys must be a list of keys, not one text: {keys!r} would mean its letters")
+        check_keys(keys)
         return await self._ledger.withdraw(keys, reason=checks.needed("reason", reason))
 
     async def rebind(self, *, reason: str) -> None:
@@ -270,18 +261,6 @@ class UnkeyedIssuer(Generic[Row]):
         """
         require_kind(self._ledger, self._sending.kind)
         return await decide_line(None, self._ledger, key, decision)
-
-    @contextmanager
-    def _alone(self) -> Generator[None]:
-        """Allow one run of this issuer at a time."""
-        if self._at_work:
-            raise ConfigError("this issuer is already running: wait for the end of that run; nothing was sent")
-        self._at_work = True
-        self._progress.begin()
-        try:
-            yield
-        finally:
-            self._at_work, self._session, self._stop_wanted = False, None, None
 
     async def _bounds(self) -> Bounds:
         """Return the bounds that hold: the caller's, and for the others the ledger's."""
@@ -327,21 +306,18 @@ class UnkeyedIssuer(Generic[Row]):
     def _begin(self, bounds: Bounds) -> BulkSession:
         """Return the session of one run; from here on `stop` stops it."""
         settings = self._settings
-        session = self._session = BulkSession(
+        session = BulkSession(
             self._client,
             self._ledger,
             UnkeyedRoad(self._client, self._ledger, self._sending, batch=settings.batch, balances=settings.balances),
             bounds,
-            self._progress,
+            self._run.progress,
             restore=settings.restore,
             pause_limit_s=settings.pause_limit_s,
             clock=self._clock,
             wall=self._wall,
         )
-        self._was_stopped = self._stop_wanted is not None
-        if self._stop_wanted is not None:
-            session.stop(self._stop_wanted)
-        return session
+        return self._run.begin(session)
 
     async def _stop_unless_covered(self, session: BulkSession, bounds: Bounds) -> None:
         """Send nothing where the company cannot pay for what is planned, unless a budget ends the run before."""

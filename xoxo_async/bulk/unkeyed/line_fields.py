@@ -12,7 +12,7 @@ _ADDRESS: Final = EMAIL._replace(required=True)
 POINTS_FIELDS: Final = FieldSet(
     (
         KEY,
-        _ADDRESS,
+        _ADDRESS._replace(why=": the vendor sends points to an e-mail address, and takes no phone"),
         Field("phone", synonyms=PHONE_NAMES),
         NAME._replace(required=True),
         Field(

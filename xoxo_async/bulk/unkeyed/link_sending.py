@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.intake.persons import same_address
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.vouchers import StoredCode, clean
@@ -78,7 +79,7 @@ class _Campaign:
             kept: The unit that the ledger keeps; empty without one.
 
         Raises:
-            ConfigError: There is no such campaign.
+            ConfigError: There is no such campaign, or its currency is not the ledger's.
             XoxoError: The campaign cannot be read.
         """
         self.unit = self.unit or kept
@@ -89,7 +90,14 @@ class _Campaign:
             campaign = await client.links.get_campaign(campaign_id)
         except NotFoundError as error:
             raise ConfigError(f"there is no campaign {campaign_id}; nothing was sent") from error
-        self._value, self.unit = campaign.denomination_value, campaign.currency_code or ""
+        unit = campaign.currency_code or ""
+        if kept and unit != kept:
+            # A budget and a sum of two currencies would mean nothing.
+            raise ConfigError(
+                f"campaign {campaign_id} is in {unit or 'no known currency'}, and the links of this ledger are in"
+                f" {kept}: use another ledger; nothing was sent"
+            )
+        self._value, self.unit = campaign.denomination_value, unit
 
     def require_terms(self) -> None:
         """Refuse to plan without a campaign and an expiry.
@@ -204,7 +212,7 @@ class MailSending(_Campaign):
 
     def person(self, body: Body) -> str:
         """Return the address, whose case makes no difference."""
-        return (body.email or "").casefold()
+        return same_address(body.email or "")
 
     def request(self, lines: Sequence[LedgerLine]) -> EmailRequest:
         """Return the request for the mails of all lines."""

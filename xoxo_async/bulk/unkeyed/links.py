@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.facts import CURRENCY
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.settings import Bounds
 from xoxo_async.bulk.unkeyed.issuer import Row, UnkeyedIssuer, UnkeyedSettings
@@ -21,17 +22,46 @@ __all__ = ["BulkLinkMails", "BulkLinks"]
 class _CampaignIssuer(UnkeyedIssuer[Row]):
     """A job of one campaign: its value is asked for before anything is planned, and a budget counts in its currency."""
 
+    _kind: ClassVar[type[LinkSending | MailSending]]
+
     def __init__(
         self,
         client: BulkClient,
         ledger: Ledger,
-        sending: LinkSending | MailSending,
-        settings: UnkeyedSettings,
         *,
-        clock: Callable[[], float],
-        wall: Callable[[], float] | None,
+        campaign_id: int | None = None,
+        expires_on: date | None = None,
+        job: str = "",
+        batch: int = 1,
+        concurrency: int | Literal["auto"] | None = None,
+        max_spend: Decimal | None = None,
+        max_errors: int | str | None = None,
+        settle_s: float | None = None,
+        skip_invalid: bool = False,
+        pause_limit_s: float = 60.0,
+        missing: Literal["refuse", "withdraw", "keep"] = "refuse",
+        restore: bool = False,
+        address: str = "",
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] | None = None,
     ) -> None:
+        settings = UnkeyedSettings(
+            job=job,
+            batch=batch,
+            concurrency=concurrency,
+            max_spend=max_spend,
+            max_errors=max_errors,
+            settle_s=settle_s,
+            skip_invalid=skip_invalid,
+            pause_limit_s=pause_limit_s,
+            missing=missing,
+            restore=restore,
+            address=address,
+        )
+        sending = self._kind(campaign_id, expires_on)
         super().__init__(client, ledger, sending, settings, clock=clock, wall=wall)
+        if sending.kind is JobKind.LINKS and not ledger.keeps_codes:
+            raise ConfigError("links need a ledger that keeps codes: no call shows a link a second time")
         self._campaign: Final = sending
 
     async def _bounds(self) -> Bounds:
@@ -88,43 +118,7 @@ class BulkLinks(_CampaignIssuer[LinkLine]):
         ```
     """
 
-    def __init__(
-        self,
-        client: BulkClient,
-        ledger: Ledger,
-        *,
-        campaign_id: int | None = None,
-        expires_on: date | None = None,
-        job: str = "",
-        batch: int = 1,
-        concurrency: int | Literal["auto"] | None = None,
-        max_spend: Decimal | None = None,
-        max_errors: int | str | None = None,
-        settle_s: float | None = None,
-        skip_invalid: bool = False,
-        pause_limit_s: float = 60.0,
-        missing: Literal["refuse", "withdraw", "keep"] = "refuse",
-        restore: bool = False,
-        address: str = "",
-        clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] | None = None,
-    ) -> None:
-        if not ledger.keeps_codes:
-            raise ConfigError("links need a ledger that keeps codes: no call shows a link a second time")
-        settings = UnkeyedSettings(
-            job=job,
-            batch=batch,
-            concurrency=concurrency,
-            max_spend=max_spend,
-            max_errors=max_errors,
-            settle_s=settle_s,
-            skip_invalid=skip_invalid,
-            pause_limit_s=pause_limit_s,
-            missing=missing,
-            restore=restore,
-            address=address,
-        )
-        super().__init__(client, ledger, LinkSending(campaign_id, expires_on), settings, clock=clock, wall=wall)
+    _kind = LinkSending
 
 
 class BulkLinkMails(_CampaignIssuer[MailLine]):
@@ -166,38 +160,4 @@ class BulkLinkMails(_CampaignIssuer[MailLine]):
         ```
     """
 
-    def __init__(
-        self,
-        client: BulkClient,
-        ledger: Ledger,
-        *,
-        campaign_id: int | None = None,
-        expires_on: date | None = None,
-        job: str = "",
-        batch: int = 1,
-        concurrency: int | Literal["auto"] | None = None,
-        max_spend: Decimal | None = None,
-        max_errors: int | str | None = None,
-        settle_s: float | None = None,
-        skip_invalid: bool = False,
-        pause_limit_s: float = 60.0,
-        missing: Literal["refuse", "withdraw", "keep"] = "refuse",
-        restore: bool = False,
-        address: str = "",
-        clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] | None = None,
-    ) -> None:
-        settings = UnkeyedSettings(
-            job=job,
-            batch=batch,
-            concurrency=concurrency,
-            max_spend=max_spend,
-            max_errors=max_errors,
-            settle_s=settle_s,
-            skip_invalid=skip_invalid,
-            pause_limit_s=pause_limit_s,
-            missing=missing,
-            restore=restore,
-            address=address,
-        )
-        super().__init__(client, ledger, MailSending(campaign_id, expires_on), settings, clock=clock, wall=wall)
+    _kind = MailSending

@@ -124,8 +124,8 @@ class BulkPoints(UnkeyedIssuer[PointsLine]):
         """
         checks.needed("reason", reason)
         require_kind(self._ledger, JobKind.POINTS)
-        with self._alone():
+        with self._run.alone():
             await check_identity(self._client, self._ledger, self._identity)
-            stopped = lambda: self._stop_wanted is not None  # noqa: E731 - a question
+            stopped = lambda: self._run.stop_wanted is not None  # noqa: E731 - a question
             cancelling = Cancelling(self._client.points, self._ledger, batch=self._settings.batch, stopped=stopped)
             return await cancelling.cancel(keys, reason)

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.intake.persons import same_address
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.table import MAX_ORDER_ID
@@ -116,7 +117,7 @@ class PointsSending:
         Args:
             body: The credit.
         """
-        return _folded(body.email)
+        return same_address(body.email or "")
 
     def worth(self, body: Body) -> Decimal:
         """Return the points of a credit.
@@ -203,18 +204,18 @@ class PointsSending:
         return GET_POINTS, PointsRequest(email=body.email)
 
 
-def _folded(email: str | None) -> str:
-    return (email or "").strip().casefold()
-
-
 def _is_for(credit: PointsCredit, body: PointsBody) -> bool:
     """Return whether a credit is a row's: the address and the points agree."""
-    return _folded(credit.email) == _folded(body.email) and credit.points in {None, body.denomination}
+    return same_address(credit.email or "") == same_address(body.email or "") and credit.points in {
+        None,
+        body.denomination,
+    }
 
 
 def _missing(body: PointsBody, answered: Sequence[PointsCredit]) -> str:
     """Return why a row has no credit in an answer, without its address."""
-    others = [credit.points for credit in answered if _folded(credit.email) == _folded(body.email)]
+    mine = same_address(body.email or "")
+    others = [credit.points for credit in answered if same_address(credit.email or "") == mine]
     if others and others[0] is not None:
         return f"the answer credits {others[0]:f} points to this address, and {body.denomination:f} were asked for"
     return "the answer has credits for other rows of the call and none for this one"

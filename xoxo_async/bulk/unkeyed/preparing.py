@@ -14,7 +14,7 @@ from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.budget import amount
 from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY, PRODUCTS
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
-from xoxo_async.bulk.ledger.lines import LineState, PlannedLine
+from xoxo_async.bulk.ledger.lines import Counts, LineState, PlannedLine
 from xoxo_async.bulk.ledger.overview import ProductNote
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.settings import Bounds
@@ -99,10 +99,7 @@ class UnkeyedPreparer:
         await known.read()
         new = rows_of(rows, sending, job, sink)
         stood = await ledger.counts()
-        totals = UnkeyedTotals(sending.kind, available=available)
-        facts = {BOUNDS: self._bounds.to_json(), CURRENCY: sending.unit}
-        if sending.kind is JobKind.POINTS:
-            facts[PRODUCTS] = msgspec.json.encode({0: _POINTS}).decode()  # for the report
+        totals, facts = self._totals(available), self._facts()
         file = rows if isinstance(rows, RowsFile) else None
         if file is not None:
             file.kept_choices = ReadingChoices.from_json(await ledger.get_fact(COLUMNS))
@@ -125,10 +122,7 @@ class UnkeyedPreparer:
                 read = totals
                 totals = self._of_shares(shares, available)
                 totals.skipped, totals.problems = read.skipped, read.problems
-            totals.added, totals.withdrawn = planned.added, planned.withdrawn
-            if planned.added:
-                there = stood.rows - stood.states.get(LineState.CANCELLED, 0)
-                totals.absent = max(there - planned.known - planned.withdrawn, 0)
+            _compare(totals, planned, stood)
             totals.recognised = "" if file is None else file.recognised()
             await self._complete(totals)
             self._require_covered(totals)
@@ -158,9 +152,19 @@ class UnkeyedPreparer:
         await self._complete(totals)
         return totals
 
+    def _facts(self) -> dict[str, str]:
+        """Return what the plan keeps of its job in the ledger."""
+        facts = {BOUNDS: self._bounds.to_json(), CURRENCY: self._sending.unit}
+        if self._sending.kind is JobKind.POINTS:
+            facts[PRODUCTS] = msgspec.json.encode({0: _POINTS}).decode()  # for the report
+        return facts
+
+    def _totals(self, available: Decimal | None) -> UnkeyedTotals:
+        return UnkeyedTotals(self._sending.kind, unit=self._sending.unit, available=available)
+
     def _of_shares(self, shares: Iterable[Share], available: Decimal | None) -> UnkeyedTotals:
         """Return what a backlog adds up to."""
-        totals = UnkeyedTotals(self._sending.kind, available=available)
+        totals = self._totals(available)
         for share in shares:
             self._add(totals, share, None if share.worth is None else amount(share.worth))
         return totals
@@ -192,6 +196,14 @@ class UnkeyedPreparer:
             f"the rows need {totals.worth:,f} {self._sending.unit}, and the company has {totals.available:,f};"
             " nothing was sent"
         )
+
+
+def _compare(totals: UnkeyedTotals, planned: Planned, stood: Counts) -> None:
+    """Note how the input differs from the rows that stood in the ledger before."""
+    totals.added, totals.withdrawn = planned.added, planned.withdrawn
+    if planned.added:
+        there = stood.rows - stood.states.get(LineState.CANCELLED, 0)
+        totals.absent = max(there - planned.known - planned.withdrawn, 0)
 
 
 def _columns_of(file: RowsFile[LineT]) -> dict[str, str]:

@@ -17,7 +17,8 @@ class UnkeyedTotals(msgspec.Struct):
         rows: Rows to send now, this ledger's earlier ones included.
         total: Points, links or mails in all.
         calls: Calls at most that this takes.
-        worth: What they may cost at most, in the unit of `max_spend`: points. None if that is not known.
+        worth: What they may cost at most, in `unit`. None if that is not known.
+        unit: What `worth` and `max_spend` count: points, or the currency of a campaign. Empty if that is not known.
         available: The company's points, as the vendor tells them now; None where it does not tell, or for links.
         added: Rows of the input that are new to the ledger.
         absent: Rows that were planned or sent before and that the input lacks; 0 where it brings no new ones. Withdrawn
@@ -35,6 +36,7 @@ class UnkeyedTotals(msgspec.Struct):
     total: Decimal = Decimal(0)
     calls: int = 0
     worth: Decimal | None = None
+    unit: str = ""
     available: Decimal | None = None
     added: int = 0
     absent: int = 0

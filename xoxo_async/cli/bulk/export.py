@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.alarms import print_alarms
 from xoxo_async.cli.bulk.continuing import continue_ledger
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["export", "run_export"]
 
+_ONE: Final = {JobKind.ORDERS: "code", JobKind.LINKS: "link"}
+"""What a row of an export has; points and mails go to their recipients."""
 _NAMED: Final = 5
 """Files that are named; JSON names all of them."""
 
@@ -105,17 +108,17 @@ def run_export(
 
     file = ExportFile(out, ledger=where.name, excel=excel, split_by=split_by)
 
-    async def write(ledger: "Ledger") -> "tuple[Exported, str]":
+    async def write(ledger: "Ledger") -> "tuple[Exported, str, JobKind]":
         # The fetcher opens a client only when it needs one, so an export of codes in the ledger needs no credentials.
         server = at_its_server(connection, ledger)
         fetcher = CodeFetcher(ledger, lambda: open_client(server), address=address_of(server))
         done = await export_rows(ledger, file, fetcher, reveal=reveal, clean=scrub)
-        return done, await _next_command(ledger, where, done)
+        return done, await _next_command(ledger, where, done), ledger.kind or JobKind.ORDERS
 
     # A ledger in a folder that cannot be written has no lock to take, and nobody else writes it there.
-    done, follow = with_ledger(where, write, read_only=_is_fixed(where))
+    done, follow, kind = with_ledger(where, write, read_only=_is_fixed(where))
     code = exits.of_export(done)
-    _print(done, file, follow, reveal=reveal)
+    _print(done, file, follow, kind, reveal=reveal)
     if as_json:
         facts = {"out": str(out), **msgspec.to_builtins(done), "revealed": reveal}
         print_json({**facts, "exit_code": code, "continue_with": follow})
@@ -137,16 +140,18 @@ async def _next_command(ledger: "Ledger", where: "LedgerAddress", done: "Exporte
     return await continue_ledger(ledger, where, "reconcile") if done.waiting else ""
 
 
-def _print(done: "Exported", file: "ExportFile", follow: str, *, reveal: bool) -> None:
+def _print(done: "Exported", file: "ExportFile", follow: str, kind: JobKind, *, reveal: bool) -> None:
     """Print what the file has, and what it lacks."""
     in_clear = "in clear" if reveal else "masked; --reveal writes them"
-    say(f"{count(done.rows, 'row')} in {_where(done, file)}, {count(done.codes, 'code')} {in_clear}")
+    one = _ONE.get(kind, "")
+    codes = f", {count(done.codes, one)} {in_clear}" if one else ""
+    say(f"{count(done.rows, 'row')} in {_where(done, file)}{codes}")
     if done.formulas and reveal and file.as_csv:
         say(
             f"{count(done.formulas, 'cell')} with a code or PIN begins with a sign that a spreadsheet calculates with: "
             "export .xlsx, which has them as text, or open the file with these columns as text"
         )
-    _print_missing(done)
+    _print_missing(done, f"without all of the {one}s" if one else "in doubt")
     print_alarms(done.alarms, done.alarms_total)
     if follow:
         say_command(f"{'collect them' if ' reconcile ' in follow else 'continue'} with", follow)
@@ -162,9 +167,9 @@ def _where(done: "Exported", file: "ExportFile") -> str:
     return f"{count(len(done.files), 'file')}: {shown}{', …' if len(done.files) > _NAMED else ''}"
 
 
-def _print_missing(done: "Exported") -> None:
+def _print_missing(done: "Exported", lacking: str) -> None:
     if done.missing:
-        say(f"warning: {count(done.missing, 'row')} without all of the codes")
+        say(f"warning: {count(done.missing, 'row')} {lacking}")
         for row in done.missing_rows:
             say(f"  {row.key}: {row.why}")
         more = done.missing - len(done.missing_rows)

@@ -9,15 +9,17 @@ from typing import Any, Final
 import click
 
 from xoxo_async.bulk.ledger.address import LedgerAddress
-from xoxo_async.cli.numbers import AMOUNT, CONCURRENCY, ERRORS, RATE, SECONDS
+from xoxo_async.cli.numbers import AMOUNT, CONCURRENCY, ERRORS, RATE, SECONDS, Whole
 from xoxo_async.cli.options import Decorator, connection_options, json_option, with_options, yes_option
 from xoxo_async.cli.output import say
 from xoxo_async.errors import ConfigError
 
 __all__ = [
     "LedgerPath",
+    "batch_option",
     "file_options",
     "ledger_option",
+    "max_spend_option",
     "maybe_ledger_option",
     "one_line",
     "reason_option",
@@ -123,6 +125,31 @@ _PATIENCE: Final[Decorator] = with_options(
                  help="Seconds that requests in flight have after Ctrl-C."),
 )  # fmt: skip
 
+
+def batch_option(rows: str, why: str = "") -> Decorator:
+    """Return `--batch`.
+
+    Args:
+        rows: What travels in a call: `people`.
+        why: Why the default is 1, as a sentence.
+    """
+    return click.option(
+        "--batch", type=Whole(1, 10_000), default=1, show_default=True, metavar="N",
+        help=f"{rows.capitalize()} in one call.{why and f' {why}'} If the answer of a call is lost, all its {rows} are"
+        " in doubt.",
+    )  # fmt: skip
+
+
+def max_spend_option(what: str, metavar: str = "N") -> Decorator:
+    """Return `--max-spend`.
+
+    Args:
+        what: What the sum is, and when the job pauses, as sentences.
+        metavar: What the number is.
+    """
+    return click.option("--max-spend", type=AMOUNT, metavar=metavar, help=f"{what} [default: what the ledger keeps].")
+
+
 work_options: Final[Decorator] = with_options(
     ledger_option,
     _CONCURRENCY,
@@ -141,9 +168,7 @@ work_options: Final[Decorator] = with_options(
 """The flags of commands that work on a ledger's lines."""
 
 spend_options: Final[Decorator] = with_options(
-    click.option("--max-spend", type=AMOUNT, metavar="N",
-                 help="The most that the job may cost, in the account's currency. It pauses before it could cost more"
-                 " [default: what the ledger keeps]."),
+    max_spend_option("The most that the job may cost, in the account's currency. It pauses before it could cost more"),
     _MAX_ERRORS,
     click.option("--restore", is_flag=True,
                  help="Look up every planned row before it is sent, and adopt the orders that match. For a ledger that"

@@ -160,7 +160,7 @@ def _say_what_is_left(report: "Report", outcome: Outcome, code: int, waiting: in
         needs = f"{count(outcome.manual, 'row')} {'needs' if outcome.manual == 1 else 'need'} your decision"
         say_command(f"{needs}. To see {'it' if outcome.manual == 1 else 'them'} and what to do", follow)
         return
-    say_command("continue with", follow)
+    say_command("with a greater budget, continue with" if report.pause is Pause.BUDGET else "continue with", follow)
 
 
 def _is_for_a_person(report: "Report", outcome: Outcome) -> bool:
@@ -179,6 +179,9 @@ def _next_command(request: "WorkRequest", report: "Report", outcome: Outcome, co
         return command_line("bulk", "status", "--ledger", request.ledger.argument)
     if report.pause is Pause.REFUSALS:
         return msgspec.structs.replace(request, max_errors="none").continued_by("resume")
+    if report.pause is Pause.BUDGET:
+        # With the same budget it would pause at once. How much more may be spent, a person says.
+        return f"{msgspec.structs.replace(request, max_spend=None).continued_by('resume')} --max-spend N"
     if request.action == "reconcile" and not report.not_sent:
         return request.continued_by("reconcile")
     return request.continued_by("resume")

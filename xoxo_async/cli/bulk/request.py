@@ -142,15 +142,15 @@ class WorkRequest(msgspec.Struct, frozen=True, kw_only=True):
             command += ["--yes"] if self.yes else []
         return command
 
-    # What each kind of job says otherwise.
+    # What a kind of job may say otherwise.
 
     def words(self, action: str) -> list[str]:
-        """Return the words of the command that does an action, with the file of a run.
+        """Return the words of the command that does an action, with the file of a run: a command of `xoxo bulk`.
 
         Args:
             action: `run`, `resume` or `reconcile`.
         """
-        raise NotImplementedError
+        return ["bulk", action, *([self.source] if action == "run" else [])]
 
     def row_flags(self) -> list[str]:
         """Return the flags that say how rows become calls."""
@@ -185,14 +185,6 @@ class RunRequest(WorkRequest, frozen=True, kw_only=True):
     def exports(self) -> str:
         """Orders get codes."""
         return "codes"
-
-    def words(self, action: str) -> list[str]:
-        """Return the words of the command that does an action, with the file of a run.
-
-        Args:
-            action: `run`, `resume` or `reconcile`.
-        """
-        return ["bulk", action, *([self.source] if action == "run" else [])]
 
     def row_flags(self) -> list[str]:
         """Return the flags that say how rows become orders."""

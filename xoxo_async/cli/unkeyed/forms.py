@@ -25,10 +25,11 @@ def lacks(names: Collection[str], why: str) -> click.UsageError:
     """Return the error for a command line that lacks a flag.
 
     Args:
-        names: The parameters that it needs; all that are missing are named.
+        names: The parameters that it needs; all that are missing or empty are named.
         why: What for: `for one person, or --ledger for a job`.
     """
-    missing = [_flag(name) for name in names if not _is_given(name)]
+    given = click.get_current_context().params
+    missing = [_flag(name) for name in names if not given.get(name)]
     return click.UsageError(f"give {_listed(missing)} {why}")
 
 

@@ -23,8 +23,10 @@ def question(totals: "UnkeyedTotals") -> str:
     if not totals.rows:
         return ""
     parts = [_what(totals)]
-    parts += [f"worth at most {money(totals.worth)}"] if totals.kind is JobKind.LINKS and totals.worth else []
-    parts += [_points_of_the_company(totals)] if totals.kind is JobKind.POINTS else []
+    if totals.kind is JobKind.POINTS:
+        parts.append(_points_of_the_company(totals))
+    elif totals.worth:
+        parts.append(f"worth at most {money(totals.worth, totals.unit)}")
     return "; ".join(parts)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from xoxo_async.bulk import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.exporting.rows import ExportRow, MissingCodes, RowMaker, kept_columns
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import PackedLine
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 
@@ -117,7 +118,6 @@ def test_lines_of_a_pack_have_their_own_codes() -> None:
         (line(LineState.CANCELLED, delivery=Delivery.NONE, held=0), (), ["it is withdrawn"]),
         (line(delivery=Delivery.CANCELLED, held=0), (), ["the vendor cancelled its delivery"]),
         (line(delivery=Delivery.CANCELLING, held=0), (), ["it is not known whether it was cancelled"]),
-        (line(delivery=Delivery.PENDING, held=0, order_id=None), (), ["no call gives its other links"]),
         (line(delivery=Delivery.PENDING, held=1), CODES[:1], ["its codes are still to be delivered"]),
     ],
 )
@@ -125,6 +125,30 @@ def test_a_row_says_what_it_lacks(order: LedgerLine, codes: tuple[StoredCode, ..
     """For the sheet of what is missing: each row without all of its codes has one reason; a top-up lacks none."""
     maker = RowMaker(reveal=False, fetches=True, clean=str.upper)
     assert [made.lacks for made in maker.rows_of(order, codes, (), not_fetched={})] == lacks
+
+
+@pytest.mark.parametrize(
+    ("kind", "order", "codes", "lacks"),
+    [
+        (JobKind.LINKS, line(), CODES, ["", ""]),
+        (JobKind.LINKS, line(delivery=Delivery.PENDING, held=1), CODES[:1],
+         ["the ledger has 1 of 2 links, and no call gives the others"]),
+        (JobKind.LINKS, line(held=0), (), ["the ledger has 0 of 2 links, and no call gives the others"]),
+        (JobKind.POINTS, line(held=0), (), [""]),
+        (JobKind.POINTS, line(delivery=Delivery.CANCELLED, held=0), (), ["its points were cancelled"]),
+        (JobKind.LINK_MAILS, line(LineState.MANUAL, delivery=Delivery.NONE, held=0), (), ["it is in doubt (manual)"]),
+    ],
+)  # fmt: skip
+def test_other_kinds_say_what_they_lack(
+    kind: JobKind, order: LedgerLine, codes: tuple[StoredCode, ...], lacks: list[str]
+) -> None:
+    """A row that a person counts as done has no links here. Links that did not come are not waited for."""
+    maker = RowMaker(reveal=True, fetches=True, clean=str.upper, kind=kind)
+    assert [made.lacks for made in maker.rows_of(order, codes, (), not_fetched={})] == lacks
+    assert (maker.exported.waiting, maker.exported.missing) == (
+        0,
+        0 if lacks[0] in {"", "its points were cancelled"} else 1,
+    )
 
 
 def test_a_row_has_its_tag() -> None:

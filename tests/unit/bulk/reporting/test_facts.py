@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from tests.unit.bulk.reporting.jobs import context, overview, whole
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.reporting.facts import facts_of
 from xoxo_async.bulk.reporting.proof import proof_of
@@ -34,6 +35,20 @@ def counts(**other: Any) -> Counts:
         ({"pending": 3}, {}, "warn", "Every row is placed; the codes of 3 rows are to come."),
         ({"not_sent": 1, "states": {LineState.CANCELLED: 1}}, {}, "good", "Every row is issued"),
         ({}, {}, "good", "Every row is issued, and its codes have come."),
+        ({}, {"kind": JobKind.LINK_MAILS}, "good", "Every address has been mailed its link."),
+        (
+            {"pending": 2, "delivery_cancelled": 2},
+            {"kind": JobKind.POINTS},
+            "good",
+            "Nothing is left; the points of 2 rows were cancelled.",
+        ),
+        ({"pending": 1}, {"kind": JobKind.LINKS}, "warn", "Not all links of 1 row came, and no call gives the others."),
+        (
+            {"unknown": 1, "states": {LineState.PLACED: 10}},
+            {"kind": JobKind.POINTS},
+            "bad",
+            "The cancellation of 1 row is in doubt",
+        ),
     ],
 )
 def test_the_verdict_is_what_matters_most(

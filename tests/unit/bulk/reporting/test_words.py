@@ -3,16 +3,19 @@
 import pytest
 
 from xoxo_async.bulk import derive_po_number
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Evidence, LineState
 from xoxo_async.bulk.reporting.words import (
-    EVIDENCE,
     advice_on,
+    fact_words,
     is_personal,
     is_secret,
     masked,
     masked_po,
     meaning_of,
+    open_words,
     vendor_words,
+    words_of,
 )
 from xoxo_async.errors import ERROR_IDS
 
@@ -47,16 +50,29 @@ def test_what_names_a_person_is_personal(value: str, personal: bool) -> None:
 
 def test_every_fact_has_a_meaning() -> None:
     """Whatever moved a line, the report can say what it proves."""
-    assert set(EVIDENCE) == {"", *Evidence}
+    assert all(fact_words(fact, kind) for fact in ("", *Evidence) for kind in JobKind)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in JobKind if kind is not JobKind.ORDERS])
+def test_no_order_is_named_without_one(kind: JobKind) -> None:
+    """Points, links and mails have no order, no poNumber to look for, and no look-up that settles them."""
+    states = open_words(kind)
+    happens = ("answered_placed", "answered_done", "refused_no_order", "refused_unclear", "person_placed",
+               "person_corrected", "person_rejected", "late_proof")  # fmt: skip
+    said = [states[state] for state in ("manual", "unknown", "sending", "pending", "cancelling", "cancelled")]
+    said += [fact_words(fact, kind) for fact in happens]
+    said += [*words_of(kind), advice_on("PLE10018", LineState.UNKNOWN, kind)]
+    for words in said:
+        assert not any(word in words for word in ("order", "poNumber", "codes", "reconcile")), words
 
 
 @pytest.mark.parametrize("error_id", [*ERROR_IDS, "", "PLE99999"])
 def test_every_refusal_has_an_advice(error_id: str) -> None:
     """It depends on whether an order may exist."""
-    assert "keys that are not used yet" in advice_on(error_id, LineState.REJECTED)
-    assert "`xoxo bulk resolve`" in advice_on(error_id, LineState.MANUAL)
-    assert "`xoxo bulk reconcile`" in advice_on(error_id, LineState.UNKNOWN)
-    assert "  " not in advice_on(error_id, LineState.UNKNOWN).strip()
+    assert "keys that are not used yet" in advice_on(error_id, LineState.REJECTED, JobKind.ORDERS)
+    assert "`xoxo bulk resolve`" in advice_on(error_id, LineState.MANUAL, JobKind.ORDERS)
+    assert "`xoxo bulk reconcile`" in advice_on(error_id, LineState.UNKNOWN, JobKind.ORDERS)
+    assert "  " not in advice_on(error_id, LineState.UNKNOWN, JobKind.ORDERS).strip()
 
 
 def test_an_unknown_error_id_has_no_meaning() -> None:

@@ -159,17 +159,25 @@ async def test_a_second_run_asks_for_the_rest(vendor: Vendor) -> None:
     [
         (OutcomeUnknownError("lost", effect="possible"), "unknown"),
         (ServerError("PLE10035", effect="possible", error_id="PLE10035"), "unknown"),
-        (no(), "refused"),
+        (no(), "unknown"),
         (BadRequestError("PLE10001", effect="none", error_id="PLE10001"), "refused"),
     ],
 )
 async def test_a_failed_call_leaves_each_row_in_doubt(vendor: Vendor, error: XoxoError, state: str) -> None:
-    """The vendor's own no is an answer; the rows after it are asked for."""
+    """The vendor's own no does not say which of two credits it is about; the rows after it are asked for."""
     vendor.errors = [error]
     report = await cancel(vendor, "k1", "k2", "k3", batch=2)
     assert states(report) == {"k1": state, "k2": state, "k3": "cancelled"}
     wanted = Delivery.CANCELLING if state == "unknown" else Delivery.DELIVERED
     assert await deliveries(vendor.ledger) == {"k1": wanted, "k2": wanted, "k3": Delivery.CANCELLED}
+
+
+async def test_the_vendors_no_refuses_one_row(vendor: Vendor) -> None:
+    """There is no better evidence about a credit that was asked for alone."""
+    vendor.errors = [no()]
+    report = await cancel(vendor, "k1", "k2")
+    assert states(report) == {"k1": "refused", "k2": "cancelled"}
+    assert (await deliveries(vendor.ledger))["k1"] is Delivery.DELIVERED
 
 
 async def test_a_dead_server_ends_it(vendor: Vendor) -> None:

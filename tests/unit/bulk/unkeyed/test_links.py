@@ -163,6 +163,16 @@ async def test_an_unknown_campaign_plans_nothing(xoxo: XoxoClient, sandbox: Sand
         assert (ledger.kind, sandbox.books().links) == (None, ())
 
 
+async def test_a_ledger_has_links_of_one_currency(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """A budget and a sum of two currencies would mean nothing; the rows that are there go on."""
+    async with linking(xoxo, tmp_path) as (links, ledger):
+        await links.plan(rows(1))
+        with pytest.raises(ConfigError, match="campaign 7002 is in USD, and the links of this ledger are in INR"):
+            await BulkLinks(xoxo, ledger, campaign_id=7002, expires_on=DAY, missing="keep").run([LinkLine(key="other")])
+        assert numbers(await links.resume()) == (1, 0, 0, 0, 0)
+    assert {batch.campaign_id for batch in sandbox.books().links} == {7001}
+
+
 async def test_a_job_resumes_without_its_campaign(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
     """Campaign and expiry are a part of each row; new rows need them."""
     async with linking(xoxo, tmp_path) as (links, ledger):

@@ -14,7 +14,7 @@ from xoxo_async.cli.unkeyed.forms import FILE_FLAGS, JOB_FLAGS, lacks, refuse
 @click.option("--keep-missing", "missing", flag_value="keep")
 def command(email: str | None, name: str | None, **_flags: object) -> None:
     refuse(("batch", "missing"), "needs --ledger")
-    if email is None or name is None:
+    if not email or not name:
         raise lacks(("email", "name"), "for one person")
 
 
@@ -30,6 +30,8 @@ def error_of(*arguments: str) -> str:
     ((), "give --to and --name for one person"),
     (("--to", "a@example.com"), "give --name for one person"),
     (("--to", "a@example.com", "--name", "A"), ""),
+    (("--to", "", "--name", "A"), "give --to for one person"),
+    (("--to", "", "--name", ""), "give --to and --name for one person"),
     (("--batch", "1"), "--batch needs --ledger"),
     (("--keep-missing",), "--keep-missing needs --ledger"),
     (("--withdraw-missing",), "--withdraw-missing needs --ledger"),

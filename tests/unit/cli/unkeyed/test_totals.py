@@ -17,9 +17,11 @@ def totals(kind: JobKind = JobKind.POINTS, **given: Any) -> UnkeyedTotals:
 @pytest.mark.parametrize(("kind", "given", "words"), [
     (JobKind.POINTS, {"available": Decimal(50000)}, "send 12,500 points to 30 people; the company has 50,000 points"),
     (JobKind.POINTS, {"rows": 1, "total": Decimal(1)}, "send 1 point to 1 person; the vendor does not say how many"),
-    (JobKind.LINKS, {"total": Decimal(40)}, "make 40 links for 30 rows; worth at most 12,500"),
+    (JobKind.LINKS, {"total": Decimal(40), "unit": "INR"}, "make 40 links for 30 rows; worth at most INR 12,500"),
     (JobKind.LINKS, {"total": Decimal(1), "rows": 1, "worth": None}, "make 1 link for 1 row"),
     (JobKind.LINK_MAILS, {"total": Decimal(30), "worth": None}, "mail 30 links to 30 addresses"),
+    (JobKind.LINK_MAILS, {"total": Decimal(30), "unit": "INR"},
+     "mail 30 links to 30 addresses; worth at most INR 12,500"),
     (JobKind.POINTS, {"rows": 0}, ""),
 ])  # fmt: skip
 def test_a_person_agrees_to_the_sum_once(kind: JobKind, given: dict[str, Any], words: str) -> None:

@@ -117,7 +117,8 @@ def test_a_budget_in_points_holds(command: Command, sandbox: Sandbox) -> None:
     """The job pauses before it could send more, and goes on with a greater one."""
     ended = command(*SEND, "--max-spend", "600", "--concurrency", "1", "--json")
     assert (ended.code, ended.facts["pause"], sandbox.books().points_given) == (5, "budget", 600)
-    assert ended.facts["continue_with"].endswith("--concurrency 1 --rate none --max-spend 600 --json")
+    assert ended.facts["continue_with"].endswith("--concurrency 1 --rate none --json --max-spend N")
+    assert "with a greater budget, continue with: " in ended.err
     done = command(*RESUME, "--max-spend", "1500", "--json")
     assert (done.code, sandbox.books().points_given) == (0, 1500)
 
