@@ -1,5 +1,6 @@
 """What every test may lean on."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -40,6 +41,16 @@ def _nothing_kept() -> Iterator[None]:
     """Tests share a process, and a port may come up twice."""
     yield
     forget_accounts()
+
+
+@pytest.fixture
+def hang_ups() -> Iterator[None]:
+    """Let SIGHUP end a process, as in a usual shell: what `nohup` starts ignores it, and so do its children."""
+    before = signal.getsignal(signal.SIGHUP)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="session")

@@ -62,3 +62,30 @@ def test_each_guarded_road_has_references(guard: ModuleType) -> None:
     assert set(known) == {"instructions", "cpu"}
     for ratios in known.values():
         assert set(ratios) == set(guard.GUARDED)
+
+
+@pytest.mark.parametrize(
+    ("found", "noise", "ends_with", "says"),
+    [
+        (1.3, 0.0, "an order costs over a tenth more", "costs +30.0%"),
+        (1.05, 0.0, None, "the control is off"),
+        (1.3, 0.2, None, "nothing was judged"),
+    ],
+    ids=["a step", "no step", "too busy"],
+)
+def test_the_command_fails_on_a_step(
+    guard: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    found: float, noise: float, ends_with: str | None, says: str,
+) -> None:  # fmt: skip
+    """A machine that is too busy to judge on fails nothing, and says so."""
+    kept = tmp_path / "guard.json"
+    kept.write_text(json.dumps({"cpu": {ROAD: 1.0}}))
+    monkeypatch.setattr(guard, "REFERENCE", kept)
+    monkeypatch.setattr(guard, "clock", lambda: guard.Measured({ROAD: found}, noise))
+    monkeypatch.setattr("sys.argv", ["guard.py", "--cpu"])
+    if ends_with is None:
+        guard.main()
+    else:
+        with pytest.raises(SystemExit, match=ends_with):
+            guard.main()
+    assert says in capsys.readouterr().out

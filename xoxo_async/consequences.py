@@ -236,7 +236,9 @@ def in_our_words(error: XoxoError) -> str:
     Args:
         error: Any error.
     """
-    if error.status is None and not error.error_id:
+    cause = error.__cause__  # of an unknown outcome: it may be a look-up's answer, whose words the message repeats
+    links = (error, cause) if isinstance(cause, XoxoError) else (error,)
+    if all(link.status is None and not link.error_id for link in links):
         return f"{type(error).__name__}: {error}"  # the message is the SDK's own
     named = f"poNumber {error.po_number}" if error.po_number else ""
     return ", ".join(fact for fact in (in_short(error), error.operation, named) if fact)

@@ -12,7 +12,7 @@ def import_name(package: str, homes: Mapping[str, str], name: str) -> object:
 
     Args:
         package: The package's name.
-        homes: The module of each public name.
+        homes: The module of each public name; of a module of the package, the package itself.
         name: The name that was asked for.
 
     Raises:
@@ -22,6 +22,7 @@ def import_name(package: str, homes: Mapping[str, str], name: str) -> object:
     home = homes.get(name)
     if home is None:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
-    value: object = getattr(import_module(home), name)
+    # A module is imported by its own name: `getattr` on the package would ask for it again, and again.
+    value: object = import_module(f"{package}.{name}") if home == package else getattr(import_module(home), name)
     setattr(sys.modules[package], name, value)
     return value

@@ -37,6 +37,8 @@ from tests.integration.commands import (
 )
 from xoxo_async.sandbox import Sandbox
 
+pytestmark = pytest.mark.usefixtures("hang_ups")
+
 
 def test_a_second_run_of_a_file_issues_nothing(tmp_path: Path) -> None:
     """The first run issues every row, and its JSON has the contract's keys. The second run does nothing."""

@@ -38,7 +38,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 @pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+def sandbox(command: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """Run a sandbox, and set the environment to its address."""
     with Sandbox().run_in_thread() as running:
         monkeypatch.setenv("XOXO_BASE_URL", running.base_url)

@@ -6,14 +6,14 @@ A full collection walks all objects of a web app, and everything waits for it.
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import CoroutineType, FrameType, TracebackType
 
 import pytest
 
 import xoxo_async
 from tests.unit.servers import Talk, http, read_request, serving
-from xoxo_async import RateLimits, RetryPolicy, StaticToken, Timeouts, XoxoClient, errors
+from xoxo_async import ClientCredentials, RateLimits, RetryPolicy, StaticToken, Timeouts, XoxoClient, errors
 from xoxo_async.hooks import Event
 
 pytestmark = pytest.mark.anyio
@@ -163,3 +163,59 @@ async def test_a_cancelled_call_leaves_no_cycle() -> None:
 
         async with slow:
             assert await left_behind(give_up) == []
+
+
+TOKEN = b'{"access_token": "t", "token_type": "bearer", "expires_in": 60}'
+BALANCE = b'{"data": {"getBalance": {"status": 1, "data": {"points": 1, "value": 1, "currency": "INR"}}}}'
+
+
+@pytest.mark.parametrize("status", [b"401 Unauthorized", b"503 Busy"])
+async def test_a_failed_renewal_leaves_no_cycle(status: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first call raises the error of the token request, a later one gets its token: nothing of it is left."""
+    monkeypatch.setattr("xoxo_async.auth.troubles._FIRST_WAIT_S", 0.0)
+    asked = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        head, _ = await read_request(reader)
+        if b"token" in head.split(b"\r\n", 1)[0]:
+            asked += 1
+            writer.write(http(b"no", status=status) if asked % 2 else http(TOKEN))
+        else:
+            writer.write(http(BALANCE))
+        await writer.drain()
+
+    async with serving(talk) as url, AsyncExitStack() as opened:
+        accounts = [ClientCredentials(f"id-{number}", "secret") for number in range(CALLS + 1)]
+        clients = [XoxoClient(each, base_url=f"{url}/chef", retry=RetryPolicy(attempts=1)) for each in accounts]
+        for each in clients:
+            await opened.enter_async_context(each)
+
+        async def ask(number: int) -> None:
+            with pytest.raises(errors.AuthError):
+                await clients[number].account.get_balance()
+            await clients[number].account.get_balance()
+
+        assert await left_behind(ask) == []
+
+
+async def test_a_refused_token_leaves_no_cycle() -> None:
+    """The vendor refuses each new token, and after some of them no other one is asked for now."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head, _ = await read_request(reader)
+        if b"token" in head.split(b"\r\n", 1)[0]:
+            writer.write(http(TOKEN))
+        else:
+            writer.write(http(b'{"error": "invalid_token"}', status=b"401 Unauthorized"))
+        await writer.drain()
+
+    async with serving(talk) as url:
+        credentials = ClientCredentials("id", "secret")
+        async with XoxoClient(credentials, base_url=f"{url}/chef", rate_limits=RateLimits.unlimited()) as xoxo:
+
+            async def ask(_number: int) -> None:
+                with pytest.raises(errors.TokenRejectedError):
+                    await xoxo.account.get_balance()
+
+            assert await left_behind(ask) == []

@@ -269,8 +269,8 @@ async def test_once_is_once() -> None:
 async def test_a_slot_after_the_deadline_fails_at_once() -> None:
     """A call that could only start after its deadline is not kept waiting."""
     session = PlayedBack(FINE)
-    call = dispatcher(session, call_s=5)
-    call.pacer.penalise("ask", 60)
+    call = dispatcher(session, call_s=60)
+    call.pacer.penalise("ask", 600)
     with anyio.fail_after(30), pytest.raises(errors.RateLimitedError) as caught:
         await call(operation(), Ask())
     assert not session.sent

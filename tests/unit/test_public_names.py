@@ -1,5 +1,6 @@
 """Public names are imported when they are asked for."""
 
+import subprocess
 import sys
 import types
 
@@ -23,3 +24,10 @@ def test_another_name_is_no_attribute() -> None:
     """The error names the package."""
     with pytest.raises(AttributeError, match="module 'shop' has no attribute 'Nothing'"):
         import_name("shop", HOMES, "Nothing")
+
+
+def test_a_module_can_be_asked_for_first() -> None:
+    """`from xoxo_async import errors` as the first import of a program."""
+    program = "from xoxo_async import errors; print(errors.XoxoError.__name__)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "XoxoError\n"), done.stderr[-300:]

@@ -1,6 +1,7 @@
 """The token of a client. Callers read it without a lock while it is fresh, and one renewal serves all that wait."""
 
 import asyncio
+import copy
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -208,6 +209,8 @@ class Keeper:
             if renewal.cancelled() and (caller is None or not caller.cancelling()):
                 raise ConfigError("this client was closed while a call waited for its token") from None
             raise
+        finally:
+            del renewal  # its error's traceback leads to this frame: together they would wait for a full collection
 
     def _raise_recent_failure(self) -> None:
         """Raise the error of the last token request while it is recent, and make no request.
@@ -215,17 +218,30 @@ class Keeper:
         The vendor throttles frequent token requests, and may invalidate tokens (wire documentation § 3.4).
         """
         now = self._clock()
-        refusal = self._troubles.refusal(now, self._wall())
-        if refusal is not None:
-            raise refusal
-        if self._failure is not None and now < self._failed_until:
-            raise raised_again(self._failure, self._failed_until - now)
+        failure: XoxoError | None = self._troubles.refusal(now, self._wall())
+        if failure is None and self._failure is not None and now < self._failed_until:
+            failure = raised_again(self._failure, self._failed_until - now)
+        try:
+            if failure is not None:
+                raise failure
+        finally:
+            del failure  # as above
 
     def _start(self) -> asyncio.Task[None]:
         if self._renewal is None or self._renewal.done():
             self._renewal = asyncio.get_running_loop().create_task(self._renew())
-            self._renewal.add_done_callback(_mark_retrieved)
+            self._renewal.add_done_callback(self._end)
         return self._renewal
+
+    def _end(self, renewal: asyncio.Task[None]) -> None:
+        """Let go of a renewal that has ended: the traceback of its error leads here.
+
+        Its error counts as retrieved, or asyncio logs it. The keeper has recorded it, and no caller may wait.
+        """
+        if not renewal.cancelled():
+            renewal.exception()
+        if self._renewal is renewal:
+            self._renewal = None
 
     async def _renew(self) -> None:
         """Get a token, and repeat the request where another one may succeed."""
@@ -257,7 +273,7 @@ class Keeper:
             if self._hooks and (self._requested or wait is None):
                 self._tell(failure, wait)
             if wait is None:
-                raise failure
+                raise copy.copy(failure)  # the calls to come get copies of the one that is recorded: it stays bare
             await anyio.sleep(wait)
 
     def _record_failure(self, failure: XoxoError, wait: float | None) -> float | None:
@@ -303,7 +319,10 @@ class Keeper:
             failure = self._troubles.failure(self._clock())
             if failure is not None:
                 self._forbidden = True
-                raise failure
+                try:
+                    raise failure
+                finally:
+                    del failure  # as above
         self._requested = self._spending = True
         return self._post(path, body, content_type)
 
@@ -350,9 +369,3 @@ def _as_unsent(error: XoxoError) -> XoxoError:
         error.effect = "none"
         return error
     return AuthError(f"no token was obtained: {error.message}", retryable=True, status=error.status)
-
-
-def _mark_retrieved(task: "asyncio.Task[None]") -> None:
-    """Mark a renewal's error as retrieved, or asyncio logs it. The keeper has recorded it, and no caller may wait."""
-    if not task.cancelled():
-        task.exception()

@@ -169,20 +169,7 @@ class Http:
                     else:
                         content = await read(response)
                         done_at = _now()
-                    received = response.headers
-                    after = received.get(hdrs.RETRY_AFTER)
-                    after_s = self._seconds(after, response) if after else None
-                    return Answer(
-                        response.status,
-                        content,
-                        bearer,
-                        after_s,
-                        received,
-                        body.sent_at,
-                        first_at,
-                        done_at,
-                        connection=body.record,
-                    )
+                    return self._answer(response, content, bearer, body, first_at, done_at)
                 except BaseException:
                     response.close()
                     raise
@@ -200,12 +187,26 @@ class Http:
         finally:
             del failure  # its traceback leads to this frame: together they would wait for a full collection
 
+    def _answer(
+        self,
+        response: aiohttp.ClientResponse,
+        content: bytes,
+        bearer: Secret | None,
+        body: Body,
+        first_at: float,
+        done_at: float,
+    ) -> Answer:
+        headers = response.headers
+        after = headers.get(hdrs.RETRY_AFTER)
+        after_s = retry_after_s(after, headers.get(hdrs.DATE), self._wall()) if after else None
+        sent_at, connection = body.sent_at, body.record
+        return Answer(
+            response.status, content, bearer, after_s, headers, sent_at, first_at, done_at, connection=connection
+        )
+
     def _guarded(self, body: Body) -> dict[str, Any]:
         body.records = self._records  # our own pool tells each body its connection, the caller's does not
         return guards()
-
-    def _seconds(self, after: str, response: aiohttp.ClientResponse) -> float | None:
-        return retry_after_s(after, response.headers.get(hdrs.DATE), self._wall())
 
     def _own_session(self) -> aiohttp.ClientSession:
         """Open a session of our own, over a pool of its own."""

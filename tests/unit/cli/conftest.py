@@ -1,6 +1,5 @@
 """Fixtures for the tests of commands."""
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +21,7 @@ def _signals() -> Iterator[None]:
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Return the command, in an empty folder and without the XOXO_* variables of the person who runs the tests."""
-    for name in [name for name in os.environ if name.startswith("XOXO_")]:
-        monkeypatch.delenv(name)
+    """Return the command, in an empty folder."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return runner(tmp_path, monkeypatch, capsys)
 

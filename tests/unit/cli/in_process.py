@@ -32,7 +32,9 @@ Command = Callable[..., Ended]
 
 
 def runner(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Return a function that runs a command in a folder."""
+    """Return a function that runs a command in a folder, without the XOXO_* variables of who runs the tests."""
+    for name in [name for name in os.environ if name.startswith("XOXO_")]:
+        monkeypatch.delenv(name)
     monkeypatch.chdir(folder)
     # A command that is named for the next step is `xoxo …` where the PATH leads to it.
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")

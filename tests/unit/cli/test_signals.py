@@ -7,6 +7,8 @@ import pytest
 
 from xoxo_async.cli.signals import as_before, ending_signals, interrupt_on_signals
 
+pytestmark = pytest.mark.usefixtures("hang_ups")
+
 
 def test_an_ending_signal_interrupts() -> None:
     """Each of them raises KeyboardInterrupt."""

@@ -130,11 +130,14 @@ def test_the_log_has_no_words_of_the_vendor(caplog: pytest.LogCaptureFixture) ->
     echo = errors.RefusedError("the code HUNTER-2 of ann@x.example", status=422, error_id="HUNTER-2", operation="other")
     unknown = errors.OutcomeUnknownError("HUNTER-2", status=500, po_number="PO-7")
     unknown.__cause__ = errors.ServerError("HUNTER-2", status=500)
-    for error in (echo, unknown, errors.ConfigError("this client is closed", operation="placeOrder")):
+    lost = errors.OutcomeUnknownError("no answer; the look-up failed as well (HUNTER-2)", po_number="PO-8")
+    lost.__cause__ = errors.RefusedError("HUNTER-2", status=400)
+    for error in (echo, unknown, lost, errors.ConfigError("this client is closed", operation="placeOrder")):
         log_error(error)
     assert [record.getMessage() for record in caplog.records] == [
         "answered 502 outcome_unknown: RefusedError, HTTP 422, unlisted, other",
         "answered 503 order_unknown: ServerError, HTTP 500, poNumber PO-7",
+        "answered 503 order_unknown: RefusedError, HTTP 400, poNumber PO-8",
         "answered 500 wrong_settings: ConfigError: this client is closed [placeOrder]",
     ]
 
