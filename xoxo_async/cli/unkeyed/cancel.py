@@ -69,7 +69,7 @@ def cancel_points(
         require_kind(ledger, JobKind.POINTS)
         server = at_its_server(connection, ledger)
         if asks:
-            rows = len(keys) if keys is not None else (await ledger.counts()).issued
+            rows = len(set(keys)) if keys is not None else (await ledger.counts()).issued
             await agree(server, f"take back the points of {count(rows, 'row')}")
         async with open_client(server, say_lookups=False) as client:
             points = BulkPoints(client, ledger, batch=batch, address=address_of(server))
