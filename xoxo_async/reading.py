@@ -94,7 +94,7 @@ class Reader:
         try:
             raise refusal
         finally:
-            del refusal  # its traceback leads to this frame: together they would wait for a full collection
+            del refusal, undecoded  # its traceback leads to this frame: together they would wait for a full collection
 
     async def _refusal(
         self, operation: Operation[Any, Any], answer: Answer, undecoded: DecodeError | None

@@ -112,6 +112,7 @@ async def placing(
         pytest.param(saying(REFUSED, b"400 Bad Request"), "DenominationError", id="refused"),
         pytest.param(silence, "OutcomeUnknownError", id="silence"),
         pytest.param(hang_up, "OutcomeUnknownError", id="lost"),
+        pytest.param(saying(b"{"), "OutcomeUnknownError", id="no JSON"),
         pytest.param(saying(ORDER.replace(b'"data": {"orderId"', b'"data": {"quantity": 9, "orderId"')),
                      "OutcomeUnknownError", id="another order"),
     ],
