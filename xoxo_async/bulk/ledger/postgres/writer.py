@@ -21,6 +21,8 @@ from xoxo_async.postgres.failures import DatabaseError
 
 __all__ = ["LedgerWriter"]
 
+_GATHER_S: Final = 0.001
+"""Seconds that results wait for more of them while nobody waits for lines to send: each write is a commit."""
 
 R = TypeVar("R", RecordRequest, ArmRequest, ClaimRequest)
 
@@ -109,6 +111,8 @@ class LedgerWriter:
             else:
                 self._woken.clear()
                 await self._woken.wait()
+                if not (self._claim_tasks or self._arm_tasks or self._ending):
+                    await asyncio.sleep(_GATHER_S)
         await self._results.end()
 
     async def _serve_records(self, tasks: Sequence[_Task[RecordRequest]]) -> Exception | None:
