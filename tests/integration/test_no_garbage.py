@@ -220,3 +220,14 @@ async def test_a_refused_token_leaves_no_cycle() -> None:
                     await xoxo.account.get_balance()
 
             assert await left_behind(ask) == []
+
+
+async def test_a_deadline_leaves_no_cycle() -> None:
+    """A web app makes a view of its client for each request."""
+    async with serving(saying(ORDER)) as url, client(url, []) as xoxo:
+
+        async def place(number: int) -> None:
+            async with xoxo.deadline(60) as view:
+                await view.orders.place(product_id=1001, denomination=500, po_number=f"P-{number}")
+
+        assert await left_behind(place) == []

@@ -59,7 +59,6 @@ class OrderService:
         self._distrust: Final = distrust
         self._clock: Final = clock
         self._ends_at: Final = ends_at
-        self._settling: Final = Settling(self.find, doubt, clock, ends_at)
 
     async def place(self, **order: Unpack[OrderFields]) -> Order:
         """Place one order. Moves money, once for each poNumber, however often it is called.
@@ -120,13 +119,17 @@ class OrderService:
     async def _settle(self, request: PlaceOrder, error: XoxoError, started: float, call: Call | None) -> Order:
         """Look up an order that may exist. Its look-ups belong to the call."""
         try:
-            order = await self._settling.after(request, error, self._deadline(started))
+            order = await self._settling().after(request, error, self._deadline(started))
         except BaseException:
             del error  # where it is raised, its traceback leads to this frame
             raise
         if call is not None:
             call.settled(order.order_id, error)
         return order
+
+    def _settling(self) -> Settling:
+        # Made when it is needed, which is seldom: kept here, it would be a cycle with each view of the client.
+        return Settling(self.find, self._doubt, self._clock, self._ends_at)
 
     def _deadline(self, started: float) -> float:
         return min(started + self._call_s, self._ends_at())
@@ -214,7 +217,7 @@ class OrderService:
             ```
         """
         for_s = check_number("absent_after_s", absent_after_s, zero=True)
-        return await self._settling.look_for(checks.po_number(po_number), for_s)
+        return await self._settling().look_for(checks.po_number(po_number), for_s)
 
     async def list_history(
         self, start: date, end: date, *, page: int = 1, limit: int = 100, tag: str | None = None
