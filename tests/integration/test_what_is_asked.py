@@ -49,7 +49,7 @@ Asked = tuple[WarmProcess, int]
 def at_the_question(sandbox: Sandbox, *arguments: str | Path, cwd: Path) -> Iterator[Asked]:
     """Start a command on a terminal, read up to its question, and yield the process and our end of the terminal."""
     ours, theirs = pty.openpty()
-    _do_not_echo(theirs)
+    _keep_what_is_printed(theirs)
     process = WarmProcess(
         ["-c", REAL_MONEY, *arguments],
         cwd=cwd,
@@ -73,10 +73,13 @@ def at_the_question(sandbox: Sandbox, *arguments: str | Path, cwd: Path) -> Iter
             os.close(ours)
 
 
-def _do_not_echo(terminal: int) -> None:
-    """Keep `^C` out of what the process prints: the kernel may write it in the middle of a line."""
+def _keep_what_is_printed(terminal: int) -> None:
+    """Turn off what Ctrl-C does to the output: the kernel shows `^C` in the middle of a line, and drops what is unread.
+
+    It sends the signal first and drops afterwards, so it may drop what the process prints about its end.
+    """
     settings = termios.tcgetattr(terminal)
-    settings[3] &= ~termios.ECHO
+    settings[3] = (settings[3] & ~termios.ECHO) | termios.NOFLSH
     termios.tcsetattr(terminal, termios.TCSANOW, settings)
 
 
@@ -166,8 +169,9 @@ def test_an_interrupted_restore_keeps_its_flag(tmp_path: Path, sandbox: Sandbox,
     with at_the_question(sandbox, *command, cwd=tmp_path) as asked:
         code, said = answered(asked, b"\x03")
     assert code == 130
-    (line,) = (line for line in said.splitlines() if line.startswith("continue with: "))
-    assert "--restore" in line
+    follow = [line for line in said.splitlines() if line.startswith("continue with: ")]
+    assert len(follow) == 1, repr(said)
+    assert "--restore" in follow[0]
 
 
 def test_the_question_counts_earlier_rows(tmp_path: Path, sandbox: Sandbox, capfd: object) -> None:
