@@ -262,7 +262,7 @@ async def test_only_a_reservation_is_not_synced(database: str, pair: Pair) -> No
     assert [tuple(row) for row in seen] == [("claim", "off"), ("journal", "on"), ("journal", "on")]
 
 
-async def test_an_intent_is_synced_whatever_the_connection_was_set_to(database: str, pair: Pair) -> None:
+async def test_an_intent_is_synced_on_any_connection(database: str, pair: Pair) -> None:
     """A pooler in transaction mode hands on connections as other programs have set them."""
     work = pair[0]._opened()
     async with connected(database) as connection:
