@@ -13,14 +13,13 @@ from typing import Final, Literal
 
 import msgspec
 
-from xoxo_async.bulk.client import Points
+from xoxo_async.bulk.client import CreditCancelled, Points
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.one_run import check_keys
 from xoxo_async.bulk.unkeyed.sending import Body
 from xoxo_async.consequences import is_answer
 from xoxo_async.errors import ConfigError, LedgerConflictError, RefusedError, XoxoError
-from xoxo_async.services.points import PointsWithdrawal
 from xoxo_async.wire.replies import Part
 
 __all__ = ["CancelApproval", "CancelReport", "CancelResult", "Cancelling", "settle_cancels"]
@@ -178,12 +177,12 @@ class Cancelling:
             reply = await self._points.cancel([line.order_id or 0 for line in lines])
         except XoxoError as error:
             return self._failed(lines, error)
-        told: dict[int | None, list[PointsWithdrawal]] = {}
+        told: dict[int | None, list[CreditCancelled]] = {}
         for one in reply.recipients:
             told.setdefault(one.unique_id, []).append(one)
         return [self._told(line, told.get(line.order_id, [])) for line in lines]
 
-    def _told(self, line: LedgerLine, results: Sequence[PointsWithdrawal]) -> Change:
+    def _told(self, line: LedgerLine, results: Sequence[CreditCancelled]) -> Change:
         """Return what an answer proves of one row."""
         if not results:
             return self._fact(line, Evidence.CANCEL_LOST, "unknown", "the answer does not name this credit")
