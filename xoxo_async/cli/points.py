@@ -72,6 +72,7 @@ Examples:
   xoxo points send --file people.csv --ledger points.db --sender admin@example.com --sandbox      try it
   xoxo points send --file people.csv --ledger points.db --sender admin@example.com --max-spend 50000
   xoxo points send --ledger points.db                                                             go on
+  xoxo bulk template people.xlsx --kind points                                                    a file to fill in
 
 PEOPLE is CSV, TSV or a workbook (.xlsx, .xls, .ods) with a header row, or JSONL; - is standard input. Columns: key,
 email, name, amount, and if you like citation and phone. Usual names such as Employee ID, E-mail and Points are
