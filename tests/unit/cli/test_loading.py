@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 
+from tests.unit.bulk.ledger.ledgers import one_placed
 from xoxo_async.cli.loading import LazyCommands
 from xoxo_async.cli.main import bulk, xoxo
 
@@ -35,11 +37,44 @@ def test_commands_can_be_added_and_removed() -> None:
     assert not commands
 
 
-def test_a_status_loads_no_client() -> None:
-    """A command that makes no call imports neither aiohttp nor the sandbox."""
+def loaded_by(*arguments: str) -> set[str]:
+    """Run a command line in a new interpreter, and return the modules that it loaded."""
     code = (
-        "import sys; from xoxo_async.cli.main import run; run(['bulk', 'status', '--ledger', 'no.db'])\n"
-        "print({'aiohttp', 'xoxo_async.client', 'xoxo_async.sandbox', 'rich'} & set(sys.modules))"
+        "import sys; from xoxo_async.cli.main import run\n"
+        f"code = run({list(arguments)!r})\n"
+        "sys.stderr.write(f'{code} ' + ' '.join(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout == "set()\n"
+    ended, *modules = done.stderr.splitlines()[-1].split()
+    assert ended == "0"
+    return set(modules)
+
+
+CLIENT = {"aiohttp", "xoxo_async.client", "xoxo_async.dispatcher", "xoxo_async.auth.tokens"}
+"""What makes calls. To load it takes four times as long as to load click."""
+
+
+@pytest.mark.anyio
+async def test_a_status_loads_only_what_reads(tmp_path: Path) -> None:
+    """Neither the client, nor what writes to a ledger, nor the loops and backends that a network needs."""
+    path = tmp_path / "march.db"
+    await one_placed(path)
+    loaded = loaded_by("bulk", "status", "--ledger", str(path))
+    assert "xoxo_async.bulk.ledger.sqlite.view" in loaded
+    ledger_room = "xoxo_async.bulk.ledger"
+    writing = {f"{ledger_room}.{name}" for name in ("arming", "marks", "plans", "recording")}
+    writing |= {f"{ledger_room}.sqlite.{name}" for name in ("opening", "planning", "session", "writer")}
+    heavy = {"anyio", "html", "rich", "shutil", "uvloop", "xoxo_async.sandbox", "xoxo_async.wire.decoder"}
+    assert loaded & (CLIENT | writing | heavy) == set()
+
+
+def test_a_help_text_loads_no_client() -> None:
+    """It names every command, so it loads the module of each, and these load what they need when they run."""
+    assert loaded_by("--help") & (CLIENT | {"asyncio", "rich", "sqlite3", "ssl"}) == set()
+
+
+def test_the_version_loads_no_command() -> None:
+    """It needs click and the names of the commands."""
+    loaded = loaded_by("--version")
+    assert loaded & (CLIENT | {"asyncio", "msgspec", "rich"}) == set()
+    assert {name for name in loaded if name.startswith("xoxo_async.cli.bulk")} == set()
