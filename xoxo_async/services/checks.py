@@ -27,8 +27,8 @@ __all__ = [
     "whole",
 ]
 
-_NOT_ONE: Final = re.compile("[ ,;<>]")
-"""Characters in a text that holds a name beside an address, or several addresses."""
+_NOT_ONE: Final = re.compile("[ ,;:<>]|@.*@")
+"""What a text has that holds a name or `mailto:` beside an address, or several addresses."""
 _E164: Final = re.compile(r"\+[0-9]{6,15}")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _PHONE: Final = re.compile(r"[0-9+() -]*")

@@ -102,6 +102,9 @@ def cancel_points(
         say_command("continue with", follow)
     if report.unknown:
         _say_what_is_in_doubt(where, connection)
+    if report.in_doubt:
+        rows = f"{count(report.in_doubt, 'row')} of this ledger may have points, and nobody knows; see them by"
+        say_command(rows, command_line("bulk", "status", "--ledger", where.argument))
     if as_json:
         print_json({**to_json(report), "ledger": str(where), "exit_code": code, "continue_with": follow})
     return code
