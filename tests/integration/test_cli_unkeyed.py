@@ -60,7 +60,7 @@ KINDS = {
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """Run a sandbox whose answers take so long that a signal finds the run half-way."""
-    with Sandbox(latency_ms=30).run_in_thread() as sandbox:
+    with Sandbox(latency_ms=100).run_in_thread() as sandbox:
         yield sandbox
 
 
@@ -126,11 +126,11 @@ def test_a_killed_job_goes_on_by_its_first_line(tmp_path: Path, sandbox: Sandbox
         process.kill()
         process.wait()
     status = last_json(xoxo("bulk", "status", "--ledger", "my job.db", "--json", cwd=tmp_path))
-    assert set(printed("If interrupted, run", said)) <= {*arguments_of(status["continue_with"]), "--json"}
+    assert arguments_of(status["continue_with"]) == [*kind.words, "--ledger", "my job.db"]  # it keeps the bounds
     ended = xoxo(*printed("If interrupted, run", said), "--settle", "0", cwd=tmp_path, **env)
     report = last_json(ended)
     assert (ended.returncode, report["not_sent"]) == (4, 0), ended.stderr
-    assert 1 <= report["unknown"] <= 3
+    assert 1 <= report["unknown"] <= 6  # under way, or just claimed
     assert report["issued"] + report["unknown"] == ROWS
     problems = last_json(xoxo("bulk", "status", "--ledger", "my job.db", "--json", cwd=tmp_path))["problems"]
     assert len(problems) == report["unknown"]
