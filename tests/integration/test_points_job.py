@@ -270,6 +270,22 @@ async def test_nobody_is_paid_under_a_second_key(sandbox: Sandbox, xoxo: XoxoCli
         assert len(booked(sandbox)) == 2
 
 
+async def test_other_contents_of_a_row_are_named(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """By field, and an address is not repeated; nothing is sent."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        job = BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER)
+        await job.plan([person("a", "ann@example.com", 100), person("b", "bob@example.com", 100)])
+        other = BulkPoints(xoxo, ledger, sender_email="other@example.com", expiry_month=6)
+        with pytest.raises(errors.LedgerConflictError) as caught:
+            await other.run([person("a", "anna@example.com", 250), person("b", "bob@example.com", 100)])
+        assert "key a" in str(caught.value)
+        for said in ("amount was 100 and is 250", "email has changed", "sender_email has changed"):
+            assert said in str(caught.value)
+        assert "expiry_month was None and is 6" in str(caught.value)
+        assert "example.com" not in str(caught.value)
+        assert booked(sandbox) == {}
+
+
 async def test_a_phone_is_a_second_name_of_a_person(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
     """A later file with another address and the same phone, however it is written, is refused by row and column."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:
