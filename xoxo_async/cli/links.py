@@ -113,7 +113,8 @@ ROWS is CSV, TSV or a workbook (.xlsx, .xls, .ods) with a header row, or JSONL; 
 quantity where a row gets more than one link.""",
 )
 @_campaign_option
-@click.option("--quantity", type=Whole(1), help="The number of links. With --ledger, as many rows of one link each.")
+@click.option("--quantity", type=Whole(1, 1_000_000),
+              help="The number of links. With --ledger, as many rows of one link each.")  # fmt: skip
 @_expires_option
 @click.option("--file", "source", metavar="ROWS", shell_complete=complete_files,
               help="Make links for all rows of this file; needs --ledger.")  # fmt: skip

@@ -221,7 +221,7 @@ def _take_back(names: tuple[str, ...], connection: Connection, *, yes: bool, as_
     """Take points back by their unique ids, and return the exit code."""
     if not names:
         raise click.UsageError("give the unique ids that `send` printed, or --ledger for the rows of a job")
-    unique_ids = [Whole(1).convert(name, None, None) for name in names]
+    unique_ids = list(dict.fromkeys(Whole(1).convert(name, None, None) for name in names))
     confirm_spending(connection, f"take back {count(len(unique_ids), 'credit')}", yes=yes)
     done = ask(connection, lambda xoxo: xoxo.points.cancel(unique_ids))
     if as_json:

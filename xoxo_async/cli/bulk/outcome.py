@@ -79,6 +79,7 @@ def print_report(request: "WorkRequest", report: "Report", outcome: Outcome) -> 
     if follow:
         if report.pause is Pause.REFUSALS:
             say_command("see which and why", command_line("bulk", "status", "--ledger", request.ledger.argument))
+        waiting = waiting if request.exports == "codes" else 0  # no call fetches links that an answer lacked
         _say_what_is_left(report, outcome, code, waiting, follow)
     if request.as_json:
         facts = _report_to_json(request, report)
