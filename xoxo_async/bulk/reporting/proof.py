@@ -52,6 +52,7 @@ class ProofFact(msgspec.Struct, frozen=True, kw_only=True):
         facts: Its single values, by name.
         lists: Its lists that are not empty.
         placed: How many placed orders it knows; None if it does not say.
+        differs: Whether something does not agree; a proof that is not `ok` may only lack knowledge.
         old: Why it is not the proof of the job as it stands now; empty if it is, as far as a report can see.
     """
 
@@ -61,6 +62,7 @@ class ProofFact(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, str]
     lists: list[ProofList]
     placed: int | None = None
+    differs: bool = False
     old: str = ""
 
     def beside_ledger(self, placed: int, line: str = "order") -> "ProofFact":
@@ -140,7 +142,13 @@ def proof_of(result: Mapping[str, object], file: str) -> ProofFact:
         facts=facts,
         lists=lists,
         placed=placed if type(placed) is int else None,
+        differs=result.get("ok") is not True and not _only_unknown(result.get("found")),
     )
+
+
+def _only_unknown(found: object) -> bool:
+    """Return whether a proof says of all its findings that they cannot be known."""
+    return isinstance(found, Mapping) and not any(number for kind, number in found.items() if kind != "unknown")
 
 
 def _text(entry: object) -> str:

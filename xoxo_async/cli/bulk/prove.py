@@ -252,9 +252,11 @@ def _prove(
             )
         if proof.ok:
             return proof, ""
-        workers = await ledger.holders()
-        follow = await next_command(ledger, place, await ledger.counts(), workers[0].pid if workers else None)
-        return proof, follow or command_line("bulk", "prove", "--ledger", place.argument)
+        workers, counts = await ledger.holders(), await ledger.counts()
+        follow = await next_command(ledger, place, counts, workers[0].pid if workers else None)
+        # Rows for a person: `status` says what to look for, and how to record it.
+        again = "status" if counts.for_a_person and not workers else "prove"
+        return proof, follow or command_line("bulk", again, "--ledger", place.argument)
 
     return with_ledger(place, work, read_only=True, store_codes=False)
 
@@ -324,7 +326,7 @@ def _print_credits(proof: "Proof") -> None:
     if sums.added:
         out(f"              {money(sums.added)} added")
     if sums.other_orders:
-        out(f"  other jobs  {money(sums.other)} in {count(sums.other_orders, 'row')} of the report")
+        out(f"  other rows  {sums.other_orders:,} of the report, {money(sums.other)} in all")
 
 
 def _print_findings(title: str, findings: "tuple[Finding, ...]", total: int) -> None:
