@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from xoxo_async.bulk.ledger.kinds import POINTS
 from xoxo_async.bulk.ledger.lines import (
+    POINTS,
     Alarm,
     Counts,
     Delivery,

@@ -7,10 +7,7 @@ from typing import Final, Protocol
 from xoxo_async.effects import EffectClass
 from xoxo_async.errors import LedgerError
 
-__all__ = ["POINTS", "JobKind", "check_kind", "kind_of", "require_kind"]
-
-POINTS: Final = "points"
-"""The unit of a job of points: what its budget, its charges and its counts are in."""
+__all__ = ["JobKind", "check_kind", "kind_of", "require_kind"]
 
 
 class JobKind(StrEnum):

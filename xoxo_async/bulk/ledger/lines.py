@@ -8,6 +8,7 @@ import msgspec
 
 __all__ = [
     "DEFAULT_RULES",
+    "POINTS",
     "Alarm",
     "Armed",
     "Change",
@@ -22,6 +23,9 @@ __all__ = [
     "PlannedLine",
     "Rules",
 ]
+
+POINTS: Final = "points"
+"""The unit of a job of points: what its budget, its charges and its counts are in."""
 
 
 class LineState(StrEnum):

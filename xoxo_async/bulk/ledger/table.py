@@ -11,8 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from xoxo_async.bulk.ledger.kinds import POINTS
-from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
+from xoxo_async.bulk.ledger.lines import POINTS, Change, Delivery, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.effects import EffectClass
 
 __all__ = [

@@ -7,8 +7,7 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.ledger.budget import amount
-from xoxo_async.bulk.ledger.kinds import POINTS
-from xoxo_async.bulk.ledger.lines import Delivery, LineState
+from xoxo_async.bulk.ledger.lines import POINTS, Delivery, LineState
 from xoxo_async.bulk.ledger.overview import Label, LineGroup, ProductNote, Receivers
 from xoxo_async.bulk.reporting.words import is_personal, is_secret, masked
 

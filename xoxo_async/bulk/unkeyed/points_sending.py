@@ -8,8 +8,8 @@ import msgspec
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.intake.persons import same_address
-from xoxo_async.bulk.ledger.kinds import POINTS, JobKind
-from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
+from xoxo_async.bulk.ledger.kinds import JobKind
+from xoxo_async.bulk.ledger.lines import POINTS, Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.table import MAX_ORDER_ID
 from xoxo_async.bulk.unkeyed.lines import PointsLine
 from xoxo_async.bulk.unkeyed.point_checks import check_points

@@ -13,8 +13,8 @@ from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.budget import amount
 from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY, PRODUCTS
-from xoxo_async.bulk.ledger.kinds import POINTS, JobKind, require_kind
-from xoxo_async.bulk.ledger.lines import Counts, LineState, PlannedLine
+from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
+from xoxo_async.bulk.ledger.lines import POINTS, Counts, LineState, PlannedLine
 from xoxo_async.bulk.ledger.overview import ProductNote
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.settings import Bounds
