@@ -24,7 +24,6 @@ from xoxo_async.bulk import (
     SqliteLedger,
     UnkeyedTotals,
     export_codes,
-    prove_job,
     run_shift,
     settle_cancels,
 )
@@ -384,8 +383,6 @@ async def test_orders_and_points_do_not_mix(sandbox: Sandbox, xoxo: XoxoClient, 
         for refusal in refusals:
             with pytest.raises(errors.LedgerError, match=r"holds a job of points, not of orders; nothing was sent"):
                 await refusal()
-        with pytest.raises(errors.ConfigError, match=r"a job of points.* nothing can be proven"):
-            await prove_job(xoxo, ledger, progress=tmp_path / "p")
         assert (await counts_of(ledger)).not_sent == 1
     async with SqliteLedger(tmp_path / "o.db") as ledger:
         await BulkIssuer(xoxo, ledger, job="march").plan([order])

@@ -100,6 +100,7 @@ def _lines_of(report: "Report", outcome: Outcome, code: int) -> list[tuple[str, 
         waiting = report.pending - outcome.cancelled
         pending = f", {waiting:,} pending delivery" if waiting > 0 else ""
         pending += f", {outcome.cancelled:,} cancelled" if outcome.cancelled else ""
+        pending += f", {report.taken_back:,} of them cancelled later" if report.taken_back else ""
         lines.append((f"nothing left to do: {report.issued:,} of {report.rows:,} issued{pending}", ""))
     if report.rows or outcome.began:
         lines += _summary(report, cancelled=outcome.cancelled)
@@ -119,6 +120,8 @@ def _summary(report: "Report", *, cancelled: int = 0) -> list[tuple[str, Colour]
         lines.append((f"  in flight {report.in_flight:>9,}, counted as unknown: sent, and not settled yet", ""))
     if cancelled:
         lines.append((f"  cancelled {cancelled:>9,}, counted as pending", ""))
+    if report.taken_back:
+        lines.append((f"  cancelled {report.taken_back:>9,}, counted as issued: the points were taken back", ""))
     if report.withdrawn:
         lines.append((f"  withdrawn {report.withdrawn:>9,}, counted as not sent", ""))
     return [*lines, (f"  charged   {amounts(report.charged)}", "")]

@@ -101,7 +101,16 @@ class Status(msgspec.Struct, frozen=True):
     def to_json(self) -> dict[str, object]:
         """Return the object that `--json` prints."""
         facts = empty_counts(job=self.job, ledger=self.where.name, elapsed_s=0.0)
-        for name in (*COUNTS, "orders", "delivery_cancelled", "states", "charged", "alarms", "alarms_total"):
+        for name in (
+            *COUNTS,
+            "orders",
+            "delivery_cancelled",
+            "taken_back",
+            "states",
+            "charged",
+            "alarms",
+            "alarms_total",
+        ):
             facts[name] = getattr(self.counts, name)
         problems = [_line_to_json(line, self.where, self.kind) for line in self.lines]
         workers = [worker._asdict() for worker in self.workers]
@@ -263,6 +272,8 @@ def _print(found: Status) -> None:
         out(*count_line(name, getattr(counts, name), open_=open_))
     if counts.delivery_cancelled:
         out(f"  cancelled {counts.delivery_cancelled:>9,}, counted as pending")
+    if counts.taken_back:
+        out(f"  cancelled {counts.taken_back:>9,}, counted as issued: the points were taken back")
     if withdrawn := _lines_in(counts, "cancelled"):
         out(f"  withdrawn {withdrawn:>9,}, counted as not sent")
     out(f"  charged   {amounts(counts.charged)}")
