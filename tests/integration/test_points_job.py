@@ -285,7 +285,7 @@ async def test_other_contents_of_a_row_are_named(sandbox: Sandbox, xoxo: XoxoCli
         assert booked(sandbox) == {}
 
 
-async def test_a_phone_is_a_second_name_of_a_person(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+async def test_a_phone_is_another_name_of_somebody(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
     """A later file with another address and the same phone, however it is written, is refused by row and column."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         job = BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER, missing="keep")
