@@ -46,7 +46,6 @@ async def open_client(connection: Connection, *, say_lookups: bool = True) -> "A
         ConfigError: A variable with credentials is missing, which the error names, or the address is not valid.
     """
     from xoxo_async.auth.providers import ClientCredentials
-    from xoxo_async.client import XoxoClient
     from xoxo_async.credentials import allowance_from, credentials_from
 
     async with AsyncExitStack() as stack:
@@ -58,6 +57,9 @@ async def open_client(connection: Connection, *, say_lookups: bool = True) -> "A
             environment = environment_of(connection)
             credentials, base_url = credentials_from(environment), environment.base_url
             network, allowance, limits = environment.network(), allowance_from(environment), environment.limits
+        # Only now: to load it takes longer than to find that a setting is missing.
+        from xoxo_async.client import XoxoClient
+
         client = XoxoClient(
             credentials,
             base_url=base_url,

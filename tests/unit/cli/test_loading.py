@@ -1,5 +1,6 @@
 """Commands are imported when they are asked for."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,16 +38,18 @@ def test_commands_can_be_added_and_removed() -> None:
     assert not commands
 
 
-def loaded_by(*arguments: str) -> set[str]:
-    """Run a command line in a new interpreter, and return the modules that it loaded."""
-    code = (
+def loaded_by(*arguments: str, code: int = 0) -> set[str]:
+    """Run a command line without `XOXO_*` variables, and return the modules that it loaded."""
+    script = (
         "import sys; from xoxo_async.cli.main import run\n"
         f"code = run({list(arguments)!r})\n"
         "sys.stderr.write(f'{code} ' + ' '.join(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("XOXO_")}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=plain)
     ended, *modules = done.stderr.splitlines()[-1].split()
-    assert ended == "0"
+    assert ended == str(code)
     return set(modules)
 
 
@@ -78,3 +81,11 @@ def test_the_version_loads_no_command() -> None:
     loaded = loaded_by("--version")
     assert loaded & (CLIENT | {"asyncio", "msgspec", "rich"}) == set()
     assert {name for name in loaded if name.startswith("xoxo_async.cli.bulk")} == set()
+
+
+def test_a_run_without_credentials_loads_no_client(tmp_path: Path) -> None:
+    """It is refused before the client is loaded, which takes longer than all before it."""
+    ledger = tmp_path / "march.db"
+    loaded = loaded_by("bulk", "run", "orders.csv", "--ledger", str(ledger), code=2)
+    assert "xoxo_async.credentials" in loaded
+    assert loaded & {"aiohttp", "xoxo_async.client", "xoxo_async.dispatcher"} == set()
