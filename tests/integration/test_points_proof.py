@@ -179,6 +179,16 @@ async def test_a_cancellation_in_doubt_has_evidence(sandbox: Sandbox, xoxo: Xoxo
     assert (proof.agree, proof.undecided) == (2, 2)
 
 
+async def test_a_job_of_doubts_has_evidence(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """No answer came, so no price is known: every row of the report that names nothing of the job is shown."""
+    sandbox.script("commit_then_reset", operation="sendBalance")
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER, concurrency=1).run(people(2))
+        proof = await prove(xoxo, ledger, tmp_path)
+    assert (proof.undecided, found(proof)) == (2, {"unknown": 2})
+    assert all("has 2 rows of these days that name no credit of this ledger (REF9" in one.why for one in proof.unknown)
+
+
 async def test_an_account_that_pays_later_proves_nothing(tmp_path: Path) -> None:
     """Where points cost when they are redeemed the report has no row of them, and the proof says so once."""
     async with Sandbox(pay_on="redeem") as sandbox, connected(sandbox) as xoxo:

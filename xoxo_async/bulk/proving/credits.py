@@ -81,6 +81,7 @@ class CreditReport(NamedTuple):
         kind: What the job is of.
         scope: What was read.
         names: Whether it names the job's rows.
+        hints: Whether its rows without a name are shown beside rows in doubt: also where no row could be named yet.
         unproven: What is said of a placed row where it does not: one finding for the whole job.
         rate: What it takes for a point, or for a unit of the links' value, by most of its rows.
         step: The smallest amount that the report shows: amounts that differ by less are the same.
@@ -90,6 +91,7 @@ class CreditReport(NamedTuple):
     kind: JobKind
     scope: Scope
     names: bool
+    hints: bool
     unproven: Finding
     rate: Decimal | None
     step: Decimal
@@ -126,7 +128,7 @@ def _doubt(line: LineFacts, report: CreditReport) -> str:
 
 def _evidence(line: LineFacts, report: CreditReport) -> str:
     """Return what the report says of a row that it cannot name. It is for a person, and proves nothing."""
-    if not report.names or line.first_sent_at is None:
+    if not report.hints or line.first_sent_at is None:
         return ""
     # A batch of links is one row of the report, so the amount of a single row says nothing there.
     by_amount = report.kind is JobKind.POINTS and report.rate is not None
@@ -134,6 +136,8 @@ def _evidence(line: LineFacts, report: CreditReport) -> str:
     number, first = report.loose(line, cost)
     over = "" if cost is None else f" of {_plain(cost)}"
     what = "credit" if report.kind is JobKind.POINTS else "batch"
+    if not number and not report.names:
+        return ""  # it may have no rows of points or links at all
     if not number:
         yet = " yet" if report.scope.is_recent(line.last_sent_at) else ""
         return f"; the payment report has no row{over} of these days{yet}, but for those of this ledger's other rows"
