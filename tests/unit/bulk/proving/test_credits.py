@@ -132,6 +132,17 @@ def test_the_evidence_of_a_doubt_is_its_amount() -> None:
     assert "report" not in judge_credit(case(never, reference=""), report(loose=loose))[0].why
 
 
+def test_a_row_that_was_sent_again_may_be_there_twice() -> None:
+    """A person saw nothing and had it sent again: another row of its amount is shown, and may be another sender's."""
+    again, one_more = case(row(resent=True)), report(loose=lambda *_: (1, ("REF7 of 2026-03-10",)))
+    assert judge_credit(again, report()) == []
+    assert judge_credit(case(), one_more) == []
+    (finding,) = judge_credit(again, one_more)
+    assert finding.kind == "unknown"
+    assert finding.why.startswith("it was sent again after a lost answer, and may have been sent twice; the payment")
+    assert judge_credit(again, one_more._replace(kind=JobKind.LINKS)) == []
+
+
 def test_a_batch_of_links_may_be_several_rows() -> None:
     """Its sum counts."""
     links = report(kind=JobKind.LINKS, rate=Decimal(1))
