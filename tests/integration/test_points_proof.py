@@ -15,6 +15,7 @@ from xoxo_async.bulk import (
     BulkLinkMails,
     BulkLinks,
     BulkPoints,
+    Decision,
     Finding,
     LinkLine,
     MailLine,
@@ -177,6 +178,33 @@ async def test_a_cancellation_in_doubt_has_evidence(sandbox: Sandbox, xoxo: Xoxo
     assert "its cancellation is in doubt, and the payment report gave 10 back" in doubts["k0"]
     assert "its cancellation is in doubt, and the payment report gave nothing back" in doubts["k1"]
     assert (proof.agree, proof.undecided) == (2, 2)
+
+
+async def test_a_wrong_resend_is_seen(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """A person overlooked the points in the dashboard, and had them sent again: the report has them twice."""
+    sandbox.script("commit_then_reset", operation="sendBalance", email="p1@example.com", first=1)
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        points = BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER, settle_s=0)
+        await points.run(people(3))
+        await points.resolve("k1", Decision(resend=True, reason="not there"))
+        assert (await points.resume()).issued == 3
+        proof = await prove(xoxo, ledger, tmp_path)
+    assert sandbox.books().points["p1@example.com"] == 202
+    assert (proof.agree, proof.undecided, list(by_key(proof.unknown))) == (2, 1, ["k1"])
+    assert (
+        "it was sent again after a lost answer, and may have been sent twice; the payment report"
+        in proof.unknown[0].why
+    )
+
+
+async def test_a_job_of_doubts_has_evidence(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """No answer came, so no price is known: every row of the report that names nothing of the job is shown."""
+    sandbox.script("commit_then_reset", operation="sendBalance")
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER, concurrency=1).run(people(2))
+        proof = await prove(xoxo, ledger, tmp_path)
+    assert (proof.undecided, found(proof)) == (2, {"unknown": 2})
+    assert all("has 2 rows of these days that name no credit of this ledger (REF9" in one.why for one in proof.unknown)
 
 
 async def test_an_account_that_pays_later_proves_nothing(tmp_path: Path) -> None:

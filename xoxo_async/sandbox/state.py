@@ -128,8 +128,7 @@ class State:
         unique_po_numbers: Whether a repeated poNumber is refused.
         delivery_delay_s: How long a delayed product takes until its codes are there, in seconds.
         history_lag_s: How long the order history does not show an order after it was placed, in seconds.
-        pay_on: Whether points and links cost the account when they are sent, as it can be with the vendor, or only when
-            somebody redeems them, which nobody does here.
+        pay_on: Whether points and links cost the account when they are sent, or only when somebody redeems them.
         clock: The time, in seconds since the epoch.
     """
 
@@ -152,7 +151,9 @@ class State:
         self.by_po: Final[dict[str, list[int]]] = {}
         self.payments: Final[list[Entry]] = [Entry("OPENING", _day(clock()), "Funds added", balance, balance)]
         self.points: Final = PointsBook(self._keep, self._pay_points, clock)
-        self.links: Final = LinksBook(seed, self._keep, self._pay_links)
+        self.links: Final = LinksBook(
+            seed, self._keep, lambda made: self._pay(made.batch_id, "Links issued", made.worth, made.made_at)
+        )
         self.requests: Final[Counter[str]] = Counter()
         self.access: Final[dict[str, float]] = {}
         self.refresh: Final[dict[str, bool]] = {}
@@ -185,8 +186,7 @@ class State:
     @property
     def points_left(self) -> Decimal:
         """The points that the account has left to give: ten for each rupee of its balance that is not given yet."""
-        unpaid = 0 if self._paid_when_sent else self.points.given
-        return self.balance * _POINTS_A_RUPEE - unpaid
+        return self.balance * _POINTS_A_RUPEE - (0 if self._paid_when_sent else self.points.given)
 
     def taken(self, po_number: str) -> bool:
         """Return whether the poNumber is refused because it was used before."""
@@ -314,9 +314,6 @@ class State:
     def _pay_points(self, credit: BookedCredit, points: int, at: float) -> None:
         reason = "Points issued" if points > 0 else "Refunded"
         self._pay(f"REF{credit.unique_id}", reason, Decimal(points) / _POINTS_A_RUPEE, at)
-
-    def _pay_links(self, batch: BookedLinks) -> None:
-        self._pay(batch.batch_id, "Links issued", batch.worth, batch.made_at)
 
     def _pay(self, reference: str, reason: str, cost: Decimal, at: float) -> None:
         """Take what points or links cost, or give it back, with a row of the payment report."""

@@ -151,10 +151,11 @@ async def _compare(
         kind=kind,
         scope=scope,
         names=not why,
+        hints=not why or (not refused and not named.placed and kind is not JobKind.LINK_MAILS),
         unproven=unproven,
         rate=rate,
         step=step,
-        loose=find_loose(notes, kind, scope, step),
+        loose=find_loose(notes, scope, step),
     )
     if why and named.placed:
         gathered.add((unproven,))

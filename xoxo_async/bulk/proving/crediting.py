@@ -1,6 +1,6 @@
 """Read the rows of points, links or mails into a notebook, and find what the payment report says of each."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, TypeVar
@@ -11,7 +11,7 @@ from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Evidence, JournalRow
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.proving.collecting import Tell
-from xoxo_async.bulk.proving.credits import CreditCase, Named, rate_of
+from xoxo_async.bulk.proving.credits import CreditCase, Loose, Named, rate_of
 from xoxo_async.bulk.proving.facts import LineFacts, Scope, credit_facts
 from xoxo_async.bulk.proving.notebook import SCALE, Notebook
 
@@ -153,42 +153,41 @@ def named_by(notes: Notebook, kind: JobKind, scope: Scope) -> Named:
         f"SELECT count(*), count(*) FILTER (WHERE taken > 0) FROM {_SENT} LEFT JOIN {_paid(kind)} USING (reference)"  # noqa: S608 - constants
     )
     (placed,) = notes.row("SELECT count(*) FROM credit WHERE placed")
-    loose, loose_sum = notes.row(f"SELECT count(*), sum(amount) FROM {_loose(kind)}", *_days(scope))  # noqa: S608 - constants
+    notes.add_loose(_loose(kind), scope.first.isoformat(), scope.last.isoformat())
+    loose, loose_sum = notes.row("SELECT count(*), sum(amount) FROM loose")
     return Named(int(all_), int(found), int(placed), int(loose), _amount(loose_sum))
 
 
 def _loose(kind: JobKind) -> str:
     """Return the SQL of the report's rows about points, or about links, that name nothing of this ledger."""
     return (
-        f"(SELECT name, day, amount FROM payment WHERE movement = 'out' AND about IN ('', '{_about(kind)}')"  # noqa: S608 - constants
+        f"SELECT name, day, amount FROM payment WHERE movement = 'out' AND about IN ('', '{_about(kind)}')"  # noqa: S608 - constants
         f" AND coalesce({_named(kind)}, '') NOT IN (SELECT reference FROM credit WHERE placed AND reference <> '')"
-        " AND (day = '' OR day BETWEEN ? AND ?))"
+        " AND (day = '' OR day BETWEEN ? AND ?)"
     )
 
 
-def find_loose(
-    notes: Notebook, kind: JobKind, scope: Scope, step: Decimal
-) -> Callable[[LineFacts, Decimal | None], tuple[int, tuple[str, ...]]]:
-    """Return what finds the rows of the report that may be of a row in doubt, see `credits.Loose`.
+def find_loose(notes: Notebook, scope: Scope, step: Decimal) -> Loose:
+    """Return what finds the rows of the report that may be of a row in doubt, once `named_by` has noted them.
 
     Args:
         notes: What was read.
-        kind: What the job is of.
         scope: What was read.
-        step: By how much an amount may differ.
+        step: The smallest amount that the report shows.
     """
 
     def find(line: LineFacts, cost: Decimal | None) -> tuple[int, tuple[str, ...]]:
         first = _day(line.first_sent_at or scope.now, -_ZONES)
         last = _day(max(line.last_sent_at or 0.0, line.first_sent_at or scope.now), _ZONES)
-        where, days = _loose(kind), (first.isoformat(), last.isoformat())
-        amounts = "" if cost is None else " WHERE amount BETWEEN ? AND ?"
-        range_ = () if cost is None else (int((cost - step) * SCALE) + 1, int((cost + step) * SCALE) - 1)
-        (number,) = notes.row(f"SELECT count(*) FROM {where}{amounts}", *days, *range_)  # noqa: S608 - constants
+        where = "(day = '' OR day BETWEEN ? AND ?)"
+        values: list[object] = [first.isoformat(), last.isoformat()]
+        if cost is not None:
+            where += " AND amount BETWEEN ? AND ?"
+            values += [int((cost - step) * SCALE) + 1, int((cost + step) * SCALE) - 1]
+        (number,) = notes.row(f"SELECT count(*) FROM loose WHERE {where}", *values)  # noqa: S608 - constants
         rows = notes.rows(
-            f"SELECT name, day FROM {where}{amounts} ORDER BY day, name LIMIT {_SHOWN}",  # noqa: S608 - constants
-            *days,
-            *range_,
+            f"SELECT name, day FROM loose WHERE {where} ORDER BY day, name LIMIT {_SHOWN}",  # noqa: S608 - constants
+            *values,
         )
         return int(number), tuple(f"{name} of {day or 'an unknown day'}" for name, day in rows)
 
@@ -242,10 +241,6 @@ def credits_charged(notes: Notebook) -> Decimal:
     """
     (charged,) = notes.row("SELECT sum(charged) FROM credit WHERE placed")
     return _amount(charged)
-
-
-def _days(scope: Scope) -> tuple[str, str]:
-    return scope.first.isoformat(), scope.last.isoformat()
 
 
 def _amount(number: int | None) -> Decimal:

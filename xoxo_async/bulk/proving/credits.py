@@ -81,6 +81,7 @@ class CreditReport(NamedTuple):
         kind: What the job is of.
         scope: What was read.
         names: Whether it names the job's rows.
+        hints: Whether its rows without a name are shown beside rows in doubt: also where no row could be named yet.
         unproven: What is said of a placed row where it does not: one finding for the whole job.
         rate: What it takes for a point, or for a unit of the links' value, by most of its rows.
         step: The smallest amount that the report shows: amounts that differ by less are the same.
@@ -90,6 +91,7 @@ class CreditReport(NamedTuple):
     kind: JobKind
     scope: Scope
     names: bool
+    hints: bool
     unproven: Finding
     rate: Decimal | None
     step: Decimal
@@ -113,36 +115,42 @@ def judge_credit(case: CreditCase, report: CreditReport) -> list[Finding]:
     if not report.names:
         return [report.unproven]
     if not case.reference:
-        return [_about("unknown", line, f"no answer named its {_noun(report.kind)}{_evidence(line, report)}")]
+        return [_about("unknown", line, f"no answer named its {_noun(report.kind)}{_evidence(line, report)[1]}")]
     if not case.rows:
         return [_unpaid(case, report)]
-    return [*_taken(case, report), *_given_back(case, report)]
+    return [*_taken(case, report), *_given_back(case, report), *_sent_twice(line, report)]
 
 
 def _doubt(line: LineFacts, report: CreditReport) -> str:
     got = {JobKind.POINTS: "got its points", JobKind.LINKS: "got its links"}.get(report.kind, "was mailed its link")
-    return f"the ledger does not know whether this row {got}: it is {line.state}{_evidence(line, report)}"
+    return f"the ledger does not know whether this row {got}: it is {line.state}{_evidence(line, report)[1]}"
 
 
-def _evidence(line: LineFacts, report: CreditReport) -> str:
-    """Return what the report says of a row that it cannot name. It is for a person, and proves nothing."""
-    if not report.names or line.first_sent_at is None:
-        return ""
+def _evidence(line: LineFacts, report: CreditReport) -> tuple[int, str]:
+    """Return how many rows of the report may be a row's that it cannot name, and that in words.
+
+    It is for a person, and proves nothing.
+    """
+    if not report.hints or line.first_sent_at is None:
+        return 0, ""
     # A batch of links is one row of the report, so the amount of a single row says nothing there.
     by_amount = report.kind is JobKind.POINTS and report.rate is not None
     cost = line.denomination * report.rate if by_amount and report.rate is not None else None
     number, first = report.loose(line, cost)
     over = "" if cost is None else f" of {_plain(cost)}"
     what = "credit" if report.kind is JobKind.POINTS else "batch"
+    if not number and not report.names:
+        return 0, ""  # it may have no rows of points or links at all
     if not number:
         yet = " yet" if report.scope.is_recent(line.last_sent_at) else ""
-        return f"; the payment report has no row{over} of these days{yet}, but for those of this ledger's other rows"
+        return 0, f"; the payment report has no row{over} of these days{yet}, but for those of this ledger's other rows"
     more = f" and {number - len(first)} more" if number > len(first) else ""
     name, may = ("names", "it may be this row's, or another sender's") if number == 1 else ("name", _ONE_OF)
-    return (
+    words = (
         f"; the payment report has {_count(number, 'row')}{over} of these days that {name} no {what} of this ledger"
         f" ({', '.join(first)}{more}): {may}"
     )
+    return number, words
 
 
 def _unpaid(case: CreditCase, report: CreditReport) -> Finding:
@@ -177,6 +185,16 @@ def _taken(case: CreditCase, report: CreditReport) -> list[Finding]:
         f" {_plain(report.rate)} that it takes for most others it would be {_plain(expected)}"
     )
     return [_about("charges", line, why, ledger=_plain(expected), vendor=_plain(case.paid))]
+
+
+def _sent_twice(line: LineFacts, report: CreditReport) -> list[Finding]:
+    """Return whether the first send of a row that a person had sent again may have gone through all the same."""
+    if not line.resent or report.kind is not JobKind.POINTS:
+        return []
+    number, told = _evidence(line, report)
+    if not number:
+        return []
+    return [_about("unknown", line, f"it was sent again after a lost answer, and may have been sent twice{told}")]
 
 
 def _given_back(case: CreditCase, report: CreditReport) -> list[Finding]:

@@ -51,6 +51,7 @@ class LineFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
         held: How many of its codes the ledger has counted.
         first_sent_at: When it was first sent, in epoch seconds; None if it never was.
         last_sent_at: When it was last sent, in epoch seconds.
+        resent: Whether a person had it sent again after a lost answer; only for points, links and mails.
     """
 
     po_number: str
@@ -68,6 +69,7 @@ class LineFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     held: int = 0
     first_sent_at: float | None = None
     last_sent_at: float | None = None
+    resent: bool = False
 
 
 class CreditFacts(NamedTuple):
@@ -229,6 +231,7 @@ def credit_facts(line: LedgerLine, kind: JobKind) -> CreditFacts:
             held=line.held,
             first_sent_at=line.first_sent_at,
             last_sent_at=line.last_sent_at,
+            resent=line.suspect and line.attempts > 1,
         ),
         reference=str(line.order_id) if line.order_id is not None else "",
         worth=sent if sent is not None or line.worth is None else amount(line.worth),

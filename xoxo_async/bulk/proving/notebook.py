@@ -46,10 +46,12 @@ CREATE INDEX payment_order ON payment (order_id);
 CREATE TABLE credit (seq INTEGER PRIMARY KEY, reference TEXT NOT NULL, placed INTEGER NOT NULL, worth INTEGER,
                      charged INTEGER, cancelled_at REAL, body BLOB NOT NULL) STRICT;
 CREATE INDEX credit_reference ON credit (reference) WHERE placed;
+CREATE TABLE loose (name TEXT NOT NULL, day TEXT NOT NULL, amount INTEGER) STRICT;
+CREATE INDEX loose_amount ON loose (amount, day);
 CREATE TABLE span (kind TEXT, first TEXT, last TEXT NOT NULL, page INTEGER NOT NULL, done INTEGER NOT NULL,
                    PRIMARY KEY (kind, first)) STRICT, WITHOUT ROWID;
 """
-_TABLES: Final = ("fact", "line", "listed", "asked", "todo", "payment", "credit", "span")
+_TABLES: Final = ("fact", "line", "listed", "asked", "todo", "payment", "credit", "loose", "span")
 
 _LINE: Final = msgspec.json.Decoder(LineFacts)
 _ORDER: Final = msgspec.json.Decoder(OrderFacts)
@@ -246,6 +248,17 @@ class Notebook:
         """Note when points were cancelled: the time in epoch seconds, and the row's number in the ledger."""
         with self._write() as db:
             db.executemany("UPDATE credit SET cancelled_at = ? WHERE seq = ?", cancelled)
+
+    def add_loose(self, rows: str, *values: object) -> None:
+        """Note which rows of the payment report name nothing of the ledger, in place of those that were noted before.
+
+        Args:
+            rows: The query that finds their name, day and amount.
+            values: Its values.
+        """
+        with self._write() as db:
+            db.execute("DELETE FROM loose")
+            db.execute(f"INSERT INTO loose {rows}", values)
 
     def add_page(self, place: Range, orders: Sequence[OrderFacts], page: int, *, done: bool) -> int:
         """Add a page of the history; return how many of its orders are new."""

@@ -68,9 +68,8 @@ async def prove_job(
     history and as many of the payment report. It looks an order up only if the history is not enough, within the
     client's limits. A proof that was interrupted goes on where it stopped, if it is called with the same arguments.
 
-    A job of points or links is compared with the payment report alone: no call of the vendor's lists or looks up what
-    was sent. The vendor documents no row of the report for them, so a row is proven only if the report names its id or
-    its batch. What the report says of a row in doubt is for a person: it settles nothing, and nothing is sent again.
+    Points and links are compared with the payment report alone: a row is proven only if the report names its id or its
+    batch. What it says of a row in doubt is for a person: it settles nothing, and nothing is sent again.
 
     Args:
         client: The client, of the ledger's account and address.
@@ -87,7 +86,7 @@ async def prove_job(
         clock: The time, in seconds since the epoch.
 
     Returns:
-        The result. Its `ok` is True only if everything agrees and nothing is unknown.
+        The result; `ok` only if everything agrees and nothing is unknown.
 
     Raises:
         ConfigError: The client is of another account or address, the ledger holds no job, a day is wrong, or another

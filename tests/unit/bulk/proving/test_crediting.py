@@ -102,7 +102,8 @@ async def test_loose_rows_are_found_by_amount_and_day(ledger: SqliteLedger, note
     rows = [("901", "10"), ("X1", "10"), ("X2", "10.01"), ("X6", "99")]
     others = [paid("X3", "10", day="2026-03-14"), paid("X4", "10", "Links issued"), paid("X5", "10", "Refunded")]
     await read(ledger, notes, POINTS, *[paid(reference, amount) for reference, amount in rows], *others)
-    find = find_loose(notes, POINTS, SCOPE, CENT)
+    assert named_by(notes, POINTS, SCOPE).loose == 3
+    find = find_loose(notes, SCOPE, CENT)
     (case,) = credit_cases(notes, POINTS)
     sent_then = msgspec.structs.replace(case.line, first_sent_at=SCOPE.now - 60, last_sent_at=SCOPE.now - 60)
     assert line.order_id == 901

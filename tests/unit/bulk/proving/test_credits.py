@@ -34,8 +34,8 @@ def case(line: LineFacts | None = None, **other: Any) -> CreditCase:
 def report(**other: Any) -> CreditReport:
     """Return a report that takes 0.1 for a point, and has no other row."""
     facts: dict[str, Any] = {
-        "kind": JobKind.POINTS, "scope": SCOPE, "names": True, "unproven": UNPROVEN, "rate": Decimal("0.1"),
-        "step": Decimal("0.01"), "loose": lambda _line, _cost: (0, ()),
+        "kind": JobKind.POINTS, "scope": SCOPE, "names": True, "hints": True, "unproven": UNPROVEN,
+        "rate": Decimal("0.1"), "step": Decimal("0.01"), "loose": lambda _line, _cost: (0, ()),
     }  # fmt: skip
     return CreditReport(**(facts | other))
 
@@ -102,8 +102,12 @@ def test_a_row_of_another_day_is_not_missing() -> None:
 def test_a_report_without_names_proves_no_row() -> None:
     """All placed rows share one finding; a row in doubt has its own, without evidence."""
     assert judge_credit(case(rows=0), report(names=False)) == [UNPROVEN]
-    (doubt,) = judge_credit(case(row(state="manual")), report(names=False, loose=lambda _line, _cost: (1, ("R",))))
-    assert doubt.why == "the ledger does not know whether this row got its points: it is manual"
+    bare = "the ledger does not know whether this row got its points: it is manual"
+    for without in (report(names=False, hints=False, loose=lambda *_: (1, ("R",))), report(names=False)):
+        (doubt,) = judge_credit(case(row(state="manual")), without)
+        assert doubt.why == bare
+    (doubt,) = judge_credit(case(row(state="manual")), report(names=False, rate=None, loose=lambda *_: (1, ("R",))))
+    assert doubt.why.startswith(f"{bare}; the payment report has 1 row of these days that names no credit")
 
 
 def test_the_evidence_of_a_doubt_is_its_amount() -> None:
@@ -126,6 +130,17 @@ def test_the_evidence_of_a_doubt_is_its_amount() -> None:
     assert "whether this row got its links" in links.why
     never = row(state="unknown", first_sent_at=None)
     assert "report" not in judge_credit(case(never, reference=""), report(loose=loose))[0].why
+
+
+def test_a_row_that_was_sent_again_may_be_there_twice() -> None:
+    """A person saw nothing and had it sent again: another row of its amount is shown, and may be another sender's."""
+    again, one_more = case(row(resent=True)), report(loose=lambda *_: (1, ("REF7 of 2026-03-10",)))
+    assert judge_credit(again, report()) == []
+    assert judge_credit(case(), one_more) == []
+    (finding,) = judge_credit(again, one_more)
+    assert finding.kind == "unknown"
+    assert finding.why.startswith("it was sent again after a lost answer, and may have been sent twice; the payment")
+    assert judge_credit(again, one_more._replace(kind=JobKind.LINKS)) == []
 
 
 def test_a_batch_of_links_may_be_several_rows() -> None:
