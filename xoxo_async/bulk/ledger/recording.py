@@ -378,7 +378,8 @@ def storable(change: Change) -> Change:
         change: As a caller states it.
     """
     texts = (change.error, change.reason, change.error_id, change.currency)
-    if all(len(text) <= _MAX_TEXT and text.isascii() and "\0" not in text for text in texts):
+    together = "".join(texts)
+    if len(together) <= _MAX_TEXT and together.isascii() and "\0" not in together:
         return change
     error, reason, error_id, currency = map(storable_text, texts)
     return msgspec.structs.replace(change, error=error, reason=reason, error_id=error_id, currency=currency)
