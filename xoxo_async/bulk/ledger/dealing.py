@@ -50,7 +50,6 @@ class _Hand(NamedTuple):
 
 
 _quantity: Final = msgspec.json.Decoder(_Quantity).decode
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class Dealing:
@@ -161,13 +160,9 @@ class Dealing:
             dealt = _with_trouble(_dealt(hand.kept, answers, hand.pieces), hand.change)
             self._hands[seq] = hand._replace(answers=answers, dealt=dealt)
 
-    def codes_to_keep(self) -> list[tuple[int, bytes]]:
-        """Return the lines whose codes changed, with all their codes as the ledger keeps them."""
-        return [
-            (seq, _encode(hand.dealt.codes))
-            for seq, hand in self._hands.items()
-            if hand.dealt.codes != hand.kept
-        ]  # fmt: skip
+    def codes_to_keep(self) -> list[tuple[int, tuple[StoredCode, ...]]]:
+        """Return the lines whose codes changed, with all their codes."""
+        return [(seq, hand.dealt.codes) for seq, hand in self._hands.items() if hand.dealt.codes != hand.kept]
 
     def dealt(self) -> dict[int, tuple[StoredCode, ...]]:
         """Return the codes that the lines of this transaction hold."""

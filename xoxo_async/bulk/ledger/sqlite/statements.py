@@ -188,7 +188,7 @@ def passed(columns: Mapping[str, Sequence[object]]) -> tuple[dict[str, str], lis
     differ: list[Sequence[object]] = []
     for name, column in columns.items():
         values = _told(column)
-        if values.count(values[0]) == len(values):
+        if values[0] == values[-1] and values.count(values[0]) == len(values):
             bound.append(values[0].value if isinstance(values[0], StrEnum) else values[0])
             words[name] = f"?{len(bound) + 1}"
         else:
