@@ -364,6 +364,13 @@ def _rows_for(table: tuple[Transition, ...]) -> dict[tuple[LineState, Evidence],
 
 _ROWS: Final = _rows_for(TRANSITIONS)
 
+# Python 3.11 finds a member of an enum ten times slower than a name of the module, and these are read for each line.
+_PLACED: Final = LineState.PLACED
+_UNWANTED: Final = Evidence.UNWANTED
+_NO_DELIVERY: Final = Delivery.NONE
+_DELIVERED: Final = Delivery.DELIVERED
+_PENDING: Final = Delivery.PENDING
+
 
 def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transition, ...] = TRANSITIONS) -> Outcome:
     """Decide what a fact does to a line.
@@ -390,7 +397,7 @@ def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transi
             return Outcome(row, _after(line, change, row, moment))
     other = names_order(line, change, moment) and not same_order(line, change, moment)
     named = line.order_id is not None or moment.effect is EffectClass.KEYED  # links have no id, an order always has one
-    if line.state is LineState.PLACED and other and named:
+    if line.state is _PLACED and other and named:
         refusal = f"order {line.order_id} is stored, and order {change.order_id} claims the same line"
         return Outcome(None, line, refusal, alarm=True)
     if change.evidence == line.evidence and change.evidence is not Evidence.SLOT_IN_HAND:
@@ -411,7 +418,7 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
         after |= {"lookups": line.lookups + 1, "last_lookup_at": _observed(change, moment)}
     if change.error or change.error_id:
         after |= {"error_id": change.error_id, "error": change.error}
-    if (row.target or line.state) is LineState.PLACED:
+    if (row.target or line.state) is _PLACED:
         # The stored facts are, or may be, about another order.
         known = line if row.target is None or _knows_no_order(line) else msgspec.structs.replace(line, **_NO_ORDER)
         after |= _order_facts(known, change)
@@ -429,13 +436,13 @@ def _moved(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
     if row.target is not None:
         after["state"] = row.target
         after["evidence"] = change.evidence._value_
-        if line.state is LineState.PLACED:
+        if line.state is _PLACED:
             after |= _NO_ORDER  # the stored facts are, or may be, about another order
     if row.suspect:
         after["suspect"] = True
     if row.foreign:
         after["foreign"] = True
-    if change.evidence is Evidence.UNWANTED:
+    if change.evidence is _UNWANTED:
         after["unwanted"] = True
     if row.number in _NEW_EPOCH:
         after["epoch"] = moment.epoch
@@ -454,7 +461,7 @@ def _knows_no_order(line: LedgerLine) -> bool:
     """Return whether a line has no facts of an order; nearly always so, and then there is nothing to remove."""
     return (
         line.order_id is None
-        and line.delivery is Delivery.NONE
+        and line.delivery is _NO_DELIVERY
         and line.amount_charged is None
         and not line.currency
         and not line.held
@@ -501,7 +508,7 @@ def _order_facts(line: LedgerLine, change: Change) -> dict[str, object]:
         "error_id": change.error_id,
         "error": change.error,
     }
-    if change.delivery and not (line.delivery is Delivery.DELIVERED and change.delivery is Delivery.PENDING):
+    if change.delivery and not (line.delivery is _DELIVERED and change.delivery is _PENDING):
         facts["delivery"] = change.delivery
     if change.amount_charged is not None and change.amount_charged.is_finite():
         facts |= {"amount_charged": change.amount_charged, "currency": change.currency or line.currency}

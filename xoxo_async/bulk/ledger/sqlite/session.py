@@ -85,6 +85,7 @@ from xoxo_async.errors import LedgerConflictError
 __all__ = ["LedgerSession"]
 
 _CHUNK: Final = 1000
+_SENDING: Final = LineState.SENDING  # Python 3.11 finds a member of an enum ten times slower than a name of the module
 
 
 class LedgerSession:
@@ -387,7 +388,7 @@ class LedgerSession:
         self.noted = self._journal.note_moves(self.connection, moves, self._dated(now))
         ends = ends_of(moves)
         for _, after in ends:
-            if after.state is LineState.SENDING:
+            if after.state is _SENDING:
                 self._sending[after.seq] = after
             else:
                 self._sending.pop(after.seq, None)
