@@ -24,7 +24,7 @@ MARKS_KEY: Final = "marks_key"
 """The name of the meta fact with the key of the marks, see `CodeMarks`."""
 
 _KEEP: Final = (
-    "INSERT INTO codes (seq, body) SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)"
+    "INSERT INTO codes (seq, body) SELECT CAST(key AS INTEGER), value FROM json_each(?)"
     " WHERE true ON CONFLICT (seq) DO UPDATE SET body = excluded.body"
 )
 _READ: Final = (
@@ -74,7 +74,7 @@ def unpacked(codes: bytes) -> bytes:
 
 def write_codes(connection: sqlite3.Connection, sealed: Sequence[tuple[int, str]]) -> None:
     """Keep voucher codes; each line's replace its earlier ones."""
-    connection.execute(_KEEP, (_encode(sealed),))
+    connection.execute(_KEEP, (_encode(dict(sealed)),))
 
 
 def read_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> dict[int, str]:

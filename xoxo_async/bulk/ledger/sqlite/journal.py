@@ -97,7 +97,7 @@ class Journal:
             else:
                 kind = self._kinds.get(entry[1:5]) or self._kind(connection, entry[1:5])
                 written.append((entry[0], "", "", "", "", *entry[5:], kind, seq, lines, last))
-        words, values = passed(dict(zip(_COLUMNS, zip(*written, strict=True), strict=True)))
+        words, values = passed(dict(zip(_COLUMNS, zip(*written, strict=True), strict=True)), keyed=True)
         query = f"INSERT INTO journal ({', '.join(words)}) SELECT {', '.join(words.values())} FROM json_each(?1) AS new"
         return connection.execute(query, values).lastrowid or 0
 
