@@ -114,7 +114,7 @@ def test_a_signal_leaves_nothing_in_doubt(tmp_path: Path, sandbox: Sandbox, kind
     assert (len(served), set(served.values())) == (ROWS, {1})
 
 
-def test_a_killed_job_goes_on_by_its_first_line(tmp_path: Path, sandbox: Sandbox, kind: Kind) -> None:
+def test_a_killed_job_goes_on_from_its_start(tmp_path: Path, sandbox: Sandbox, kind: Kind) -> None:
     """After kill -9 the calls under way are a person's; the command in the first line sends the others, once."""
     env = reaching(sandbox)
     with started(*send(kind), cwd=tmp_path, **env) as process:

@@ -24,18 +24,19 @@ from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import confirm_spending
 from xoxo_async.cli.invocation import Group, complete_files
-from xoxo_async.cli.json_output import print_json, to_json
+from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.numbers import POINTS, Whole
 from xoxo_async.cli.options import connection_options, json_option, yes_option
 from xoxo_async.cli.output import out, say
+from xoxo_async.cli.reply_values import to_json
 from xoxo_async.cli.tables import table
 from xoxo_async.cli.unkeyed.forms import JOB_FLAGS, lacks, refuse
 from xoxo_async.cli.unkeyed.starting import connection_of, send_job
 from xoxo_async.cli.wording import count, money
-from xoxo_async.services.points import PointsRecipient
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.address import LedgerAddress
+    from xoxo_async.services.points import PointsRecipient
 
 __all__ = ["points"]
 
@@ -124,6 +125,8 @@ def points_send(
     refuse(JOB_FLAGS, "needs --ledger")
     if sender is None or email is None or name is None or amount is None:
         raise lacks(("sender", "email", "name", "amount"), "for one person, or --ledger for many")
+    from xoxo_async.services.points import PointsRecipient
+
     return _send_to_one(
         PointsRecipient(name=name, email=email, amount=amount, citation=citation),
         sender=sender,
@@ -135,7 +138,7 @@ def points_send(
 
 
 def _send_to_one(
-    recipient: PointsRecipient,
+    recipient: "PointsRecipient",
     *,
     sender: str,
     expiry_month: int | None,

@@ -9,7 +9,7 @@ import msgspec
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.intake.persons import same_address, same_phone
 from xoxo_async.bulk.ledger.kinds import JobKind
-from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
+from xoxo_async.bulk.ledger.lines import POINTS, Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.table import MAX_ORDER_ID
 from xoxo_async.bulk.unkeyed.lines import PointsLine
 from xoxo_async.bulk.unkeyed.point_checks import check_points
@@ -27,10 +27,7 @@ from xoxo_async.services.points import (
     WireRecipient,
 )
 
-__all__ = ["POINTS", "PointsBody", "PointsSending"]
-
-POINTS: Final = "points"
-"""The unit of a job of points: what its budget and its charges are in."""
+__all__ = ["PointsBody", "PointsSending"]
 
 _MOST_MONTHS: Final = 1200
 

@@ -14,7 +14,7 @@ from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.budget import amount
 from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY, PRODUCTS
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
-from xoxo_async.bulk.ledger.lines import Counts, LineState, PlannedLine
+from xoxo_async.bulk.ledger.lines import POINTS, Counts, LineState, PlannedLine
 from xoxo_async.bulk.ledger.overview import ProductNote
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.planning.differing import Fields, RecentLines
@@ -32,7 +32,7 @@ LineT = TypeVar("LineT", bound=msgspec.Struct)
 UnkeyedApproval = Callable[[UnkeyedTotals], Awaitable[None]]
 """Is awaited with what would be sent now, before the plan is durable; an error that it raises undoes the plan."""
 
-_POINTS: Final = ProductNote("Points", "points", Decimal(1), Decimal(0), Decimal(0))
+_POINTS: Final = ProductNote("Points", POINTS, Decimal(1), Decimal(0), Decimal(0))
 """What a report calls them; a job of points has no product."""
 _FIELDS: Final = Fields(
     {

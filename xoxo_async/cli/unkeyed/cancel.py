@@ -19,8 +19,9 @@ from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection, is_real_money
 from xoxo_async.cli.consent import agree, need_a_person
 from xoxo_async.cli.failures import one_error, scrub
-from xoxo_async.cli.json_output import print_json, to_json
+from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.output import Colour, out, say, say_command
+from xoxo_async.cli.reply_values import to_json
 from xoxo_async.cli.signals import as_before, ending_signals
 from xoxo_async.cli.tables import table
 from xoxo_async.cli.wording import count, money

@@ -124,7 +124,7 @@ async def test_points_are_cancelled_by_their_ids(vendor: Vendor) -> None:
         "k3": Delivery.CANCELLED,
     }
     counts = await vendor.ledger.counts()
-    assert (counts.issued, counts.pending, counts.delivery_cancelled) == (2, 2, 2)
+    assert (counts.issued, counts.pending, counts.delivery_cancelled, counts.taken_back) == (4, 0, 0, 2)
 
 
 async def test_all_are_the_rows_that_got_points(vendor: Vendor) -> None:

@@ -59,7 +59,7 @@ def test_a_lost_answer_about_links_is_a_persons(command: Command, sandbox: Sandb
     assert "Look for links of the campaign made at that time" in command("bulk", "status", "--ledger", "l.db").out
 
 
-def test_a_file_of_rows_is_read_as_one_of_orders(command: Command, sandbox: Sandbox) -> None:
+def test_rows_are_read_as_orders_are(command: Command, sandbox: Sandbox) -> None:
     """Mapped and kept columns, a budget, a bound on refusals, and every problem beside its row."""
     Path("stands.csv").write_text("Ref;No of links;City\nA;2;Köln\nB;3;Bonn\nC;0;Ulm\nC;1;Ulm\n", encoding="cp1252")
     job = (
