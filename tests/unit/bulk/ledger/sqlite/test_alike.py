@@ -18,7 +18,7 @@ from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 
 pytestmark = pytest.mark.anyio
 
-EMAILS = [None, "Ann@One.example", "bob@two.example", '"q@x"@three.example', "ü@four.example"]
+EMAILS = [None, "Ann@One.example", "bob@two.example", '"q.x"@three.example', "ü@four.example"]
 CONTACTS = [None, "+919876543210"]
 TAGS = [
     None,
