@@ -26,7 +26,7 @@ from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.migrating import migrate
 
-__all__ = ["PostgresServer", "postgres_binaries", "running_postgres"]
+__all__ = ["PostgresServer", "as_user", "postgres_binaries", "running_postgres", "standby_of"]
 
 _SETTINGS: Final = {
     "max_connections": "100",
@@ -78,6 +78,15 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
+        self._spawn()
+        asyncio.run(self._answers())
+
+    async def async_start(self) -> None:
+        """Do the same in an event loop. Not in a thread of it: the server ends with the thread that has started it."""
+        self._spawn()
+        await self._answers()
+
+    def _spawn(self) -> None:
         options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value.strip(chr(39))}")]
         argv = [str(self.binaries / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
         with (self.data.parent / "log").open("ab") as log:
@@ -86,9 +95,8 @@ class PostgresServer:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 - a test process that dies must leave no server
-                **_as_user(),
+                **as_user(),
             )
-        asyncio.run(self._answers())
 
     def stop(self, *, how: str = "fast") -> None:
         """End the server: `smart`, `fast`, or `immediate`, which is a crash."""
@@ -96,6 +104,10 @@ class PostgresServer:
             self._run("pg_ctl", "-D", str(self.data), "-m", how, "-w", "stop")
             self._process.wait(30)
         self._process = None
+
+    def promote(self) -> None:
+        """Have a standby take over, and wait until it accepts writes."""
+        self._run("pg_ctl", "-D", str(self.data), "-w", "promote")
 
     def database(self) -> str:
         """Make a database with the schema `xoxo`, and return its URL."""
@@ -148,7 +160,7 @@ class PostgresServer:
 
     def _run(self, program: str, *argv: str) -> None:
         done = subprocess.run(
-            [str(self.binaries / program), *argv], capture_output=True, check=False, timeout=60, **_as_user()
+            [str(self.binaries / program), *argv], capture_output=True, check=False, timeout=60, **as_user()
         )
         if done.returncode:
             raise RuntimeError(f"{program}: {done.stderr.decode()[-2000:]}")
@@ -193,7 +205,7 @@ def running_postgres(parent: Path | None = None, **settings: str) -> Iterator[Po
     (folder / "new").rename(folder / _LOCK)  # who looks for what was left sees it locked, or not at all
     data = folder / "data"
     data.mkdir(mode=0o700)
-    user = _other_user()
+    user = other_user()
     if user is not None:
         os.chown(data, user.pw_uid, user.pw_gid)
     server = PostgresServer(_readable(postgres_binaries(), folder), data, settings)
@@ -217,12 +229,39 @@ def _remove_left(parent: Path) -> None:
             shutil.rmtree(lock.parent, ignore_errors=True)
 
 
+@contextmanager
+def standby_of(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """Run a standby, and end it. It begins as a copy of the primary, which is restarted for that.
+
+    Args:
+        primary: The server that it follows.
+    """
+    primary.stop()
+    folder = primary.data.parent / "standby"
+    shutil.copytree(primary.data, folder / "data", symlinks=True)
+    standby = PostgresServer(
+        primary.binaries, folder / "data", {"primary_conninfo": f"port={primary.port} user=xoxo host=127.0.0.1"}
+    )
+    (standby.data / "standby.signal").touch()
+    standby.data.chmod(0o700)
+    user = other_user()
+    if user is not None:
+        for path in (standby.data, *standby.data.rglob("*")):
+            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+    primary.start()
+    standby.start()
+    try:
+        yield standby
+    finally:
+        standby.stop(how="immediate")
+
+
 class _User(NamedTuple):
     pw_uid: int
     pw_gid: int
 
 
-def _other_user() -> _User | None:
+def other_user() -> _User | None:
     """Return the user that the server runs as, where this is root: PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return None
@@ -233,15 +272,15 @@ def _other_user() -> _User | None:
     raise RuntimeError("no user to run PostgreSQL as: it refuses root")
 
 
-def _as_user() -> dict[str, Any]:
-    user = _other_user()
+def as_user() -> dict[str, Any]:
+    user = other_user()
     return {"cwd": "/"} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
 def _readable(binaries: Path, folder: Path) -> Path:
     """Return the programs where the other user can read them: a venv may lie in a home that only root enters."""
     with suppress(OSError):
-        if subprocess.run([str(binaries / "postgres"), "-V"], capture_output=True, **_as_user()).returncode == 0:
+        if subprocess.run([str(binaries / "postgres"), "-V"], capture_output=True, **as_user()).returncode == 0:
             return binaries
     shutil.copytree(binaries.parent, folder / "programs", symlinks=True)
     return folder / "programs" / "bin"

@@ -24,18 +24,19 @@ from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import confirm_spending
 from xoxo_async.cli.invocation import Group, complete_files
-from xoxo_async.cli.json_output import print_json, to_json
-from xoxo_async.cli.numbers import AMOUNT, Whole
+from xoxo_async.cli.json_output import print_json
+from xoxo_async.cli.numbers import POINTS, Whole
 from xoxo_async.cli.options import connection_options, json_option, yes_option
 from xoxo_async.cli.output import out, say
+from xoxo_async.cli.reply_values import to_json
 from xoxo_async.cli.tables import table
 from xoxo_async.cli.unkeyed.forms import JOB_FLAGS, lacks, refuse
 from xoxo_async.cli.unkeyed.starting import connection_of, send_job
 from xoxo_async.cli.wording import count, money
-from xoxo_async.services.points import PointsRecipient
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.address import LedgerAddress
+    from xoxo_async.services.points import PointsRecipient
 
 __all__ = ["points"]
 
@@ -72,6 +73,7 @@ Examples:
   xoxo points send --file people.csv --ledger points.db --sender admin@example.com --sandbox      try it
   xoxo points send --file people.csv --ledger points.db --sender admin@example.com --max-spend 50000
   xoxo points send --ledger points.db                                                             go on
+  xoxo bulk template people.xlsx --kind points                                                    a file to fill in
 
 PEOPLE is CSV, TSV or a workbook (.xlsx, .xls, .ods) with a header row, or JSONL; - is standard input. Columns: key,
 email, name, amount, and if you like citation and phone. Usual names such as Employee ID, E-mail and Points are
@@ -81,7 +83,7 @@ recognised.""",
               help="The e-mail address of the account's super admin.")  # fmt: skip
 @click.option("--to", "email", metavar="EMAIL", help="One receiver's e-mail address.")
 @click.option("--name", help="The name of the one receiver.")
-@click.option("--amount", type=AMOUNT, help="The number of points for the one receiver.")
+@click.option("--amount", type=POINTS, help="The number of points for the one receiver.")
 @click.option("--citation", default="", help="The reason for the points of the one receiver.")
 @click.option("--expiry-month", type=Whole(1), help="The number of months until they expire.")
 @click.option("--file", "source", metavar="PEOPLE", shell_complete=complete_files,
@@ -123,6 +125,8 @@ def points_send(
     refuse(JOB_FLAGS, "needs --ledger")
     if sender is None or email is None or name is None or amount is None:
         raise lacks(("sender", "email", "name", "amount"), "for one person, or --ledger for many")
+    from xoxo_async.services.points import PointsRecipient
+
     return _send_to_one(
         PointsRecipient(name=name, email=email, amount=amount, citation=citation),
         sender=sender,
@@ -134,7 +138,7 @@ def points_send(
 
 
 def _send_to_one(
-    recipient: PointsRecipient,
+    recipient: "PointsRecipient",
     *,
     sender: str,
     expiry_month: int | None,
@@ -217,7 +221,7 @@ def _take_back(names: tuple[str, ...], connection: Connection, *, yes: bool, as_
     """Take points back by their unique ids, and return the exit code."""
     if not names:
         raise click.UsageError("give the unique ids that `send` printed, or --ledger for the rows of a job")
-    unique_ids = [Whole(1).convert(name, None, None) for name in names]
+    unique_ids = list(dict.fromkeys(Whole(1).convert(name, None, None) for name in names))
     confirm_spending(connection, f"take back {count(len(unique_ids), 'credit')}", yes=yes)
     done = ask(connection, lambda xoxo: xoxo.points.cancel(unique_ids))
     if as_json:

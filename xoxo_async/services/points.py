@@ -43,7 +43,7 @@ class PointsRecipient(Private, frozen=True, kw_only=True):
     Attributes:
         name: The receiver's name.
         email: The receiver's e-mail address.
-        amount: The number of points.
+        amount: The number of points: a whole number above 0. A fraction is refused before anything is sent.
         citation: The reason, which the receiver reads.
     """
 
@@ -61,12 +61,15 @@ class PointsCredit(Part, frozen=True, kw_only=True):
     Attributes:
         unique_id: The id of the credit. Keep it, because `cancel` needs it.
         points: The number of points.
+        success: False if the answer says that this credit was not made. No page of the vendor's shows the field here,
+            but the results of `cancel` have it.
     """
 
     personal: ClassVar[frozenset[str]] = frozenset({"email", "name", "phone_code", "phone_number"})
 
     unique_id: int | None = None
     points: Decimal | None = None
+    success: bool | None = None
     email_: Masked | None = msgspec.field(default=None, name="email")
     name_: Masked | None = msgspec.field(default=None, name="name")
     phone_code_: Masked | None = msgspec.field(default=None, name="phone_code")
@@ -351,8 +354,7 @@ def _recipient(index: int, recipient: PointsRecipient) -> WireRecipient:
     return WireRecipient(
         checks.text(f"{name}.name", recipient.name) or "",
         _address(f"{name}.email", recipient.email),
-        # Plain, as every sample of the vendor's writes it: `500`, and not `500.00` (wire documentation § 4.10).
-        f"{checks.money(f'{name}.amount', recipient.amount).normalize():f}",
+        f"{checks.points(f'{name}.amount', recipient.amount):f}",
         checks.text(f"{name}.citation", recipient.citation, longest=2000) or "",
     )
 

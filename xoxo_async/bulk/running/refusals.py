@@ -114,15 +114,16 @@ class RefusalWatch:
         """
         if not self._bound or self._stop.pause:
             return
-        refused = 0
+        refused, placed = 0, LineState.PLACED
         for line in lines:
-            if line.state is LineState.PLACED:  # one whose codes came now was settled before
+            if line.state is placed:  # one whose codes came now was settled before
                 self._settled += line.lines if line.evidence != Evidence.DELIVERY_SEEN else 0
             elif line.state is LineState.REJECTED and line.lines == 1:  # the lines of a refused pack are sent alone
                 refused += 1
         self._refused += refused
         self._settled += refused
-        if refused and (self._shared or self._bound.passed(self._refused, self._settled)):
+        # A share begins to count with the row that makes the settled ones enough, which need not be a refused one.
+        if (refused and self._shared) or self._bound.passed(self._refused, self._settled):
             self.begin(await self._ledger.counts())
 
 

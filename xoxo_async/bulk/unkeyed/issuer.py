@@ -21,7 +21,7 @@ from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.session import BulkSession
-from xoxo_async.bulk.settings import Bounds, kept_bounds
+from xoxo_async.bulk.settings import Bounds, kept_bounds, rate_of
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.bulk.unkeyed.preparing import UnkeyedApproval, UnkeyedPreparer
 from xoxo_async.bulk.unkeyed.road import UnkeyedRoad
@@ -196,9 +196,9 @@ class UnkeyedIssuer(Generic[Row]):
             ConfigError: The ledger is of another account or address.
             LedgerError: It holds a job of another kind.
         """
-        bounds = await self._bounds()
-        totals = await self._preparer(bounds).outlook()
-        self._covered = _suffices(totals, bounds)
+        preparer = self._preparer(await self._bounds())
+        totals = await preparer.outlook()
+        self._covered = not await preparer.shortage(totals)
         return totals
 
     async def resume(self) -> Report:
@@ -265,6 +265,8 @@ class UnkeyedIssuer(Generic[Row]):
     async def _bounds(self) -> Bounds:
         """Return the bounds that hold: the caller's, and for the others the ledger's."""
         bounds = self._own_bounds.over(await kept_bounds(self._ledger))
+        if rate := rate_of(self._client, self._sending.operation.name):
+            bounds = msgspec.structs.replace(bounds, rate=rate)
         if bounds.max_spend is not None and not self._sending.unit:
             raise ConfigError("max_spend cannot be enforced: the vendor does not tell what these rows cost")
         return bounds
@@ -321,15 +323,6 @@ class UnkeyedIssuer(Generic[Row]):
 
     async def _stop_unless_covered(self, session: BulkSession, bounds: Bounds) -> None:
         """Send nothing where the company cannot pay for what is planned, unless a budget ends the run before."""
-        totals = await self._preparer(bounds).outlook()
-        if _suffices(totals, bounds):
-            return
-        session.pause(
-            Pause.FUNDS,
-            f"the planned rows need {totals.worth:,f} {self._sending.unit}, and the company has {totals.available:,f}",
-        )
-
-
-def _suffices(totals: UnkeyedTotals, bounds: Bounds) -> bool:
-    """Return whether the company can pay for what is planned, or a budget ends the run before it cannot."""
-    return totals.covered or (bounds.max_spend is not None and bounds.max_spend <= (totals.available or 0))
+        preparer = self._preparer(bounds)
+        if short := await preparer.shortage(await preparer.outlook()):
+            session.pause(Pause.FUNDS, short)

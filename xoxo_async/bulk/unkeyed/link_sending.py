@@ -29,9 +29,9 @@ from xoxo_async.services.links import (
 )
 from xoxo_async.wire.enums import VoucherType
 
-__all__ = ["LinkBody", "LinkSending", "MailSending"]
+__all__ = ["MOST_LINKS", "LinkBody", "LinkSending", "MailSending"]
 
-_MOST: Final = 100_000
+MOST_LINKS: Final = 100_000
 """Links a row, as in `LinkService.generate`: no page states a maximum, and this stops a mistyped quantity."""
 
 
@@ -99,6 +99,15 @@ class _Campaign:
             )
         self._value, self.unit = campaign.denomination_value, unit
 
+    def expired(self, line: LedgerLine) -> date | None:
+        """Return the last day of a row's links if it is over, else None.
+
+        Args:
+            line: The row.
+        """
+        expires = _BODY.decode(line.body).expires
+        return expires if _is_over(expires) else None
+
     def require_terms(self) -> None:
         """Refuse to plan without a campaign and an expiry.
 
@@ -153,14 +162,14 @@ class LinkSending(_Campaign):
     def body(self, fields: Mapping[str, object], report: Report) -> LinkBody | None:
         """Check the quantity of a row."""
         try:
-            return self._body(checks.whole("quantity", fields.get("quantity", 1), high=_MOST))
+            return self._body(checks.whole("quantity", fields.get("quantity", 1), high=MOST_LINKS))
         except ArgumentError as error:
             report("quantity", error)
             return None
 
-    def person(self, body: Body) -> str:  # noqa: ARG002 - links have no recipient
+    def persons(self, body: Body) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - links have no recipient
         """Return nothing: links have no recipient, so two rows may be the same."""
-        return ""
+        return ()
 
     def request(self, lines: Sequence[LedgerLine]) -> GenerateRequest:
         """Return the request for the links of all lines."""
@@ -210,9 +219,9 @@ class MailSending(_Campaign):
             return None
         return self._body(1, address)
 
-    def person(self, body: Body) -> str:
-        """Return the address, whose case makes no difference."""
-        return same_address(body.email or "")
+    def persons(self, body: Body) -> Sequence[tuple[str, str]]:
+        """Return the address, in one spelling."""
+        return (("email", same_address(body.email or "")),)
 
     def request(self, lines: Sequence[LedgerLine]) -> EmailRequest:
         """Return the request for the mails of all lines."""
@@ -243,9 +252,14 @@ class MailSending(_Campaign):
 def _still_to_come(expires_on: date) -> date:
     """Refuse a day that is over everywhere: the vendor would refuse every row, and a refused row is not sent again."""
     day = checks.day("expires_on", expires_on)
-    if day < (datetime.now(UTC) - timedelta(hours=12)).date():
+    if _is_over(day):
         raise ArgumentError(f"expires_on is over: {day:%Y-%m-%d}. A job that is planned goes on without it")
     return day
+
+
+def _is_over(day: date) -> bool:
+    """Return whether a day is over everywhere."""
+    return day < (datetime.now(UTC) - timedelta(hours=12)).date()
 
 
 def _on_the_wire(day: date) -> str:

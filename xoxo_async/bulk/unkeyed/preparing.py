@@ -14,15 +14,16 @@ from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.budget import amount
 from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY, PRODUCTS
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
-from xoxo_async.bulk.ledger.lines import Counts, LineState, PlannedLine
+from xoxo_async.bulk.ledger.lines import POINTS, Counts, LineState, PlannedLine
 from xoxo_async.bulk.ledger.overview import ProductNote
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
+from xoxo_async.bulk.planning.differing import Fields, RecentLines
 from xoxo_async.bulk.settings import Bounds
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.bulk.unkeyed.rows import KnownRows, rows_of
 from xoxo_async.bulk.unkeyed.sending import Sending
 from xoxo_async.bulk.unkeyed.totals import UnkeyedTotals
-from xoxo_async.errors import PlanError
+from xoxo_async.errors import LedgerConflictError, PlanError
 
 __all__ = ["UnkeyedApproval", "UnkeyedPreparer"]
 
@@ -31,8 +32,24 @@ LineT = TypeVar("LineT", bound=msgspec.Struct)
 UnkeyedApproval = Callable[[UnkeyedTotals], Awaitable[None]]
 """Is awaited with what would be sent now, before the plan is durable; an error that it raises undoes the plan."""
 
-_POINTS: Final = ProductNote("Points", "points", Decimal(1), Decimal(0), Decimal(0))
+_POINTS: Final = ProductNote("Points", POINTS, Decimal(1), Decimal(0), Decimal(0))
 """What a report calls them; a job of points has no product."""
+_FIELDS: Final = Fields(
+    {
+        "productId": "campaign_id",
+        "denomination": "amount",
+        "quantity": "quantity",
+        "expires": "expires_on",
+        "email": "email",
+        "name": "name",
+        "phone": "phone",
+        "citation": "citation",
+        "senderEmail": "sender_email",
+        "expiryMonth": "expiry_month",
+    },
+    shown=frozenset({"productId", "denomination", "quantity", "expires", "expiryMonth"}),
+)
+"""The fields of rows by their names in what a ledger stores."""
 _IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.MANUAL)
 
 
@@ -96,18 +113,19 @@ class UnkeyedPreparer:
         await check_identity(self._client, ledger, self._identity)
         available = await sending.available(self._client)
         known = KnownRows(ledger, sending)
-        await known.read()
+        recent = RecentLines(ledger, _FIELDS)
         new = rows_of(rows, sending, job, sink)
-        stood = await ledger.counts()
         totals, facts = self._totals(available), self._facts()
         file = rows if isinstance(rows, RowsFile) else None
         if file is not None:
             file.kept_choices = ReadingChoices.from_json(await ledger.get_fact(COLUMNS))
 
         async def lines() -> AsyncIterator[PlannedLine]:
+            await known.read()
             async for row in new:
-                if known.refuses(row, new.problems):
+                if await known.refuses(row, new.problems):
                     continue
+                recent.note(row.line)
                 self._add(totals, Share(0, row.body.denomination, row.body.quantity, 1, 1, None), row.line.worth)
                 yield row.line
             if not self._skip_invalid or not totals.rows:
@@ -122,10 +140,10 @@ class UnkeyedPreparer:
                 read = totals
                 totals = self._of_shares(shares, available)
                 totals.skipped, totals.problems = read.skipped, read.problems
-            _compare(totals, planned, stood)
+            _compare(totals, planned, await ledger.counts())
             totals.recognised = "" if file is None else file.recognised()
             await self._complete(totals)
-            self._require_covered(totals)
+            await self._require_covered(totals)
             if approve is not None:
                 await approve(totals)
 
@@ -139,7 +157,10 @@ class UnkeyedPreparer:
             kind=sending.kind,
         )
         await ledger.recover()  # a row that a dead holder was sending is in doubt, also if the input lacks it
-        await ledger.plan(job, lines(), terms)
+        try:
+            await ledger.plan(job, lines(), terms)
+        except LedgerConflictError as error:
+            raise await recent.explained(error) from error
         trust.planned(terms.restored)
         return totals
 
@@ -186,16 +207,27 @@ class UnkeyedPreparer:
         interval_s = self._client.dispatcher.pacer.interval_s(self._sending.operation.name)
         totals.expected_s = totals.calls * interval_s if interval_s else None
 
-    def _require_covered(self, totals: UnkeyedTotals) -> None:
+    async def _require_covered(self, totals: UnkeyedTotals) -> None:
         """Refuse rows that the company cannot pay: the refusals of such rows would each cost a person's look."""
+        if short := await self.shortage(totals):
+            raise PlanError(f"{short}; nothing was sent")
+
+    async def shortage(self, totals: UnkeyedTotals) -> str:
+        """Return why the company cannot pay for what a run may send now; empty if it can, or if nobody knows.
+
+        Args:
+            totals: What is planned. A budget may end the run before all of it is sent; what earlier runs have sent is
+                spent from it, and is no longer among the company's points.
+        """
         if totals.covered or totals.worth is None or totals.available is None:
-            return
-        if self._bounds.max_spend is not None and self._bounds.max_spend <= totals.available:
-            return  # the budget ends the run before that
-        raise PlanError(
-            f"the rows need {totals.worth:,f} {self._sending.unit}, and the company has {totals.available:,f};"
-            " nothing was sent"
-        )
+            return ""
+        needed, most = f"{totals.worth:,f}", self._bounds.max_spend
+        if most is not None:
+            left = max(most - await self._ledger.committed(), Decimal(0))
+            if left <= totals.available:
+                return ""
+            needed += "" if left >= totals.worth else f", of which the budget allows {left:,f},"
+        return f"the rows need {needed} {self._sending.unit}, and the company has {totals.available:,f}"
 
 
 def _compare(totals: UnkeyedTotals, planned: Planned, stood: Counts) -> None:

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import anyio
 import pytest
 
 from tests.unit.cli.in_process import Command
+from xoxo_async.bulk import SqliteLedger
+from xoxo_async.bulk.settings import kept_bounds
 from xoxo_async.sandbox import Sandbox
 
 PEOPLE = "Emp ID,E-mail,Full name,Points,Reason,Team\n" + "".join(
@@ -55,14 +58,17 @@ def test_a_batch_is_one_call(command: Command, sandbox: Sandbox) -> None:
 
 def test_bad_rows_are_named_before_anything_is_sent(command: Command, sandbox: Sandbox) -> None:
     """On the screen, and beside their rows in a file; no message shows an address."""
-    Path("people.csv").write_text(PEOPLE + "E-6,P1@example.com,Twice,1,,A\nE-7,nobody,,0,,A\n")
+    Path("people.csv").write_text(
+        PEOPLE + "E-6,P1@example.com,Twice,1,,A\nE-7,nobody,,0,,A\nE-8,p8@example.com,Half,12.5,,A\n"
+    )
     ended = command(*SEND, "--problems", "bad.csv", "--json")
     assert (ended.code, ended.facts["rows"], sandbox.books().points_given) == (2, 0, 0)
-    assert "people.csv: 4 problems, nothing was sent" in ended.err
+    assert "people.csv: 5 problems, nothing was sent" in ended.err
     assert "row 7, column E-mail: is in row 2 already" in ended.err
     assert "row 8, column Points: must be a number above 0, not 0" in ended.err
+    assert "row 9, column Points: must be a whole number of points, not 12.5" in ended.err
     assert "example.com" not in ended.err.lower()
-    assert "4 problems of 2 rows, each beside its row: bad.csv" in ended.err
+    assert "5 problems of 3 rows, each beside its row: bad.csv" in ended.err
     assert "P1@example.com" in Path("bad.csv").read_text()
     skipped = command(*SEND, "--skip-invalid")
     assert (skipped.code, sandbox.books().points_given) == (3, 1500)
@@ -121,6 +127,27 @@ def test_a_budget_in_points_holds(command: Command, sandbox: Sandbox) -> None:
     assert "with a greater budget, continue with: " in ended.err
     done = command(*RESUME, "--max-spend", "1500", "--json")
     assert (done.code, sandbox.books().points_given) == (0, 1500)
+
+
+def test_the_ledger_keeps_the_rate(command: Command, sandbox: Sandbox) -> None:
+    """A resume without flags, and a cancellation, make as many calls a minute; `none` lifts all limits."""
+
+    def kept(path: str = "p.db") -> object:
+        async def read() -> object:
+            async with SqliteLedger(path, read_only=True) as ledger:
+                return (await kept_bounds(ledger)).rate
+
+        return anyio.run(read)
+
+    assert command(*SEND[:-2], "--rate", "6000").code == 0
+    assert kept() == 6000
+    assert command("points", "send", "--ledger", "p.db").code == 0
+    assert kept() == 6000
+    assert command("points", "cancel", "--ledger", "p.db", "--all", "--reason", "a slip").code == 0
+    assert command(*RESUME).code == 0
+    assert kept() == "none"
+    assert command(*SEND[:-2], "--ledger", "other.db").code == 0
+    assert kept("other.db") is None  # the vendor states no limit for points
 
 
 def test_another_command_does_not_send_the_rows(command: Command, sandbox: Sandbox) -> None:
