@@ -120,6 +120,16 @@ class World(NamedTuple):
     backup: int = NO_BACKUP
     wrong: str = ""  # an answer that named another line's order: "told", and "found" once that is known
 
+    # Millions of worlds are made of others: these take a third of the time of `_replace`.
+
+    def of_line(self, line: int) -> "World":
+        """Return the world with another line."""
+        return World(line, *self[1:])
+
+    def of_net(self, net: tuple[tuple[str, str, int], ...]) -> "World":
+        """Return the world with other messages in flight."""
+        return World(self[0], self[1], net, *self[3:])
+
 
 @dataclass
 class Search:
@@ -129,6 +139,7 @@ class Search:
     lines: list[LedgerLine] = field(default_factory=list)
     numbers: dict[LedgerLine, int] = field(default_factory=dict)
     decided: dict[tuple[int, Evidence, bool, int], tuple[int, bool]] = field(default_factory=dict)
+    aged: dict[int, int] = field(default_factory=dict)
 
     def run(self) -> tuple[str, int]:
         """Return the invariant that breaks, empty when none does, and how many worlds were seen."""
@@ -145,6 +156,8 @@ class Search:
             if broken and broken not in self.setting.unchecked:
                 return broken, len(before)
             for after in self.steps(world):
+                if after is world:  # nothing was taken
+                    continue
                 if after not in before:
                     before[after] = []
                     todo.append(after)
@@ -239,10 +252,12 @@ class Search:
             outcome = decide(line, change, moment, setting.table)
             self.decided[asked] = self.number(outcome.line), outcome.line.epoch != line.epoch
         number, new_epoch = self.decided[asked]
+        if number == world.line and not new_epoch:
+            return world
         if self.strangers and not world.first and number != world.line:
             first = "refused" if evidence is E.REFUSED_UNCLEAR else "lost" if evidence in _LOST else ""
             world = world._replace(first=first)
-        world = world._replace(line=number)
+        world = world.of_line(number)
         return self.fade(world) if new_epoch else world
 
     def fade(self, world: World) -> World:
@@ -302,7 +317,7 @@ class Search:
             kind, epoch, order = message
             rest = list(world.net)
             rest.remove(message)
-            lost = world._replace(net=tuple(rest))
+            lost = world.of_net(tuple(rest))
             yield lost
             if kind == "request":
                 for spent, answer, placed in self.answers(world):
@@ -311,7 +326,8 @@ class Search:
                         [rest, world.net] if self.setting.repeats_in_transit and self.has_room(world) else [rest]
                     ):
                         unheard = epoch == "unheard" or (epoch and answer not in _ANSWERS and self.setting.fenced)
-                        yield world._replace(spent=spent, net=tuple(net if unheard else sorted((*net, reply))))
+                        after = world.of_net(tuple(net if unheard else sorted((*net, reply))))
+                        yield after if spent == world.spent else after._replace(spent=spent)
             else:
                 for net in (lost, world):  # delivered once, or delivered and delivered again
                     yield self.record(net, Evidence(kind), stale=bool(epoch), order=order)
@@ -393,9 +409,11 @@ class Search:
 
     def older(self, number: int) -> int:
         """Return a line with its times one settling time further away."""
-        line = self.lines[number]
-        aged = {"last_sent_tick": one_older(line.last_sent_tick), "last_lookup_at": one_older(line.last_lookup_at)}
-        return self.number(msgspec.structs.replace(line, **aged))
+        if number not in self.aged:
+            line = self.lines[number]
+            aged = {"last_sent_tick": one_older(line.last_sent_tick), "last_lookup_at": one_older(line.last_lookup_at)}
+            self.aged[number] = self.number(msgspec.structs.replace(line, **aged))
+        return self.aged[number]
 
     def copies_step(self, world: World) -> Iterator[World]:
         """Yield the world with a backup taken, or put back by the next holder, who may be told."""
