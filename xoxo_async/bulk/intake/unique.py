@@ -109,7 +109,12 @@ class FirstKeys:
 
     def __init__(self) -> None:
         self._places: Final = FirstRows()
-        self._texts: Final = bytearray(1)  # a place is never 0
+        self._texts = bytearray(1)  # a place is never 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no key was added."""
+        return len(self._texts) == 1
 
     def add(self, key: str, row: int) -> tuple[int, str] | None:
         """Return the row and the spelling of the same key that was there first; None when the key is new.
@@ -124,8 +129,7 @@ class FirstKeys:
         if place != end:
             return self._read(place, key, plain)
         text = key.encode("utf-8", "surrogatepass")
-        self._texts.extend(_ENTRY.pack(row, len(text)))
-        self._texts.extend(text)
+        self._texts += _ENTRY.pack(row, len(text)) + text
         return None
 
     def find(self, key: str) -> str | None:
@@ -264,6 +268,11 @@ class OtherSpellings:
     def __init__(self, ledger: KeyReader) -> None:
         self._ledger: Final = ledger
         self._keys: Final = FirstKeys()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the ledger holds no key that a row could repeat."""
+        return self._keys.is_empty
 
     async def read(self) -> None:
         """Read every key of the ledger; a million keys take some four seconds."""
