@@ -152,7 +152,10 @@ def main() -> None:
     async def solo(base_url: str) -> None:
         placer = PLACERS[asked.solo]()
         await placer.open(base_url)
-        await place_many(placer, IN_FLIGHT)  # the connections, and what else is made once
+        # The connections, and what else is made once: in a client's first wave most orders wait for its first answers,
+        # so that only the second one has all connections.
+        for _ in range(2):
+            await place_many(placer, IN_FLIGHT)
         with instructions.counted():
             await place_many(placer, asked.orders)
         await placer.close()
