@@ -378,7 +378,10 @@ def storable(change: Change) -> Change:
         change: As a caller states it.
     """
     texts = (change.error, change.reason, change.error_id, change.currency)
-    if all(len(text) <= _MAX_TEXT and text.isascii() and "\0" not in text for text in texts):
+    for text in texts:
+        if text and (len(text) > _MAX_TEXT or not text.isascii() or "\0" in text):
+            break
+    else:
         return change
     error, reason, error_id, currency = map(storable_text, texts)
     return msgspec.structs.replace(change, error=error, reason=reason, error_id=error_id, currency=currency)

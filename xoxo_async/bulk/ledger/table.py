@@ -6,6 +6,7 @@ through. Databases only store the result of `decide`: the line, and a journal ro
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -54,7 +55,12 @@ class Moment(NamedTuple):
 
     def date(self, at: float) -> float:
         """Return a time by the ledger's clock in epoch seconds; in milliseconds, as `now` is."""
-        return round(at + self.ahead, 3)
+        return _in_milliseconds(at + self.ahead)
+
+
+@lru_cache(maxsize=16)  # the lines of a transaction mostly have the same stamps, and `round` takes a microsecond
+def _in_milliseconds(at: float) -> float:
+    return round(at, 3)
 
 
 Guard = Callable[[LedgerLine, Change, Moment], bool]
@@ -336,7 +342,7 @@ REPORTED_AS: Final[dict[LineState, str]] = {
 """The report's name for each state; a placed line is `issued` when delivered and `pending` before."""
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """The result of `decide`.
 
     Attributes:
@@ -383,7 +389,10 @@ def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transi
         return Outcome(None, line, refusal, superseded=late)
     rows = _ROWS if table is TRANSITIONS else _rows_for(table)
     for row in rows.get((line.state, change.evidence), ()):
-        if all(guard(line, change, moment) for guard in row.guards):
+        for guard in row.guards:
+            if not guard(line, change, moment):
+                break
+        else:
             return Outcome(row, _after(line, change, row, moment))
     other = names_order(line, change, moment) and not same_order(line, change, moment)
     named = line.order_id is not None or moment.effect is EffectClass.KEYED  # links have no id, an order always has one
@@ -399,14 +408,15 @@ def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transi
 
 def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) -> LedgerLine:
     """Return the line after a row of the table."""
+    state = row.target or line.state
     after: dict[str, object] = {
-        "state": row.target or line.state,
+        "state": state,
         "suspect": line.suspect or row.suspect,
         "foreign": line.foreign or row.foreign,
         "unwanted": line.unwanted or change.evidence is Evidence.UNWANTED,
     }
     if row.target is not None:
-        after["evidence"] = change.evidence.value
+        after["evidence"] = str(change.evidence)
     if row.number in {"T1", "T7", "T15"}:
         after["epoch"] = moment.epoch
     if line.state is LineState.PLACED and row.target is not None:
@@ -425,8 +435,8 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
         after |= {"lookups": line.lookups + 1, "last_lookup_at": _observed(change, moment)}
     if change.error or change.error_id:
         after |= {"error_id": change.error_id, "error": change.error}
-    if after["state"] is LineState.PLACED:
-        known = line if row.target is None else msgspec.structs.replace(line, **_NO_ORDER)
+    if state is LineState.PLACED:
+        known = line if row.target is None else _without_order(line)
         after |= _order_facts(known, change)
         if row.delivery is not None or (known.delivery in _TAKEN_BACK and moment.effect is EffectClass.UNKEYED):
             # A late answer to the send says nothing of the cancellation.
@@ -465,6 +475,13 @@ _NO_ORDER: Final[dict[str, object]] = {
     "currency": "",
     "held": 0,
 }
+
+
+def _without_order(line: LedgerLine) -> LedgerLine:
+    """Return a line without the facts of an order; nearly every line that is placed has none yet."""
+    if line.order_id is None and not (line.delivery or line.amount_charged is not None or line.currency or line.held):
+        return line
+    return msgspec.structs.replace(line, **_NO_ORDER)
 
 
 def _order_facts(line: LedgerLine, change: Change) -> dict[str, object]:

@@ -14,7 +14,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -62,7 +62,7 @@ class StoredCode(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return f"{name}\0{self.pin}" if self.pin and _LINK in name else name
 
 
-class Deal(NamedTuple):
+class Deal(msgspec.Struct, frozen=True, gc=False):
     """The codes of an order after an answer.
 
     Attributes:
@@ -136,6 +136,8 @@ def deal(kept: Sequence[StoredCode], listed: Sequence[StoredCode], pieces: int) 
 
 def _is_plain(text: str) -> bool:
     """Return whether a code or PIN is stored as it came. Nearly all are, so the cheap checks come first."""
+    if text.isascii() and text.replace("-", "").isalnum() and "XXXX" not in text and "xxxx" not in text:
+        return True  # letters, digits and hyphens, as most codes are: nothing of what follows can be in it
     return (
         text.isascii()
         and text.isprintable()
