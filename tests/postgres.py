@@ -25,7 +25,7 @@ from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.migrating import migrate
 
-__all__ = ["PostgresServer", "postgres_binaries", "running_postgres"]
+__all__ = ["PostgresServer", "as_user", "postgres_binaries", "running_postgres"]
 
 _SETTINGS: Final = {
     "max_connections": "100",
@@ -80,7 +80,7 @@ class PostgresServer:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 - a test process that dies must leave no server
-                **_as_user(),
+                **as_user(),
             )
         asyncio.run(self._answers())
 
@@ -134,7 +134,7 @@ class PostgresServer:
 
     def _run(self, program: str, *argv: str) -> None:
         done = subprocess.run(
-            [str(self.binaries / program), *argv], capture_output=True, check=False, timeout=60, **_as_user()
+            [str(self.binaries / program), *argv], capture_output=True, check=False, timeout=60, **as_user()
         )
         if done.returncode:
             raise RuntimeError(f"{program}: {done.stderr.decode()[-2000:]}")
@@ -175,7 +175,7 @@ def running_postgres(parent: Path | None = None, **settings: str) -> Iterator[Po
     folder.chmod(0o755)
     data = folder / "data"
     data.mkdir(mode=0o700)
-    user = _other_user()
+    user = other_user()
     if user is not None:
         os.chown(data, user.pw_uid, user.pw_gid)
     server = PostgresServer(_readable(postgres_binaries(), folder), data, settings)
@@ -195,7 +195,7 @@ class _User(NamedTuple):
     pw_gid: int
 
 
-def _other_user() -> _User | None:
+def other_user() -> _User | None:
     """Return the user that the server runs as, where this is root: PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return None
@@ -206,15 +206,15 @@ def _other_user() -> _User | None:
     raise RuntimeError("no user to run PostgreSQL as: it refuses root")
 
 
-def _as_user() -> dict[str, Any]:
-    user = _other_user()
+def as_user() -> dict[str, Any]:
+    user = other_user()
     return {"cwd": "/"} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
 def _readable(binaries: Path, folder: Path) -> Path:
     """Return the programs where the other user can read them: a venv may lie in a home that only root enters."""
     with suppress(OSError):
-        if subprocess.run([str(binaries / "postgres"), "-V"], capture_output=True, **_as_user()).returncode == 0:
+        if subprocess.run([str(binaries / "postgres"), "-V"], capture_output=True, **as_user()).returncode == 0:
             return binaries
     shutil.copytree(binaries.parent, folder / "programs", symlinks=True)
     return folder / "programs" / "bin"

@@ -431,9 +431,11 @@ class LedgerConflictError(LedgerError):
 
     Attributes:
         key: The key of a row that was planned with other contents; empty for other conflicts.
+        seqs: The lines with a recorded fact that did not apply. The other facts of the same call are recorded.
     """
 
     key: str = ""
+    seqs: frozenset[int] = frozenset()
 
 
 class LedgerKeyError(LedgerError, ConfigError):

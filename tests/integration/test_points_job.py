@@ -29,6 +29,7 @@ from xoxo_async.bulk import (
 )
 from xoxo_async.bulk.ledger.lines import LedgerLine
 from xoxo_async.sandbox import Sandbox
+from xoxo_async.services.points import PointsRecipient
 
 pytestmark = pytest.mark.anyio
 
@@ -266,6 +267,37 @@ async def test_nobody_is_paid_under_a_second_key(sandbox: Sandbox, xoxo: XoxoCli
         with pytest.raises(errors.PlanError, match="its recipient is in this ledger already, under the key 'k1'"):
             await job.run(renamed)
         assert len(booked(sandbox)) == 2
+
+
+async def test_a_row_that_only_reads_alike_is_refused(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """A spreadsheet drops zeros of keys: the ledger's own spelling is named, and nothing is sent."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        job = BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER, missing="keep")
+        await job.run([person("007", "p0@example.com", 100)])
+        for key in ("7", "'007"):
+            with pytest.raises(errors.PlanError, match="is planned already, in the spelling '007'"):
+                await job.run([person(key, "q@example.com", 100)])
+        assert booked(sandbox) == {"p0@example.com": 100}
+
+
+async def test_what_was_sent_is_not_counted_again(xoxo: XoxoClient, sandbox: Sandbox, tmp_path: Path) -> None:
+    """A budget that earlier runs have used up in part is compared with the company's points as far as it is left."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        first = BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER, max_spend=Decimal(1000), missing="keep")
+        await first.run([person("a", "a@example.com", 800)])
+        left = int(sandbox.books().points_left) - 300
+        await xoxo.points.send(
+            sender_email=SENDER, recipients=[PointsRecipient(name="S", email="s@x.example", amount=left)]
+        )
+        more = [person("b", "b@example.com", 150), person("c", "c@example.com", 350)]
+        report = await first.run(more)  # 500 are planned, the company has 300, and 200 of the budget are left
+        assert (report.issued, report.not_sent, report.pause) == (2, 1, Pause.BUDGET)
+        assert (await first.resume()).pause is Pause.BUDGET
+        greater = BulkPoints(xoxo, ledger, max_spend=Decimal(1300))
+        report = await greater.resume()
+        assert (report.not_sent, report.pause) == (1, Pause.FUNDS)
+        assert report.reason == "the rows need 350 points, and the company has 150"
+        assert [credit.email for credit in sandbox.books().credits][0::2] == ["a@example.com", "b@example.com"]
 
 
 async def test_a_restored_ledger_sends_nothing(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """Jobs of points and links in a PostgreSQL database that several processes share: nobody is served twice."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import anyio
+import asyncpg
 import pytest
 
-from xoxo_async import ClientCredentials, RateLimits, XoxoClient
+from xoxo_async import ClientCredentials, RateLimits, XoxoClient, errors
 from xoxo_async.bulk import (
+    BulkIssuer,
     BulkLinks,
     BulkPoints,
     CancelReport,
@@ -16,6 +19,7 @@ from xoxo_async.bulk import (
     Delivery,
     LineState,
     LinkLine,
+    OrderLine,
     PointsLine,
     PostgresLedger,
     Report,
@@ -75,6 +79,72 @@ async def test_two_workers_deal_each_link_once(sandbox: Sandbox, xoxo: XoxoClien
                 await links.resolve(key, Decision(resend=True, reason="its batch is disabled"))
             await links.resume()
     assert len(held) == sum(1 + n % 2 for n in range(ROWS))
+
+
+POINTS = {"sender_email": "boss@b.example", "missing": "keep"}
+
+
+def gift(key: str, email: str) -> PointsLine:
+    return PointsLine(key=key, email=email, name="P", amount=Decimal(10))
+
+
+def order(key: str, email: str) -> OrderLine:
+    return OrderLine(key=key, product_id=1001, denomination=Decimal(500), email=email)
+
+
+@pytest.mark.parametrize(
+    ("bulk", "given", "row", "other", "problem"),
+    [
+        (BulkPoints, POINTS, gift, ("k2", "Ann@B.example"), "its recipient is in this ledger already, under the key"),
+        (BulkPoints, POINTS, gift, ("K1", "bob@b.example"), "is planned already, in the spelling 'k1'"),
+        (BulkIssuer, {"missing": "keep"}, order, ("K1", "bob@b.example"), "is planned already, in the spelling 'k1'"),
+    ],
+)
+async def test_two_planners_serve_nobody_twice(
+    xoxo: XoxoClient,
+    database: str,
+    bulk: Any,
+    given: dict[str, Any],
+    row: Callable[[str, str], Any],
+    other: tuple[str, str],
+    problem: str,
+) -> None:
+    """Both have looked at an empty ledger: the second one is refused what the first one has planned meanwhile."""
+    reading, go_on = anyio.Event(), anyio.Event()
+
+    async def slowly() -> AsyncIterator[Any]:
+        yield row("k1", "ann@b.example")
+        reading.set()
+        await go_on.wait()
+
+    async with PostgresLedger(database, job="fair") as one, PostgresLedger(database, job="fair") as two:
+        async with anyio.create_task_group() as planners:
+            planners.start_soon(bulk(xoxo, one, **given).plan, slowly())
+            await reading.wait()
+            planners.start_soon(refused, lambda: bulk(xoxo, two, **given).plan([row(*other)]), problem)
+            await until_it_waits(database)
+            go_on.set()
+        assert [line.key async for line in two.lines()] == ["k1"]
+
+
+async def refused(plan: Callable[[], Awaitable[object]], problem: str) -> None:
+    with pytest.raises(errors.PlanError, match=problem):
+        await plan()
+
+
+async def until_it_waits(database: str) -> None:
+    """Return once a second plan has asked for the lock that the first one holds."""
+    asked = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " AND query LIKE '%xoxo plan%'"
+    )
+    connection = await asyncpg.connect(database)
+    try:
+        with anyio.fail_after(20):
+            while not await connection.fetchval(asked):
+                await anyio.sleep(0.01)
+    finally:
+        await connection.close()
 
 
 async def test_two_cancellations_at_once_are_one(sandbox: Sandbox, xoxo: XoxoClient, database: str) -> None:

@@ -88,8 +88,8 @@ class PostgresAllowance:
     database's clock. It needs the extra `postgres`: pip install 'xoxo-async[postgres]'.
 
     Args:
-        dsn: The database's URL, `postgresql://user:password@host/database`. No message shows its password. Behind a
-            pgbouncer in transaction mode add `?statement_cache_size=0`.
+        dsn: The database's URL, `postgresql://user:password@host/database`. No message shows its password. A
+            pgbouncer in session or in transaction mode will do.
 
     Raises:
         ConfigError: The URL is wrong, or asyncpg is missing.

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.unkeyed.links import BulkLinkMails, BulkLinks
     from xoxo_async.bulk.unkeyed.points import BulkPoints
     from xoxo_async.bulk.unkeyed.rows_files import read_rows
+    from xoxo_async.bulk.unkeyed.template import write_rows_template
     from xoxo_async.bulk.unkeyed.totals import UnkeyedTotals
 from xoxo_async.errors import LineBusyError
 
@@ -110,6 +111,7 @@ __all__ = [
     "settle_cancels",
     "sign_proof",
     "verify_proof",
+    "write_rows_template",
     "write_template",
 ]
 
@@ -172,6 +174,7 @@ _HOMES: Final = {
     "BulkLinks": "xoxo_async.bulk.unkeyed.links",
     "BulkPoints": "xoxo_async.bulk.unkeyed.points",
     "read_rows": "xoxo_async.bulk.unkeyed.rows_files",
+    "write_rows_template": "xoxo_async.bulk.unkeyed.template",
     "UnkeyedTotals": "xoxo_async.bulk.unkeyed.totals",
     "LineBusyError": "xoxo_async.errors",
     "PostgresLedger": "xoxo_async.bulk.ledger.postgres.ledger",

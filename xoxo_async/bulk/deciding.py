@@ -139,10 +139,11 @@ async def _decide_unkeyed(ledger: Ledger, line: LedgerLine, decision: Decision) 
     succeeded = decision.done or decision.placed is not None
     if line.state is not LineState.MANUAL and not succeeded and line.evidence not in _DECIDED_BY_A_PERSON:
         raise ConfigError(f"{line.key} is {line.state.value}, so no person can decide about it")
-    if line.delivery is Delivery.CANCELLING and not succeeded:
+    change = decision.change(line)
+    if line.delivery is Delivery.CANCELLING and (not succeeded or change.evidence is Evidence.PERSON_CORRECTED):
         raise ConfigError(
-            f"the cancellation of {line.key} is in doubt: record first what became of it, by `xoxo points cancel"
-            " --found`"
+            f"the cancellation of {line.key} (unique id {line.order_id}) is in doubt: record first what became of it,"
+            " by `xoxo points cancel --found`"
         )
     rest_s = (line.last_sent_tick or 0.0) + rules.settle_s - ledger.now()
     if not succeeded and line.last_sent_tick is not None and rest_s > 0:
@@ -150,7 +151,6 @@ async def _decide_unkeyed(ledger: Ledger, line: LedgerLine, decision: Decision) 
             f"{line.key} was sent only now, and the vendor may still work on it: look again in {rest_s:.0f} s, before"
             " it is sent again or counted as refused"
         )
-    change = decision.change(line)
     if succeeded:
         worth = None if line.worth is None else amount(line.worth)
         currency = await ledger.get_fact(CURRENCY) or ""

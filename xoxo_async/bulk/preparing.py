@@ -96,7 +96,6 @@ class Preparer:
         if recognised is not None:
             return await self._nothing_left(stood, prices, recognised, approve)
         spellings = OtherSpellings(self._ledger)
-        await spellings.read()
         planner = Planner(prices.catalog, pack=settings.pack, skip_invalid=settings.skip_invalid, spellings=spellings)
         totals = planner.totals
         facts = {BOUNDS: self._bounds.to_json(), NOTIFY: "yes" if notify else ""}
@@ -105,6 +104,7 @@ class Preparer:
 
         async def lines() -> AsyncIterator[PlannedLine]:
             await self._tell_of_columns(orders)
+            await spellings.read()
             async for line in planner.plan(rows_of(orders, job, problems, notify=notify)):
                 recent.append(line)
                 yield line

@@ -1,17 +1,23 @@
 """An empty orders file to fill in: headings, an example, and the products of the catalog with what they may cost."""
 
-import csv
 import html
-import importlib.util
 import io
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from xoxo_async.bulk.intake.guard import sheet_text
+from xoxo_async.bulk.intake.template_file import (
+    ROWS,
+    Column,
+    csv_of,
+    is_workbook,
+    new_template,
+    new_workbook,
+    start_sheet,
+    write_new,
+)
 from xoxo_async.bulk.intake.template_marks import EXAMPLE_KEY, label
 from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.services.catalog.countries import find_country
@@ -22,29 +28,20 @@ if TYPE_CHECKING:
 
 __all__ = ["TemplateCatalog", "TemplateClient", "write_template"]
 
-_ROWS: Final = 50_000
-"""Rows of the sheet that have drop-down lists and formats."""
 _MOST_VALUES: Final = 250
 """Denominations of a product that the sheet shows."""
 _LONGEST_NAME: Final = 80
 
 
-class _Column(NamedTuple):
-    name: str
-    width: int
-    example: str | int
-    is_text: bool
-
-
 _COLUMNS: Final = (
-    _Column("key", 34, EXAMPLE_KEY, is_text=True),
-    _Column("product_id", 34, "", is_text=False),
-    _Column("denomination", 14, "", is_text=False),
-    _Column("quantity", 10, 1, is_text=False),
-    _Column("email", 28, "asha.rao@example.com", is_text=True),
-    _Column("contact", 18, "+919876543210", is_text=True),
-    _Column("tag", 16, "march", is_text=True),
-    _Column("notify_receiver", 16, "no", is_text=False),
+    Column("key", 34, EXAMPLE_KEY, is_text=True),
+    Column("product_id", 34, "", is_text=False),
+    Column("denomination", 14, "", is_text=False),
+    Column("quantity", 10, 1, is_text=False),
+    Column("email", 28, "asha.rao@example.com", is_text=True),
+    Column("contact", 18, "+919876543210", is_text=True),
+    Column("tag", 16, "march", is_text=True),
+    Column("notify_receiver", 16, "no", is_text=False),
 )
 _FIXED: Final = ("product", "product_id", "name", "country", "currency", "lowest", "highest", "pieces per order",
                  "fee %", "discount %", "delivery", "values")  # fmt: skip
@@ -99,60 +96,24 @@ async def write_template(xoxo: TemplateClient, path: str | os.PathLike[str], *, 
         products = await write_template(xoxo, "orders.xlsx", country="India")
         ```
     """
-    target = Path(path)
-    kind = target.suffix.lower()
-    if kind not in {".xlsx", ".csv"}:
-        raise ConfigError(f"a template ends in .xlsx or .csv, not {target.suffix or 'nothing'}")
-    if kind == ".xlsx" and importlib.util.find_spec("xlsxwriter") is None:
-        raise ConfigError("a template in .xlsx needs XlsxWriter: pip install 'xoxo-async[files]'")
-    _check_free(target)
+    target = new_template(path)
     code = None
     if country is not None:
         code = find_country(await xoxo.catalog.list_filters("country"), country).filter_value_code
     products = [product async for product in xoxo.catalog.iterate_vouchers(country=code)]
     if not products:
         raise ConfigError("the catalog has no products" + (f" in {country}" if country else ""))
-    _write_new(target, _workbook(products) if kind == ".xlsx" else _csv(products[0]))
+    first = products[0]
+    content = _workbook(products) if is_workbook(target) else csv_of(_columns(first, str(first.product_id)))
+    write_new(target, content)
     return len(products)
 
 
-def _write_new(path: Path, content: bytes) -> None:
-    try:
-        with path.open("xb") as file:
-            try:
-                file.write(content)
-            except BaseException:
-                with suppress(OSError):
-                    path.unlink()
-                raise
-    except FileExistsError:
-        raise _there(path) from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written ({error.strerror})") from None
-
-
-def _check_free(path: Path) -> None:
-    """Raise `ConfigError` where there is a file already, before the catalog is read."""
-    if path.exists() or path.is_symlink():
-        raise _there(path)
-
-
-def _there(path: Path) -> ConfigError:
-    return ConfigError(f"{path} is there already; a template never replaces a file: choose another name")
-
-
-def _csv(product: Voucher) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([column.name for column in _COLUMNS])
-    writer.writerow(_example(product, str(product.product_id)))
-    return out.getvalue().encode()
-
-
-def _example(product: Voucher, shown: str) -> list[str | int | Decimal]:
+def _columns(product: Voucher, shown: str) -> list[Column]:
+    """Return the columns with a product as the example."""
     values = _values(product)
     given: dict[str, str | Decimal] = {"product_id": shown, "denomination": values[0] if values else _lowest(product)}
-    return [given.get(column.name, column.example) for column in _COLUMNS]
+    return [column._replace(example=given.get(column.name, column.example)) for column in _COLUMNS]
 
 
 def _lowest(product: Voucher) -> Decimal:
@@ -187,33 +148,17 @@ def _label(product: Voucher) -> str:
 
 
 def _workbook(products: Sequence[Voucher]) -> bytes:
-    import xlsxwriter  # noqa: PLC0415 - an extra
-
     out = io.BytesIO()
-    book = xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    book = new_workbook(out)
     orders, listed = book.add_worksheet("Orders"), book.add_worksheet("Products")
     _fill_orders(book, orders, products)
     _fill_products(book, listed, products)
-    for sheet in (orders, listed):  # for those who print it
-        sheet.set_landscape()
-        sheet.fit_to_pages(1, 0)
     book.close()
     return out.getvalue()
 
 
 def _fill_orders(book: "Workbook", sheet: Any, products: Sequence[Voucher]) -> None:
-    bold = book.add_format({"bold": True, "bottom": 1})
-    text = book.add_format({"num_format": "@"})
-    example = book.add_format({"italic": True, "font_color": "#767676", "num_format": "@"})
-    number = book.add_format({"italic": True, "font_color": "#767676"})
-    for at, (column, value) in enumerate(zip(_COLUMNS, _example(products[0], _label(products[0])), strict=True)):
-        sheet.set_column(at, at, column.width, text if column.is_text else None)
-        sheet.write_string(0, at, column.name, bold)
-        if isinstance(value, str):
-            sheet.write_string(1, at, value, example)
-        else:
-            sheet.write_number(1, at, value, number)
-    sheet.freeze_panes(1, 0)
+    start_sheet(book, sheet, _columns(products[0], _label(products[0])))
     last = len(products) + 1
     found = f"MATCH($B2,Products!$A$2:$A${last},0)"
     values = f"=OFFSET(Products!${_letter(len(_FIXED))}$1,{found},0,1,MAX(1,INDEX(Products!$L$2:$L${last},{found})))"
@@ -226,7 +171,7 @@ def _fill_orders(book: "Workbook", sheet: Any, products: Sequence[Voucher]) -> N
         7: {"validate": "list", "source": ["yes", "no"],
             "input_message": "yes: the vendor mails the voucher to the address in email."},
     }.items():  # fmt: skip
-        sheet.data_validation(1, at, _ROWS, at, rule)
+        sheet.data_validation(1, at, ROWS, at, rule)
 
 
 def _fill_products(book: "Workbook", sheet: Any, products: Sequence[Voucher]) -> None:
@@ -247,6 +192,8 @@ def _fill_products(book: "Workbook", sheet: Any, products: Sequence[Voucher]) ->
             if amount is not None:
                 sheet.write_number(row, at, amount)
     sheet.freeze_panes(1, 1)
+    sheet.set_landscape()  # for those who print it
+    sheet.fit_to_pages(1, 0)
     sheet.protect("", {"select_locked_cells": True, "format_columns": True})
 
 

@@ -186,10 +186,8 @@ def _url_of(where: LedgerAddress) -> str:
 
 
 def _check_to_json(found: "Checked") -> dict[str, object]:
-    facts: dict[str, object] = {
-        name: getattr(found, name)
-        for name in ("server", "version", "generation", "clock_ahead_s", "hot", "refused", "wrong", "warnings")
-    }
+    shown = ("server", "version", "generation", "clock_ahead_s", "hot", "refused", "wrong", "warnings", "pooler")
+    facts: dict[str, object] = {name: getattr(found, name) for name in shown}
     facts["rights"] = None if found.rights is None else found.rights._asdict()
     facts["jobs"] = [job._asdict() for job in found.jobs]
     return facts
@@ -199,7 +197,8 @@ def _print_check(where: LedgerAddress, found: "Checked") -> None:
     user = f", user {found.rights.user} ({found.rights.role or 'no role'})" if found.rights is not None else ""
     out(f"{where} · PostgreSQL {found.server} · schema version {found.version}, generation {found.generation}{user}")
     hot = "" if found.hot is None else f" · {found.hot:.1%} of the updates of lines are HOT"
-    out(f"clock {found.clock_ahead_s:+.2f} s{hot}")
+    pooler = f" · a pooler in {found.pooler} mode" if found.pooler else ""
+    out(f"clock {found.clock_ahead_s:+.2f} s{hot}{pooler}")
     if found.jobs:
         out("")
         table(_JOBS, [_row(job) for job in found.jobs])

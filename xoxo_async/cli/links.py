@@ -106,6 +106,7 @@ Examples:
   xoxo links generate --campaign-id 7 --file rows.csv --expires-on 2026-12-31 --ledger links.db
   xoxo links generate --ledger links.db                                                         go on
   xoxo bulk export --ledger links.db --out links.csv --reveal
+  xoxo bulk template rows.xlsx --kind links                                                     a file to fill in
 
 ROWS is CSV, TSV or a workbook (.xlsx, .xls, .ods) with a header row, or JSONL; - is standard input. Columns: key, and
 quantity where a row gets more than one link.""",
@@ -287,6 +288,7 @@ Examples:
   xoxo links send --campaign-id 7 --email jane@example.com --expires-on 2026-12-31
   xoxo links send --campaign-id 7 --file people.csv --expires-on 2026-12-31 --ledger mails.db
   xoxo links send --ledger mails.db                                                           go on
+  xoxo bulk template people.xlsx --kind mails                                                 a file to fill in
 
 PEOPLE is CSV, TSV or a workbook (.xlsx, .xls, .ods) with a header row, or JSONL; - is standard input. Columns: key and
 email.""",

@@ -10,7 +10,7 @@ from click.types import FuncParamType
 
 from xoxo_async.services.checks import decimal
 
-__all__ = ["AMOUNT", "CONCURRENCY", "ERRORS", "RATE", "SECONDS", "Whole"]
+__all__ = ["AMOUNT", "CONCURRENCY", "ERRORS", "POINTS", "RATE", "SECONDS", "Whole"]
 
 _SHARE: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?%")
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,15}")
@@ -34,6 +34,14 @@ def amount(value: object) -> Decimal:
     number = value if isinstance(value, Decimal) else decimal(str(value))
     if number is None or not number.is_finite() or number <= 0:
         raise click.BadParameter(f"{value!r} is not a number above 0")
+    return number
+
+
+def points(value: object) -> Decimal:
+    """Return a whole number of points above 0; `500.00` is 500."""
+    number = amount(value)
+    if number != number.to_integral_value():
+        raise click.BadParameter(f"{value!r} is not a whole number of points")
     return number
 
 
@@ -86,5 +94,6 @@ def _float(value: object) -> float | None:
 AMOUNT: Final = FuncParamType(amount)
 CONCURRENCY: Final = FuncParamType(concurrency)
 ERRORS: Final = FuncParamType(errors)
+POINTS: Final = FuncParamType(points)
 RATE: Final = FuncParamType(rate)
 SECONDS: Final = FuncParamType(seconds)

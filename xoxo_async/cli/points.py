@@ -25,7 +25,7 @@ from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import confirm_spending
 from xoxo_async.cli.invocation import Group, complete_files
 from xoxo_async.cli.json_output import print_json, to_json
-from xoxo_async.cli.numbers import AMOUNT, Whole
+from xoxo_async.cli.numbers import POINTS, Whole
 from xoxo_async.cli.options import connection_options, json_option, yes_option
 from xoxo_async.cli.output import out, say
 from xoxo_async.cli.tables import table
@@ -72,6 +72,7 @@ Examples:
   xoxo points send --file people.csv --ledger points.db --sender admin@example.com --sandbox      try it
   xoxo points send --file people.csv --ledger points.db --sender admin@example.com --max-spend 50000
   xoxo points send --ledger points.db                                                             go on
+  xoxo bulk template people.xlsx --kind points                                                    a file to fill in
 
 PEOPLE is CSV, TSV or a workbook (.xlsx, .xls, .ods) with a header row, or JSONL; - is standard input. Columns: key,
 email, name, amount, and if you like citation and phone. Usual names such as Employee ID, E-mail and Points are
@@ -81,7 +82,7 @@ recognised.""",
               help="The e-mail address of the account's super admin.")  # fmt: skip
 @click.option("--to", "email", metavar="EMAIL", help="One receiver's e-mail address.")
 @click.option("--name", help="The name of the one receiver.")
-@click.option("--amount", type=AMOUNT, help="The number of points for the one receiver.")
+@click.option("--amount", type=POINTS, help="The number of points for the one receiver.")
 @click.option("--citation", default="", help="The reason for the points of the one receiver.")
 @click.option("--expiry-month", type=Whole(1), help="The number of months until they expire.")
 @click.option("--file", "source", metavar="PEOPLE", shell_complete=complete_files,

@@ -39,8 +39,8 @@ class DatabaseAddress(NamedTuple):
         dsn: The URL as the driver gets it, with the password, without the job.
         job: The job that the URL names after `#`; None without one.
         name: The URL without its password and options, for messages.
-        statement_cache_size: How many prepared statements a connection keeps; None is the driver's default. A
-            pgbouncer in transaction mode needs 0: `?statement_cache_size=0`.
+        statement_cache_size: How many prepared statements a connection keeps: `?statement_cache_size=0`. None is the
+            driver's default, and none behind a pooler.
     """
 
     dsn: str

@@ -99,6 +99,7 @@ class Checked(NamedTuple):
         refused: Why a worker would refuse this database.
         wrong: What no automatic step puts right.
         warnings: What an operator should know.
+        pooler: The mode of a pooler such as pgbouncer on the way, `session` or `transaction`; empty without one.
     """
 
     server: str
@@ -111,6 +112,7 @@ class Checked(NamedTuple):
     refused: tuple[str, ...]
     wrong: tuple[str, ...]
     warnings: tuple[str, ...]
+    pooler: str = ""
 
 
 async def check(connection: DatabaseConnection) -> Checked:

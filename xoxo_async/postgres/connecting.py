@@ -11,6 +11,7 @@ from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain
 from xoxo_async.postgres.migrating import check_version
+from xoxo_async.postgres.pooling import is_pooled, refuse_statement_mode
 
 __all__ = ["connect"]
 
@@ -31,6 +32,7 @@ async def connect(
     """Open a connection of one's own. The caller closes it.
 
     It is no pool's: a pool may fail to take a connection back after the work is done, and the work's result is lost.
+    Behind a pooler such as pgbouncer it keeps no prepared statement, unless the address says how many.
 
     Args:
         address: The database's.
@@ -49,6 +51,29 @@ async def connect(
         options["statement_cache_size"] = address.statement_cache_size
     if not read_only and "target_session_attrs" not in address.dsn:
         options["target_session_attrs"] = "read-write"
+    connection = await _open(address, purpose, options)
+    try:
+        if await is_pooled(connection):
+            await refuse_statement_mode(connection, address)
+            if address.statement_cache_size is None:
+                # A pooler may give each transaction another connection to the server. There a prepared statement is
+                # missing, or one of the same name is another program's.
+                connection.terminate()
+                connection = await _open(address, purpose, options | {"statement_cache_size": 0})
+        if check:
+            await check_version(connection, address)
+            if not read_only:
+                await _check_settings(connection, address)
+    except FOREIGN as error:
+        connection.terminate()
+        raise explain(error, address) from None
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+async def _open(address: DatabaseAddress, purpose: str, options: dict[str, Any]) -> DatabaseConnection:
     try:
         connection: DatabaseConnection = await asyncpg.connect(
             address.dsn,
@@ -62,17 +87,6 @@ async def connect(
         raise ConfigError(f"the database's URL ({address.name}) has a part that cannot be read") from None
     except FOREIGN as error:
         raise explain(error, address) from None
-    try:
-        if check:
-            await check_version(connection, address)
-            if not read_only:
-                await _check_settings(connection, address)
-    except FOREIGN as error:
-        connection.terminate()
-        raise explain(error, address) from None
-    except BaseException:
-        connection.terminate()
-        raise
     return connection
 
 

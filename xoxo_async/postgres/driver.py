@@ -4,10 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-__all__ = ["DatabaseConnection", "Row"]
+__all__ = ["DatabaseConnection", "Row", "Statement"]
 
 Row = Mapping[str, Any]
 """A row of an answer, by the names of its columns."""
+
+
+class Statement(Protocol):
+    """A prepared statement."""
+
+    async def fetchval(self) -> Any:
+        """Run it and return the first value of its first row, None without one."""
+        ...
 
 
 class DatabaseConnection(Protocol):
@@ -39,6 +47,14 @@ class DatabaseConnection(Protocol):
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> str:
         """Insert many rows at once."""
+        ...
+
+    async def prepare(self, query: str, *, name: str | None = None) -> Statement:
+        """Prepare a statement; with an empty name the connection does not keep it."""
+        ...
+
+    def get_server_pid(self) -> int:
+        """Return the process of the server as it was told when the connection was opened."""
         ...
 
     def transaction(self, *, isolation: str | None = None, readonly: bool = False) -> AbstractAsyncContextManager[None]:

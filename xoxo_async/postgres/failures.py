@@ -32,6 +32,8 @@ _SAID: Final = {
     "42P01": "does not have the tables of this version: run `xoxo ledger migrate` once",
     "42703": "does not have the tables of this version: run `xoxo ledger migrate`",
     "42501": "does not give this user the rights that are needed: see the roles of `xoxo ledger migrate`",
+    "26000": "has no such prepared statement: a pooler mixes connections. Leave statement_cache_size out of the URL",
+    "42P05": "has such a prepared statement: a pooler mixes connections. Leave statement_cache_size out of the URL",
     "25006": "is read-only: it is a standby, or an operator has set it so",
     "53100": "has no room left on its disk",
     "53300": "has no connection left",
@@ -40,6 +42,11 @@ _SAID: Final = {
     "57P03": "is starting or stopping",
     "57014": "took too long",
 }
+
+
+_POOLER: Final = "08P01"
+_POOLER_SAYS: Final = (("does not exist", "3D000"), ("no such database", "3D000"), ("authentication failed", "28P01"))
+"""What a pooler says with one and the same SQLSTATE, and the server's own for it."""
 
 
 class Named(Protocol):
@@ -78,7 +85,7 @@ def explain(error: BaseException, address: Named) -> DatabaseError:
     if isinstance(error, DatabaseError):
         return error
     if isinstance(error, asyncpg.PostgresError):
-        state = str(getattr(error, "sqlstate", None) or "")
+        state = _state_of(error)
         final = not state.startswith(_PASSING)
         said = _SAID.get(state) or ("ended the connection" if state.startswith("08") else None)
         # Not the server's detail: it may repeat the values of a row, such as a voucher code.
@@ -88,6 +95,11 @@ def explain(error: BaseException, address: Named) -> DatabaseError:
         return DatabaseError(f"{where} {_SAID['25006']}", final=True, sqlstate="25006")
     text, final = _of_the_way(error)
     return DatabaseError(f"{where} {text}", final=final)
+
+
+def _state_of(error: asyncpg.PostgresError) -> str:
+    state = str(getattr(error, "sqlstate", None) or "")
+    return next((ours for text, ours in _POOLER_SAYS if text in str(error)), state) if state == _POOLER else state
 
 
 def is_about_a_value(error: DatabaseError) -> bool:

@@ -12,6 +12,7 @@ from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain
 from xoxo_async.postgres.migrating import migrate
+from xoxo_async.postgres.pooling import is_pooled, shares_sessions
 from xoxo_async.postgres.purging import FinishedJob, Found, find_finished, purge_job
 from xoxo_async.postgres.roles import apply_roles
 
@@ -95,7 +96,12 @@ async def check_database(where: str) -> Checked:
         LedgerError: The database cannot be reached or read.
     """
     async with _connected(where, read_only=True, check=False) as connection:
-        return await check(connection)
+        found = await check(connection)
+        if not await is_pooled(connection):
+            return found
+        async with _connected(where, read_only=True, check=False) as other:
+            shared = await shares_sessions(connection, other)
+        return found._replace(pooler="transaction" if shared else "session")
 
 
 async def raise_generation(where: str) -> int:

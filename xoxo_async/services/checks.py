@@ -22,6 +22,7 @@ __all__ = [
     "one_of",
     "phone",
     "po_number",
+    "points",
     "text",
     "whole",
 ]
@@ -87,6 +88,21 @@ def money(name: str, value: object) -> Decimal:
         raise ArgumentError(f"{name} must be a number above 0, not {shown(value)}{hint}")
     # The request must hold plain digits: no page or sample of the vendor shows a number such as 5E+2.
     return Decimal(f"{number:f}")
+
+
+def points(name: str, value: object) -> Decimal:
+    """Return a whole number of points above 0, as plain digits: `500` also for `500.00`, as a spreadsheet shows it.
+
+    Every sample of the vendor's has whole points (wire documentation § 4.10). A fraction that the vendor refused would
+    leave all people of its call in doubt.
+
+    Raises:
+        ArgumentError: The value is no positive number of a plausible size, or has a fraction.
+    """
+    number = money(name, value)
+    if number != number.to_integral_value():
+        raise ArgumentError(f"{name} must be a whole number of points, not {shown(value)}")
+    return Decimal(int(number))
 
 
 LOST_DIGITS: Final = (

@@ -43,7 +43,7 @@ class PointsRecipient(Private, frozen=True, kw_only=True):
     Attributes:
         name: The receiver's name.
         email: The receiver's e-mail address.
-        amount: The number of points.
+        amount: The number of points: a whole number above 0. A fraction is refused before anything is sent.
         citation: The reason, which the receiver reads.
     """
 
@@ -351,8 +351,7 @@ def _recipient(index: int, recipient: PointsRecipient) -> WireRecipient:
     return WireRecipient(
         checks.text(f"{name}.name", recipient.name) or "",
         _address(f"{name}.email", recipient.email),
-        # Plain, as every sample of the vendor's writes it: `500`, and not `500.00` (wire documentation § 4.10).
-        f"{checks.money(f'{name}.amount', recipient.amount).normalize():f}",
+        f"{checks.points(f'{name}.amount', recipient.amount):f}",
         checks.text(f"{name}.citation", recipient.citation, longest=2000) or "",
     )
 

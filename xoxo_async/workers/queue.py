@@ -90,7 +90,7 @@ class PgqueuerEngine:
     pgqueuer are made at the first start, which needs the right to create them.
 
     Args:
-        address: The database's; it needs connections of their own, not a pooler's in transaction mode.
+        address: The database's. A pooler in transaction mode is refused: the queue listens on its connection.
         tick_s: Seconds between two looks for jobs with open lines.
     """
 
@@ -108,7 +108,8 @@ class PgqueuerEngine:
 
         Raises:
             LedgerError: The database cannot be used at the start.
-            ConfigError: The worker's only job cannot be worked on, or the user may not make or use pgqueuer's tables.
+            ConfigError: The worker's only job cannot be worked on, the user may not make or use pgqueuer's tables, or a
+                pooler shares the connection.
         """
         from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain  # noqa: PLC0415 - an extra
 
@@ -129,6 +130,11 @@ class PgqueuerEngine:
         from xoxo_async.postgres.connecting import connect  # noqa: PLC0415 - an extra
 
         connection: Any = await connect(self._address, purpose="queue")
+        try:
+            await self._require_session(connection)
+        except BaseException:
+            connection.terminate()
+            raise
         queue = PgQueuer.from_asyncpg_connection(connection)
         busy = False
         lasting: XoxoError | None = None
@@ -171,6 +177,24 @@ class PgqueuerEngine:
             raise single_error(errors) from None
         finally:
             connection.terminate()
+
+    async def _require_session(self, connection: Any) -> None:
+        """Refuse a pooler that gives this connection to others: what is listened to and set on it would be theirs."""
+        from xoxo_async.postgres.connecting import connect  # noqa: PLC0415 - an extra
+        from xoxo_async.postgres.pooling import is_pooled, shares_sessions  # noqa: PLC0415 - an extra
+
+        if not await is_pooled(connection):
+            return
+        other = await connect(self._address, purpose="queue", check=False)
+        try:
+            shared = await shares_sessions(connection, other)
+        finally:
+            other.terminate()
+        if shared:
+            raise ConfigError(
+                f"the database {self._address.name} is behind a pooler in transaction mode, and the engine pgqueuer"
+                " listens on its connection: name the port of the server itself, or use --engine none"
+            )
 
     async def _make_tables(self, connection: Any, queue: "PgQueuer") -> None:
         import asyncpg  # noqa: PLC0415 - an extra

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pytest
 
-from xoxo_async.cli.numbers import AMOUNT, CONCURRENCY, ERRORS, RATE, SECONDS, Whole
+from xoxo_async.cli.numbers import AMOUNT, CONCURRENCY, ERRORS, POINTS, RATE, SECONDS, Whole
 
 
 def read(kind: Any, text: str) -> Any:
@@ -21,6 +21,7 @@ def read(kind: Any, text: str) -> Any:
         (Whole(1, 100), "+7", 7),
         (AMOUNT, "0.10", Decimal("0.10")),
         (AMOUNT, "1e3", Decimal(1000)),
+        (POINTS, "500.00", Decimal(500)),
         (RATE, "300", 300.0),
         (RATE, "None", math.inf),
         (CONCURRENCY, "auto", "auto"),
@@ -46,6 +47,7 @@ def test_a_number_is_read_as_written(kind: Any, text: str, value: object) -> Non
             (AMOUNT, text)
             for text in ("0", "-1", "NaN", "Infinity", "1_000", "1,000", "\N{ARABIC-INDIC DIGIT SEVEN}", "")
         ),
+        *((POINTS, text) for text in ("0", "-1", "0.5", "1_000", "5,0", "")),
         *((RATE, text) for text in ("0", "-1", "nan", "inf", "1_0", "fast")),
         *((CONCURRENCY, text) for text in ("0", "4097", "1_0", "2.5", "all")),
         *((ERRORS, text) for text in ("-1", "1_0", "101%", "%", "5 %", "-1%", "few", "1.5")),

@@ -57,6 +57,19 @@ def test_money_is_positive_and_plausible(value: object) -> None:
         checks.money("denomination", value)
 
 
+@pytest.mark.parametrize(("value", "text"), [(500, "500"), ("500.00", "500"), (Decimal("5E+2"), "500"), (5.0, "5")])
+def test_points_are_whole_and_plain(value: object, text: str) -> None:
+    """A spreadsheet shows 500 as 500.00; the vendor's samples do not."""
+    assert str(checks.points("amount", value)) == text
+
+
+@pytest.mark.parametrize("value", ["0.5", 12.5, Decimal("99.99"), "1e-3", 0, -5, "x", True, None])
+def test_a_fraction_of_a_point_is_refused(value: object) -> None:
+    """A fraction that the vendor refused would leave all people of its call in doubt."""
+    with pytest.raises(ConfigError, match=r"amount must be a (whole )?number"):
+        checks.points("amount", value)
+
+
 @pytest.mark.parametrize("value", ["PO-1", "a", "A.b_c:d/e f-1", "x" * 100])
 def test_good_po_numbers(value: str) -> None:
     """They have plain characters, up to the 100 of the vendor's webhook field."""

@@ -12,7 +12,7 @@ from xoxo_async.services.points import PointService, PointsRecipient
 
 pytestmark = pytest.mark.anyio
 
-ADA = PointsRecipient(name="Ada", email="a@b.example", amount="12.5")
+ADA = PointsRecipient(name="Ada", email="a@b.example", amount="12")
 
 
 def test_points_are_never_sent_twice_by_themselves() -> None:
@@ -31,7 +31,7 @@ async def test_a_balance_is_asked_by_one_key(road: Any, wrong: dict[str, Any]) -
     assert road.asked == []
 
 
-@pytest.mark.parametrize("amount", [5, "5", Decimal(5)])
+@pytest.mark.parametrize("amount", [5, "5", Decimal(5), "5.00", 5.0, "5e0"])
 async def test_amounts_are_sent_as_plain_text(road: Any, amount: Any) -> None:
     """The vendor's examples have the amount as a string."""
     road.answers = [None]
@@ -49,6 +49,7 @@ async def test_amounts_are_sent_as_plain_text(road: Any, amount: Any) -> None:
         ({"expiry_month": 0}, "expiry_month"),
         ({"recipients": [ADA, PointsRecipient(name="B", email="b", amount=1)]}, r"recipients\[1\].email"),
         ({"recipients": [PointsRecipient(name="B", email="b@c.example", amount=0)]}, r"recipients\[0\].amount"),
+        ({"recipients": [ADA, PointsRecipient(name="B", email="b@c.example", amount=0.5)]}, r"recipients\[1\].amount"),
         ({"recipients": [PointsRecipient(name="B\n", email="b@c.example", amount=1)]}, r"recipients\[0\].name"),
     ],
 )

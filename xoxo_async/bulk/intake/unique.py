@@ -6,7 +6,7 @@ a second time, under new keys.
 
 import struct
 from array import array
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from xoxo_async.bulk.intake.keys import alike, folded
@@ -263,10 +263,12 @@ class OtherSpellings:
 
     Args:
         ledger: The ledger.
+        note: Is called with every line that counts, for what else must not be there twice.
     """
 
-    def __init__(self, ledger: KeyReader) -> None:
+    def __init__(self, ledger: KeyReader, note: Callable[[LedgerLine], None] | None = None) -> None:
         self._ledger: Final = ledger
+        self._note: Final = note
         self._keys: Final = FirstKeys()
 
     @property
@@ -275,12 +277,17 @@ class OtherSpellings:
         return self._keys.is_empty
 
     async def read(self) -> None:
-        """Read every key of the ledger; a million keys take some four seconds."""
+        """Read every key of the ledger; a million keys take some four seconds.
+
+        Call it inside the plan, in the stream of its lines: there no other plan of the job adds any.
+        """
         shared: list[LedgerLine] = []
         async for line in self._ledger.lines():
             if line.state is LineState.CANCELLED:
                 continue
             self._keys.add(line.key, line.row)
+            if self._note is not None:
+                self._note(line)
             if line.lines > 1:
                 shared.append(line)
             if len(shared) == _CHUNK:

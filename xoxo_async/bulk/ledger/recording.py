@@ -72,9 +72,10 @@ class RecordRequest:
     Attributes:
         lines: For every fact that applied, the line after it; for one that is superseded, the line as it stands.
         refused: Why the others did not apply.
+        unapplied: The lines with a fact that was refused or is superseded.
     """
 
-    __slots__ = ("changes", "doubts", "lines", "refused", "rules", "shared")
+    __slots__ = ("changes", "doubts", "lines", "refused", "rules", "shared", "unapplied")
 
     def __init__(
         self,
@@ -90,6 +91,12 @@ class RecordRequest:
         self.shared: Final = shared
         self.lines: list[LedgerLine] = []
         self.refused: list[str] = []
+        self.unapplied: set[int] = set()
+
+    def refuse(self, seq: int, why: str) -> None:
+        """Note that a fact about a line does not apply, and why."""
+        self.refused.append(why)
+        self.unapplied.add(seq)
 
     def count_from(self, since: float) -> None:
         """Forget when sends ended before the ledger's clock went forward: by the new clock it may be too early.
@@ -172,7 +179,7 @@ def decide_records(
     here = {line.order_id: line.seq for line in lines.values() if line.order_id is not None}
     records = _Records(dict(lines), dealing, here | dict(owners or {}))
     for request in requests:
-        request.lines, request.refused = [], []
+        request.lines, request.refused, request.unapplied = [], [], set()
         under_rules = moment._replace(rules=request.rules)
         for change in request.changes:
             records.take(storable(change), request, under_rules)
@@ -212,7 +219,7 @@ class _Records:
     ) -> Change | None:
         """Return the fact to apply instead of one that names another line's order; None if none applies."""
         if change.evidence in _BY_PERSONS:
-            request.refused.append(f"order {change.order_id} is line {owner.seq}'s, not line {change.seq}'s")
+            request.refuse(change.seq, f"order {change.order_id} is line {owner.seq}'s, not line {change.seq}'s")
             return None
         if self._doubt(owner, change.seq, moment):
             self._dealing.lose(owner.seq)
@@ -244,19 +251,20 @@ class _Records:
     def _apply(self, change: Change, request: RecordRequest, moment: Moment) -> None:
         line = self.lines.get(change.seq)
         if line is None:
-            request.refused.append(f"there is no line {change.seq}")
+            request.refuse(change.seq, f"there is no line {change.seq}")
             return
         if refusal := _unacceptable(change, line):
-            request.refused.append(refusal)
+            request.refuse(change.seq, refusal)
             return
         if change.codes is not None:
             change = self._dealing.merge(change, line, anew=change.evidence is Evidence.PERSON_CORRECTED)
         outcome = decide(line, change, moment)
         if outcome.superseded and request.shared:
             request.lines.append(line)
+            request.unapplied.add(line.seq)
             return
         if outcome.refusal:
-            request.refused.append(f"line {line.seq} (key {line.key}): {outcome.refusal}")
+            request.refuse(line.seq, f"line {line.seq} (key {line.key}): {outcome.refusal}")
             if outcome.alarm:
                 self.moves.append(Move.of(line, line, ALARM, change, reason=outcome.refusal))
             return
@@ -339,9 +347,10 @@ def refusal_of(request: RecordRequest) -> LedgerConflictError | None:
     """
     if not request.refused:
         return None
-    return LedgerConflictError(
-        f"the ledger refused {len(request.refused)} of {len(request.changes)} changes: {first_few(request.refused)}"
-    )
+    why = first_few(request.refused)
+    error = LedgerConflictError(f"the ledger refused {len(request.refused)} of {len(request.changes)} changes: {why}")
+    error.seqs = frozenset(request.unapplied)
+    return error
 
 
 def put_alarms(requests: Sequence[RecordRequest], alarms: Sequence[Move]) -> None:

@@ -296,7 +296,14 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T13", _from(_S.MANUAL), _E.PERSON_PLACED, _S.PLACED, (has_reason, unkeyed)),
     Transition("T13", _from(_S.MANUAL), _E.PERSON_RESEND, _S.PLANNED, (has_reason, at_rest)),
     Transition("T13", _from(_S.MANUAL), _E.PERSON_REJECTED, _S.REJECTED, (has_reason, at_rest)),
-    Transition("T13", _from(_S.PLACED), _E.PERSON_CORRECTED, _S.PLACED, (has_reason, names_order, placed_by_person)),
+    # Under another id, a doubt about the cancellation of the old one would be seen no more.
+    Transition(
+        "T13",
+        _from(_S.PLACED),
+        _E.PERSON_CORRECTED,
+        _S.PLACED,
+        (has_reason, names_order, placed_by_person, no_cancel_in_doubt),
+    ),
     Transition("T13", _from(_S.PLACED), _E.PERSON_RESEND, _S.PLANNED, _CORRECTABLE),
     Transition("T13", _from(_S.PLACED), _E.PERSON_REJECTED, _S.REJECTED, _CORRECTABLE),
     Transition("T14", _from(_S.PLANNED), _E.WITHDRAWN, _S.CANCELLED, (never_sent,)),

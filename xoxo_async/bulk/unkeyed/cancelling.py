@@ -2,15 +2,18 @@
 
 The call has no key. A row whose answer is lost stays in doubt and is not asked for again: the recipient may have spent
 the points meanwhile and been credited others, so a person looks in the dashboard first.
+
+The results of a call share a transaction with the intents of the next one, so a call takes one commit. Both keep their
+order: nothing stands between an answer and that commit, and no byte of the next call leaves before it.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from decimal import Decimal
 from typing import Final, Literal
 
 import msgspec
 
-from xoxo_async.bulk.client import Points
+from xoxo_async.bulk.client import CreditCancelled, Points
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.one_run import check_keys
@@ -19,7 +22,11 @@ from xoxo_async.consequences import is_answer
 from xoxo_async.errors import ConfigError, LedgerConflictError, RefusedError, XoxoError
 from xoxo_async.wire.replies import Part
 
-__all__ = ["CancelReport", "CancelResult", "Cancelling", "settle_cancels"]
+__all__ = ["CancelApproval", "CancelReport", "CancelResult", "Cancelling", "settle_cancels"]
+
+CancelApproval = Callable[[int, Decimal], Awaitable[None]]
+"""Is awaited once with how many rows are asked for now, and with their points, before the first call. An error that it
+raises ends the cancellation, and nothing was asked for."""
 
 _NAMED: Final = 20
 """How many wrong keys an error names."""
@@ -97,24 +104,34 @@ class Cancelling:
         self._batch: Final = batch
         self._stopped: Final = stopped
         self._results: Final[dict[int, CancelResult]] = {}
+        self._lines: Final[dict[int, LedgerLine]] = {}
         self._reason = ""
 
-    async def cancel(self, keys: Collection[str] | None, reason: str) -> CancelReport:
+    async def cancel(
+        self, keys: Collection[str] | None, reason: str, approve: CancelApproval | None = None
+    ) -> CancelReport:
         """Cancel the points of rows. See `BulkPoints.cancel`.
 
         Args:
             keys: The rows; None is every row that got points.
             reason: Why, for the journal.
+            approve: Asked before the first call.
         """
         lines = await _wanted(self._ledger, keys)
         asked = [line for line in lines if self._is_to_be_asked(line)]
+        if asked and approve is not None:
+            await approve(len(asked), sum((_points(line) for line in asked), Decimal(0)))
+        self._lines.update((line.seq, line) for line in asked)
+        answered: list[Change] = []
         for few in (asked[at : at + self._batch] for at in range(0, len(asked), self._batch)):
             if self._stopped():
                 self._reason = self._reason or "it was stopped"
             if self._reason:
                 self._note_all(few, "not_asked", self._reason)
-            else:
-                await self._ask(few, reason)
+                continue
+            mine = await self._intend(few, reason, answered)
+            answered = await self._ask(mine) if mine else []
+        await self._write(answered)
         return self._report(lines)
 
     def _is_to_be_asked(self, line: LedgerLine) -> bool:
@@ -129,58 +146,74 @@ class Cancelling:
             return True
         return False
 
-    async def _ask(self, lines: Sequence[LedgerLine], reason: str) -> None:
-        """Cancel some rows by one call."""
-        mine = [line for line in lines if await self._intend(line, reason)]
-        if not mine:
-            return
-        try:
-            reply = await self._points.cancel([line.order_id or 0 for line in mine])
-        except XoxoError as error:
-            await self._failed(mine, error)
-            return
-        told = {one.unique_id: one for one in reply.recipients}
-        for line in mine:
-            one = told.get(line.order_id)
-            if one is None:
-                await self._record(line, Evidence.CANCEL_LOST, "unknown", "the answer does not name this credit")
-            elif one.success:
-                await self._record(line, Evidence.CANCEL_DONE, "cancelled", "")
-            else:
-                await self._record(line, Evidence.CANCEL_REFUSED, "refused", one.message or "the vendor gave no reason")
+    async def _intend(
+        self, lines: Sequence[LedgerLine], reason: str, answered: Sequence[Change]
+    ) -> Sequence[LedgerLine]:
+        """Write durably that rows are to be cancelled; return those that no other process has taken meanwhile."""
+        intents = [_change(line, Evidence.CANCEL_ASKED, reason=reason) for line in lines]
+        taken = await self._write([*answered, *intents])
+        return [line for line in lines if line.seq not in taken]
 
-    async def _intend(self, line: LedgerLine, reason: str) -> bool:
-        """Write durably that a row is to be cancelled; return False if another process has taken it meanwhile."""
+    async def _write(self, changes: Sequence[Change]) -> Collection[int]:
+        """Record facts in one transaction, and return the rows whose facts did not apply: others have changed them."""
+        if not changes:
+            return ()
         try:
-            await self._ledger.record([_change(line, Evidence.CANCEL_ASKED, reason=reason)])
+            after = await self._ledger.record(changes)
         except LedgerConflictError as error:
-            self._note(line, "unknown", error.message)
-            return False
-        return True
+            others = error.seqs
+        else:
+            # Where many work on a ledger, a fact about an epoch that is over is no error, and moves nothing.
+            others = frozenset(
+                change.seq for change, line in zip(changes, after, strict=False) if line.epoch != change.epoch
+            )
+        for seq in others:
+            self._note(self._lines[seq], "unknown", _TAKEN)
+        return others
 
-    async def _failed(self, lines: Sequence[LedgerLine], error: XoxoError) -> None:
-        """Record what a failed call proves.
+    async def _ask(self, lines: Sequence[LedgerLine]) -> list[Change]:
+        """Cancel some rows by one call, and return what became of each."""
+        try:
+            reply = await self._points.cancel([line.order_id or 0 for line in lines])
+        except XoxoError as error:
+            return self._failed(lines, error)
+        told: dict[int | None, list[CreditCancelled]] = {}
+        for one in reply.recipients:
+            told.setdefault(one.unique_id, []).append(one)
+        return [self._told(line, told.get(line.order_id, [])) for line in lines]
+
+    def _told(self, line: LedgerLine, results: Sequence[CreditCancelled]) -> Change:
+        """Return what an answer proves of one row."""
+        if not results:
+            return self._fact(line, Evidence.CANCEL_LOST, "unknown", "the answer does not name this credit")
+        if len({one.success for one in results}) > 1:
+            return self._fact(line, Evidence.CANCEL_LOST, "unknown", "the answer says both yes and no of this credit")
+        if results[0].success:
+            return self._fact(line, Evidence.CANCEL_DONE, "cancelled", "")
+        return self._fact(line, Evidence.CANCEL_REFUSED, "refused", results[0].message or "the vendor gave no reason")
+
+    def _failed(self, lines: Sequence[LedgerLine], error: XoxoError) -> list[Change]:
+        """Return what a failed call proves of each row.
 
         The vendor's own "no" is an answer about a row that was asked for alone, as for any call without a key. Of
         several rows it does not say which one it is about, and the others may be cancelled, so all are in doubt.
         """
         its_own_no = isinstance(error, RefusedError) and error.in_words and len(lines) == 1
-        refused = error.effect == "none" or its_own_no
-        for line in lines:
-            if refused:
-                await self._record(line, Evidence.CANCEL_REFUSED, "refused", error.message)
-            else:
-                await self._record(line, Evidence.CANCEL_LOST, "unknown", error.message)
+        if error.effect == "none" or its_own_no:
+            facts = [self._fact(line, Evidence.CANCEL_REFUSED, "refused", error.message) for line in lines]
+        else:
+            facts = [self._fact(line, Evidence.CANCEL_LOST, "unknown", error.message) for line in lines]
         if error.effect == "none" and (error.retryable or not is_answer(error)):
             # The next call would fail in the same way: the server is not there, or refuses the token or the pace.
             self._reason = error.message
             self._note_all(lines, "not_asked", error.message)
+        return facts
 
-    async def _record(
+    def _fact(
         self, line: LedgerLine, evidence: Evidence, state: Literal["cancelled", "refused", "unknown"], message: str
-    ) -> None:
-        await self._ledger.record([_change(line, evidence, error=message)])
+    ) -> Change:
         self._note(line, state, message)
+        return _change(line, evidence, error=message)
 
     def _note_all(self, lines: Sequence[LedgerLine], state: Literal["not_asked"], message: str) -> None:
         for line in lines:
@@ -193,7 +226,7 @@ class Cancelling:
             key=line.key,
             row=line.row,
             unique_id=line.order_id,
-            points=_BODY.decode(line.body).denomination,
+            points=_points(line),
             state=state,
             message=message,
         )
@@ -229,8 +262,7 @@ async def settle_cancels(ledger: Ledger, keys: Collection[str], *, cancelled: bo
     lines = await _wanted(ledger, keys)
     if sure := [line.key for line in lines if line.delivery is not Delivery.CANCELLING]:
         raise ConfigError(f"no cancellation of {_listed(sure)} is in doubt; nothing was recorded")
-    for line in lines:
-        await ledger.record([_change(line, evidence, reason=reason)])
+    await ledger.record([_change(line, evidence, reason=reason) for line in lines])
     return len(lines)
 
 
@@ -250,8 +282,14 @@ _NAMELESS: Final = (
     "no answer named the unique_id of these points: find it in the dashboard, and record it by"
     " `xoxo bulk resolve --placed ID`"
 )
+_TAKEN: Final = "another process has changed this row meanwhile: run the command again"
 _STATES: Final = ("cancelled", "refused", "unknown", "not_asked")
 _BODY: Final = msgspec.json.Decoder(Body)
+
+
+def _points(line: LedgerLine) -> Decimal:
+    """Return the points that a row sent."""
+    return _BODY.decode(line.body).denomination
 
 
 def _change(line: LedgerLine, evidence: Evidence, *, reason: str = "", error: str = "") -> Change:

@@ -196,9 +196,9 @@ class UnkeyedIssuer(Generic[Row]):
             ConfigError: The ledger is of another account or address.
             LedgerError: It holds a job of another kind.
         """
-        bounds = await self._bounds()
-        totals = await self._preparer(bounds).outlook()
-        self._covered = _suffices(totals, bounds)
+        preparer = self._preparer(await self._bounds())
+        totals = await preparer.outlook()
+        self._covered = not await preparer.shortage(totals)
         return totals
 
     async def resume(self) -> Report:
@@ -321,15 +321,6 @@ class UnkeyedIssuer(Generic[Row]):
 
     async def _stop_unless_covered(self, session: BulkSession, bounds: Bounds) -> None:
         """Send nothing where the company cannot pay for what is planned, unless a budget ends the run before."""
-        totals = await self._preparer(bounds).outlook()
-        if _suffices(totals, bounds):
-            return
-        session.pause(
-            Pause.FUNDS,
-            f"the planned rows need {totals.worth:,f} {self._sending.unit}, and the company has {totals.available:,f}",
-        )
-
-
-def _suffices(totals: UnkeyedTotals, bounds: Bounds) -> bool:
-    """Return whether the company can pay for what is planned, or a budget ends the run before it cannot."""
-    return totals.covered or (bounds.max_spend is not None and bounds.max_spend <= (totals.available or 0))
+        preparer = self._preparer(bounds)
+        if short := await preparer.shortage(await preparer.outlook()):
+            session.pause(Pause.FUNDS, short)

@@ -15,7 +15,8 @@ class PointsLine(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         key: The caller's stable row key, unique within the job; the same key never gets points twice.
-        amount: The number of points, above 0. An `int`, a `str` or a `float` (by its shortest text) is taken as well.
+        amount: The number of points, a whole number above 0. An `int`, a `str` such as `500.00` or a `float` is taken
+            as well. A fraction is refused before anything is sent, since no page of the vendor's shows one.
         email: The recipient's address, to which the vendor sends the points.
         phone: The recipient's phone. The vendor documents no phone for sending: it only serves to read the recipient's
             balance where the address has none.

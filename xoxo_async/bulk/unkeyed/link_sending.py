@@ -29,9 +29,9 @@ from xoxo_async.services.links import (
 )
 from xoxo_async.wire.enums import VoucherType
 
-__all__ = ["LinkBody", "LinkSending", "MailSending"]
+__all__ = ["MOST_LINKS", "LinkBody", "LinkSending", "MailSending"]
 
-_MOST: Final = 100_000
+MOST_LINKS: Final = 100_000
 """Links a row, as in `LinkService.generate`: no page states a maximum, and this stops a mistyped quantity."""
 
 
@@ -153,7 +153,7 @@ class LinkSending(_Campaign):
     def body(self, fields: Mapping[str, object], report: Report) -> LinkBody | None:
         """Check the quantity of a row."""
         try:
-            return self._body(checks.whole("quantity", fields.get("quantity", 1), high=_MOST))
+            return self._body(checks.whole("quantity", fields.get("quantity", 1), high=MOST_LINKS))
         except ArgumentError as error:
             report("quantity", error)
             return None

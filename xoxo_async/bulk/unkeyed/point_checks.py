@@ -20,7 +20,7 @@ class CheckedPoints(NamedTuple):
     Attributes:
         email: The address, to which the vendor sends the points.
         name: The recipient's name.
-        amount: The points, exact, without zeros behind the point.
+        amount: The points, a whole number.
         phone: The recipient's phone, which is never sent; empty for none.
         citation: The reason; empty for none.
     """
@@ -76,8 +76,7 @@ def _email_without_a_phone(name: str, value: object) -> str:
 def _amount(name: str, value: object) -> Decimal:
     if value is None:
         raise ArgumentError("is missing")
-    # Plain, as every sample of the vendor's writes it (wire documentation § 4.10). A spreadsheet shows 500 as 500.00.
-    return Decimal(f"{checks.money(name, value).normalize():f}")
+    return checks.points(name, value)
 
 
 def _citation(name: str, value: object) -> str | None:

@@ -9,7 +9,7 @@ from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.identity import check_identity
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.protocol import Ledger
-from xoxo_async.bulk.unkeyed.cancelling import Cancelling, CancelReport
+from xoxo_async.bulk.unkeyed.cancelling import CancelApproval, Cancelling, CancelReport
 from xoxo_async.bulk.unkeyed.issuer import UnkeyedIssuer, UnkeyedSettings
 from xoxo_async.bulk.unkeyed.lines import PointsLine
 from xoxo_async.bulk.unkeyed.points_sending import PointsSending
@@ -103,7 +103,9 @@ class BulkPoints(UnkeyedIssuer[PointsLine]):
         )
         super().__init__(client, ledger, PointsSending(sender_email, expiry_month), settings, clock=clock, wall=wall)
 
-    async def cancel(self, keys: Collection[str] | None, *, reason: str) -> CancelReport:
+    async def cancel(
+        self, keys: Collection[str] | None, *, reason: str, approve: CancelApproval | None = None
+    ) -> CancelReport:
         """Cancel points that were sent, by the ids that the ledger keeps. Moves points; as many calls as `batch` needs.
 
         The intent of each row is durable before its call. A row whose answer is lost is in doubt, and no later call
@@ -113,6 +115,8 @@ class BulkPoints(UnkeyedIssuer[PointsLine]):
         Args:
             keys: The rows; None is every row that got points.
             reason: Why; kept in the journal.
+            approve: Awaited once with how many rows are asked for now, and with their points, before the first call. An
+                error that it raises leaves everything as it was. It is not called where no row is left to ask for.
 
         Returns:
             What became of each row.
@@ -128,4 +132,4 @@ class BulkPoints(UnkeyedIssuer[PointsLine]):
             await check_identity(self._client, self._ledger, self._identity)
             stopped = lambda: self._run.stop_wanted is not None  # noqa: E731 - a question
             cancelling = Cancelling(self._client.points, self._ledger, batch=self._settings.batch, stopped=stopped)
-            return await cancelling.cancel(keys, reason)
+            return await cancelling.cancel(keys, reason, approve)

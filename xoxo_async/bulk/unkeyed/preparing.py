@@ -96,17 +96,16 @@ class UnkeyedPreparer:
         await check_identity(self._client, ledger, self._identity)
         available = await sending.available(self._client)
         known = KnownRows(ledger, sending)
-        await known.read()
         new = rows_of(rows, sending, job, sink)
-        stood = await ledger.counts()
         totals, facts = self._totals(available), self._facts()
         file = rows if isinstance(rows, RowsFile) else None
         if file is not None:
             file.kept_choices = ReadingChoices.from_json(await ledger.get_fact(COLUMNS))
 
         async def lines() -> AsyncIterator[PlannedLine]:
+            await known.read()
             async for row in new:
-                if known.refuses(row, new.problems):
+                if await known.refuses(row, new.problems):
                     continue
                 self._add(totals, Share(0, row.body.denomination, row.body.quantity, 1, 1, None), row.line.worth)
                 yield row.line
@@ -122,10 +121,10 @@ class UnkeyedPreparer:
                 read = totals
                 totals = self._of_shares(shares, available)
                 totals.skipped, totals.problems = read.skipped, read.problems
-            _compare(totals, planned, stood)
+            _compare(totals, planned, await ledger.counts())
             totals.recognised = "" if file is None else file.recognised()
             await self._complete(totals)
-            self._require_covered(totals)
+            await self._require_covered(totals)
             if approve is not None:
                 await approve(totals)
 
@@ -186,16 +185,27 @@ class UnkeyedPreparer:
         interval_s = self._client.dispatcher.pacer.interval_s(self._sending.operation.name)
         totals.expected_s = totals.calls * interval_s if interval_s else None
 
-    def _require_covered(self, totals: UnkeyedTotals) -> None:
+    async def _require_covered(self, totals: UnkeyedTotals) -> None:
         """Refuse rows that the company cannot pay: the refusals of such rows would each cost a person's look."""
+        if short := await self.shortage(totals):
+            raise PlanError(f"{short}; nothing was sent")
+
+    async def shortage(self, totals: UnkeyedTotals) -> str:
+        """Return why the company cannot pay for what a run may send now; empty if it can, or if nobody knows.
+
+        Args:
+            totals: What is planned. A budget may end the run before all of it is sent; what earlier runs have sent is
+                spent from it, and is no longer among the company's points.
+        """
         if totals.covered or totals.worth is None or totals.available is None:
-            return
-        if self._bounds.max_spend is not None and self._bounds.max_spend <= totals.available:
-            return  # the budget ends the run before that
-        raise PlanError(
-            f"the rows need {totals.worth:,f} {self._sending.unit}, and the company has {totals.available:,f};"
-            " nothing was sent"
-        )
+            return ""
+        needed, most = f"{totals.worth:,f}", self._bounds.max_spend
+        if most is not None:
+            left = max(most - await self._ledger.committed(), Decimal(0))
+            if left <= totals.available:
+                return ""
+            needed += "" if left >= totals.worth else f", of which the budget allows {left:,f},"
+        return f"the rows need {needed} {self._sending.unit}, and the company has {totals.available:,f}"
 
 
 def _compare(totals: UnkeyedTotals, planned: Planned, stood: Counts) -> None:

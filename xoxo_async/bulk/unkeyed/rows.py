@@ -12,10 +12,10 @@ from xoxo_async.bulk.intake.problems import Problems, ProblemSink
 from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.intake.streaming import Rows, stream
 from xoxo_async.bulk.intake.tables import FileRow
-from xoxo_async.bulk.intake.unique import FirstKeys, FirstRows, RepeatedKeys
+from xoxo_async.bulk.intake.unique import FirstRows, OtherSpellings, RepeatedKeys
 from xoxo_async.bulk.ledger.kept import encode_kept
 from xoxo_async.bulk.ledger.kinds import JobKind
-from xoxo_async.bulk.ledger.lines import LineState, PlannedLine
+from xoxo_async.bulk.ledger.lines import LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.unkeyed.rows_files import row_kind
 from xoxo_async.bulk.unkeyed.sending import Body, Sending, digest_of, encode_body
@@ -24,8 +24,6 @@ from xoxo_async.errors import ConfigError
 __all__ = ["KnownRows", "NewRow", "rows_of"]
 
 LineT = TypeVar("LineT", bound=msgspec.Struct)
-
-_NOT_SENT: Final = frozenset({LineState.CANCELLED, LineState.REJECTED})
 
 
 class NewRow(NamedTuple):
@@ -153,45 +151,41 @@ _NAMING: Final = frozenset({"key", "kept"})
 class KnownRows:
     """The keys and recipients that a ledger holds: what has them in another form would be sent twice.
 
+    A recipient whose row was refused may come under another key: with another address for the first one, for example.
+
     Args:
         ledger: The ledger.
         sending: The kind of its rows.
     """
 
     def __init__(self, ledger: Ledger, sending: Sending) -> None:
-        self._ledger: Final = ledger
         self._sending: Final = sending
-        self._keys: Final = FirstKeys()
-        self._exact: Final[set[str]] = set()
+        self._spellings: Final = OtherSpellings(ledger, self._note)
         self._persons: Final[dict[str, str]] = {}
 
     async def read(self) -> None:
-        """Read every row of the ledger."""
-        async for line in self._ledger.lines():
-            if line.state in _NOT_SENT:
-                continue
-            self._keys.add(line.key, line.row)
-            self._exact.add(line.key)
-            if person := self._sending.person(self._sending.decode(line.body)):
-                self._persons.setdefault(person, line.key)
+        """Read every row of the ledger; see `OtherSpellings.read`."""
+        await self._spellings.read()
 
-    def refuses(self, row: NewRow, problems: Problems) -> bool:
+    def _note(self, line: LedgerLine) -> None:
+        if line.state is LineState.REJECTED:
+            return
+        if person := self._sending.person(self._sending.decode(line.body)):
+            self._persons.setdefault(person, line.key)
+
+    async def refuses(self, row: NewRow, problems: Problems) -> bool:
         """Return whether the ledger has a row's key in another spelling, or its recipient under another key; note it.
 
         Args:
             row: The row.
             problems: Where it is noted.
         """
-        key, number = row.line.key, row.line.row
-        stored = self._keys.find(key)
-        if stored is not None and key not in self._exact:
-            what = f"{key!a} is planned already, in the spelling {stored!a}; give another row another key"
-            problems.add(number, what, column="key", value=key, given=row.given)
+        if await self._spellings.refuses(row, problems):
             return True
         person = self._sending.person(row.body)
         other = self._persons.get(person) if person else None
-        if other is not None and other != key:
+        if other is not None and other != row.line.key:
             what = f"its recipient is in this ledger already, under the key {other!a}"
-            problems.add(number, what, column="email", value=row.body.email, given=row.given)
+            problems.add(row.number, what, column="email", value=row.body.email, given=row.given)
             return True
         return False

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -60,6 +61,13 @@ def cancel_points(
     asks = not yes and is_real_money(connection)
     if asks:
         need_a_person(connection, "taking points back")
+    flags = [*(["--batch", str(batch)] if batch != 1 else []), *connection.flags, *(["--yes"] if yes else [])]
+    flags += ["--json"] if as_json else []
+
+    def again(keys: Collection[str] | None) -> str:
+        """Return the command for some rows, with what the user gave; for every row if no row was named."""
+        rows = ["--all"] if keys is None else ["--", *keys] if any(key.startswith("-") for key in keys) else keys
+        return command_line("points", "cancel", "--ledger", where.argument, "--reason", reason, *flags, *rows)
 
     stopped: list[str] = []
 
@@ -68,20 +76,35 @@ def cancel_points(
 
         require_kind(ledger, JobKind.POINTS)
         server = at_its_server(connection, ledger)
-        if asks:
-            rows = len(set(keys)) if keys is not None else (await ledger.counts()).issued
-            await agree(server, f"take back the points of {count(rows, 'row')}")
+
+        async def approve(rows: int, sum_of_points: Decimal) -> None:
+            if asks:
+                await agree(server, f"take {money(sum_of_points)} points back from {count(rows, 'row')}")
+            # After kill -9 or a power cut only this line has the command.
+            say_command(f"Progress is saved in {where}. If interrupted, run", again(keys))
+
         async with open_client(server, say_lookups=False) as client:
             points = BulkPoints(client, ledger, batch=batch, address=address_of(server))
-            return await _until_stopped(points, lambda: points.cancel(keys, reason=reason), stopped)
+            return await _until_stopped(points, lambda: points.cancel(keys, reason=reason, approve=approve), stopped)
 
     with as_before():
         report = with_ledger(where, work, store_codes=False)
+    code = exits.INTERRUPTED if stopped and report.not_asked else report.exit_code
+    follow = ""
+    if report.not_asked:
+        # Never --all where rows were named: it would take points from everybody.
+        follow = again(keys and [one.key for one in report.results if one.state == "not_asked"])
+    if not as_json:
+        _print(report)
+    if report.reason:
+        say(f"ended early: {scrub(report.reason)}", "yellow")
+    if follow:
+        say_command("continue with", follow)
+    if report.unknown:
+        _say_what_is_in_doubt(where, connection)
     if as_json:
-        print_json({**to_json(report), "ledger": str(where)})
-    else:
-        _print(report, where, connection, every=keys is None)
-    return exits.INTERRUPTED if stopped and report.not_asked else report.exit_code
+        print_json({**to_json(report), "ledger": str(where), "exit_code": code, "continue_with": follow})
+    return code
 
 
 async def _until_stopped(
@@ -109,7 +132,7 @@ async def _until_stopped(
     return done[0]
 
 
-def _print(report: "CancelReport", where: "LedgerAddress", connection: Connection, *, every: bool) -> None:
+def _print(report: "CancelReport") -> None:
     """Print what became of the rows; of those that were not cancelled the first ones by name."""
     out(f"{count(report.rows, 'row')}: {money(report.points)} points cancelled")
     for name in ("cancelled", "refused", "unknown", "not_asked"):
@@ -122,16 +145,14 @@ def _print(report: "CancelReport", where: "LedgerAddress", connection: Connectio
         more = len(others) - _SHOWN
         if more > 0:
             out(f"… and {more:,} more")
+
+
+def _say_what_is_in_doubt(where: "LedgerAddress", connection: Connection) -> None:
+    """Print how a person records what became of cancellations in doubt."""
     again = ("points", "cancel", "--ledger", where.argument, *connection.flags)
-    if report.reason:
-        say(f"ended early: {scrub(report.reason)}", "yellow")
-        # Never --all where rows were named: it would take points from everybody.
-        left = ["--all"] if every else [one.key for one in report.results if one.state == "not_asked"]
-        say_command("continue with", command_line(*again, "--reason", "continued", *left))
-    if report.unknown:
-        say("rows in doubt are not asked for again: look for each credit in the vendor's dashboard")
-        say_command("a credit that is gone", command_line(*again, "--found", "cancelled", "--reason", "seen", "KEY"))
-        say_command("a credit that is there", command_line(*again, "--found", "kept", "--reason", "seen", "KEY"))
+    say("rows in doubt are not asked for again: look for each credit in the vendor's dashboard")
+    say_command("a credit that is gone", command_line(*again, "--found", "cancelled", "--reason", "seen", "KEY"))
+    say_command("a credit that is there", command_line(*again, "--found", "kept", "--reason", "seen", "KEY"))
 
 
 def settle_cancels(

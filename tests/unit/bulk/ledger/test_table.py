@@ -306,7 +306,7 @@ UNKEYED_LEADS = {
     ),
     "placed by a person, about to be cancelled": (
         a_line(S.PLACED, evidence=E.PERSON_PLACED.value, delivery=Delivery.CANCELLING),
-        UNKEYED_AGAIN | CANCEL_ENDS | {E.PERSON_CORRECTED: ("T13", S.PLACED)},
+        UNKEYED_AGAIN | CANCEL_ENDS,
     ),
     "about to be cancelled": (
         a_line(S.PLACED, delivery=Delivery.CANCELLING),

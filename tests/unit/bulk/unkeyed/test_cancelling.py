@@ -197,6 +197,53 @@ async def test_an_answer_may_leave_a_row_out(vendor: Vendor) -> None:
     assert states(report) == {"k1": "cancelled", "k2": "unknown", "k3": "cancelled"}
 
 
+async def test_an_answer_may_contradict_itself(vendor: Vendor) -> None:
+    """Yes and no about one credit prove neither."""
+    said = [{"unique_id": 9_000_001, "success": success} for success in (True, False)]
+    reply = msgspec.convert({"error": False, "recipients": said}, PointsCancelled)
+
+    async def both(_unique_ids: Sequence[int]) -> PointsCancelled:
+        return reply
+
+    vendor.cancel = both  # type: ignore[method-assign]
+    report = await cancel(vendor, "k1")
+    assert states(report) == {"k1": "unknown"}
+    assert report.results[0].message == "the answer says both yes and no of this credit"
+
+
+async def test_a_call_takes_one_commit(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The results of a call share it with the intents of the next; the intents are durable before the call."""
+    commits: list[list[Evidence]] = []
+    record = vendor.ledger.record
+
+    async def counted(changes: Sequence[Change], **given: Any) -> list[LedgerLine]:
+        commits.append([change.evidence for change in changes])
+        return await record(changes, **given)
+
+    monkeypatch.setattr(vendor.ledger, "record", counted)
+    await cancel(vendor, "k1", "k2", "k3")
+    asked, done = Evidence.CANCEL_ASKED, Evidence.CANCEL_DONE
+    assert commits == [[asked], [done, asked], [done, asked], [done]]
+
+
+async def test_a_person_is_asked_before_the_first_call(vendor: Vendor) -> None:
+    """With the rows and points that are asked for now; an error leaves everything as it was."""
+    await cancel(vendor, "k1")
+    told: list[tuple[int, Decimal]] = []
+
+    async def approve(rows: int, points: Decimal) -> None:
+        told.append((rows, points))
+        raise ConfigError("no")
+
+    with pytest.raises(ConfigError, match="no"):
+        await Cancelling(vendor, vendor.ledger).cancel(None, "gone", approve)
+    assert told == [(2, Decimal(50))]
+    assert (await deliveries(vendor.ledger))["k2"] is Delivery.DELIVERED
+    assert len(vendor.calls) == 1
+    await Cancelling(vendor, vendor.ledger).cancel(["k1"], "gone", approve)  # nothing is left to ask
+    assert len(told) == 1
+
+
 async def test_it_stops_between_two_calls(vendor: Vendor) -> None:
     """The rows that were not asked for are named."""
     report = await cancel(vendor, "k1", "k2", "k3", stopped=lambda: len(vendor.calls) == 2)

@@ -24,7 +24,7 @@ def problems_of(fields: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("given", "exact"), [
-    (500, "500"), ("0.10", "0.1"), (0.1, "0.1"), (Decimal("5E+2"), "500"), (Decimal("1500.00"), "1500"),
+    (500, "500"), ("7.0", "7"), (7.0, "7"), (Decimal("5E+2"), "500"), (Decimal("1500.00"), "1500"),
 ])  # fmt: skip
 def test_a_good_amount_is_exact_and_plain(given: object, exact: str) -> None:
     """Nothing is rounded, and 500 is sent as 500, however a spreadsheet shows it."""
@@ -48,6 +48,8 @@ def test_a_good_amount_is_exact_and_plain(given: object, exact: str) -> None:
     ("amount", Decimal(-5), "must be a number above 0, not -5"),
     ("amount", "1,000", "must be a number above 0, not '1,000'; write 1000"),
     ("amount", 10**13, "must be a number above 0"),
+    ("amount", Decimal("12.5"), "must be a whole number of points, not 12.5"),
+    ("amount", "0.1", "must be a whole number of points, not '0.1'"),
     ("amount", True, "must be a number above 0, not bool"),
     ("citation", "x" * 2001, "has 2,001 characters"),
     ("citation", "two\nlines", "must be a text of at most 2000 printable characters"),

@@ -31,12 +31,12 @@ async def read(lines: Any) -> tuple[list[int], tuple[str, ...]]:
 
 async def test_a_good_row_is_planned() -> None:
     """The ledger keeps the request, the points, and what rides along."""
-    (row,) = [row async for row in rows_of([person("A", amount="0.50", kept={"Team": "x"})], SENDING, "march")]
+    (row,) = [row async for row in rows_of([person("A", amount="50.00", kept={"Team": "x"})], SENDING, "march")]
     kept = msgspec.json.decode(row.line.request)
-    assert (kept["email"], str(row.body.denomination), row.line.worth) == ("A@example.com", "0.5", Decimal("0.5"))
+    assert (kept["email"], str(row.body.denomination), row.line.worth) == ("A@example.com", "50", Decimal(50))
     assert row.line.po_number.startswith("points:march-A-")
     assert "Team" in row.line.kept
-    assert row.given["amount"] == "0.50"
+    assert row.given["amount"] == "50.00"
 
 
 @pytest.mark.parametrize(("lines", "problem"), [

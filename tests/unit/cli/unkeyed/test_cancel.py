@@ -1,6 +1,7 @@
 """`cancel`: points are taken back by the rows of a ledger, each accounted for."""
 
 import os
+import shlex
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.accounts import forget_accounts
 from tests.unit.cli.in_process import Command
+from xoxo_async.cli.exits import DeclinedError
 from xoxo_async.sandbox import Sandbox
 from xoxo_async.services.points import PointService
 
@@ -71,6 +74,53 @@ def test_named_rows_are_continued_by_name(command: Command, sandbox: Sandbox) ->
     assert "--all" in command(*CANCEL, "--all").err
 
 
+def test_the_next_command_keeps_what_was_given(command: Command, sandbox: Sandbox) -> None:
+    """The batch, the consent, the form of the result and the reason; it stands in the first line too, and it works."""
+    sandbox.script("throttle", operation="cancelBalance", first=1, seconds=600)
+    ended = command(*CANCEL, "--all", "--batch", "3", "--yes", "--json")
+    wanted = "xoxo points cancel --ledger p.db --reason 'wrong list' --batch 3 --yes --json --all"
+    assert (ended.code, ended.facts["exit_code"], ended.facts["continue_with"]) == (5, 5, wanted)
+    assert f"continue with: {wanted}" in ended.err
+    assert f"Progress is saved in p.db. If interrupted, run: {wanted}" in ended.err
+    forget_accounts()  # the penalty is over
+    again = command(*shlex.split(wanted)[1:])
+    assert (again.code, again.facts["cancelled"], again.facts["continue_with"]) == (0, 4, "")
+    assert sandbox.books().requests["cancelBalance"] == 3
+    assert "If interrupted" not in command(*shlex.split(wanted)[1:]).err
+
+
+def test_a_key_may_look_like_a_flag(command: Command, sandbox: Sandbox) -> None:
+    """The printed command still names the row."""
+    Path("people.csv").write_text(PEOPLE + "--all,p5@example.com,P,500\n")
+    sent = command("points", "send", "--file", "people.csv", *LEDGER, "--sender", "a@example.com", "--rate", "none")
+    assert sent.code == 0, sent.err
+    sandbox.script("throttle", operation="cancelBalance", first=1, seconds=600)
+    ended = command(*CANCEL, "--json", "--", "--all")
+    assert ended.facts["continue_with"].endswith("--json -- --all")
+    forget_accounts()  # the penalty is over
+    assert command(*shlex.split(ended.facts["continue_with"])[1:]).facts["cancelled"] == 1
+    assert sandbox.books().points_given == 1000
+
+
+def test_a_person_is_asked_about_the_sum(command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only rows that are asked for now count, and a no leaves them as they were."""
+    assert command(*CANCEL, "E-4").code == 0
+    asked: list[str] = []
+
+    async def no(_connection: object, what: str) -> None:
+        asked.append(what)
+        raise DeclinedError("declined, nothing was sent")
+
+    monkeypatch.setattr("xoxo_async.cli.unkeyed.cancel.is_real_money", lambda _connection: True)
+    monkeypatch.setattr("xoxo_async.cli.unkeyed.cancel.need_a_person", lambda *_: None)
+    monkeypatch.setattr("xoxo_async.cli.unkeyed.cancel.agree", no)
+    assert command(*CANCEL, "--all").code == 2
+    assert asked == ["take 600 points back from 3 rows"]
+    assert command(*CANCEL, "E-4").code == 0  # nothing is left to ask
+    assert len(asked) == 1
+    assert sandbox.books().requests["cancelBalance"] == 1
+
+
 @pytest.mark.parametrize("asked", [("--all",), ("E-1", "E-2", "E-3", "E-4")])
 def test_a_signal_ends_it_after_the_call(
     command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...]
@@ -102,6 +152,27 @@ def test_an_id_from_the_dashboard_is_recorded(command: Command, sandbox: Sandbox
         assert command("bulk", "resolve", *LEDGER, "E-5", "--placed", str(unique_id)).code == 0
     status = command("bulk", "status", *LEDGER, "--json")
     assert (status.code, status.facts["alarms_total"], status.facts["charged"]) == (0, 0, {"points": 1500})
+    assert command(*CANCEL, "E-5").code == 0
+    assert sandbox.books().points_given == 1000
+
+
+def test_a_corrected_id_hides_no_doubt(command: Command, sandbox: Sandbox) -> None:
+    """Whether the credit with the wrong id is gone stays in `status`, until a person has said it."""
+    sandbox.script("bare_answer", operation="sendBalance", email="p5@example.com")
+    Path("people.csv").write_text(PEOPLE + "E-5,p5@example.com,P,500\n")
+    sent = command("points", "send", "--file", "people.csv", *LEDGER, "--sender", "a@example.com", "--rate", "none")
+    assert sent.code == 0, sent.err
+    (credit,) = [one for one in sandbox.books().credits if one.email == "p5@example.com"]
+    assert command("bulk", "resolve", *LEDGER, "E-5", "--placed", "77").code == 0
+    sandbox.script("commit_then_reset", operation="cancelBalance", first=1)
+    assert command(*CANCEL, "E-5").code == 4
+    correct = ("bulk", "resolve", *LEDGER, "E-5", "--placed", str(credit.unique_id))
+    refused = command(*correct)
+    assert (refused.code, "the cancellation of E-5 (unique id 77) is in doubt" in refused.err) == (2, True)
+    (problem,) = command("bulk", "status", *LEDGER, "--json").facts["problems"]
+    assert (problem["key"], problem["order_id"], problem["state"]) == ("E-5", 77, "placed")
+    assert command(*CANCEL, "E-5", "--found", "kept").code == 0
+    assert command(*correct).code == 0
     assert command(*CANCEL, "E-5").code == 0
     assert sandbox.books().points_given == 1000
 

@@ -55,14 +55,17 @@ def test_a_batch_is_one_call(command: Command, sandbox: Sandbox) -> None:
 
 def test_bad_rows_are_named_before_anything_is_sent(command: Command, sandbox: Sandbox) -> None:
     """On the screen, and beside their rows in a file; no message shows an address."""
-    Path("people.csv").write_text(PEOPLE + "E-6,P1@example.com,Twice,1,,A\nE-7,nobody,,0,,A\n")
+    Path("people.csv").write_text(
+        PEOPLE + "E-6,P1@example.com,Twice,1,,A\nE-7,nobody,,0,,A\nE-8,p8@example.com,Half,12.5,,A\n"
+    )
     ended = command(*SEND, "--problems", "bad.csv", "--json")
     assert (ended.code, ended.facts["rows"], sandbox.books().points_given) == (2, 0, 0)
-    assert "people.csv: 4 problems, nothing was sent" in ended.err
+    assert "people.csv: 5 problems, nothing was sent" in ended.err
     assert "row 7, column E-mail: is in row 2 already" in ended.err
     assert "row 8, column Points: must be a number above 0, not 0" in ended.err
+    assert "row 9, column Points: must be a whole number of points, not 12.5" in ended.err
     assert "example.com" not in ended.err.lower()
-    assert "4 problems of 2 rows, each beside its row: bad.csv" in ended.err
+    assert "5 problems of 3 rows, each beside its row: bad.csv" in ended.err
     assert "P1@example.com" in Path("bad.csv").read_text()
     skipped = command(*SEND, "--skip-invalid")
     assert (skipped.code, sandbox.books().points_given) == (3, 1500)

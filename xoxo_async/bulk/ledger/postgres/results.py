@@ -150,4 +150,5 @@ def _put_together(request: RecordRequest, parts: Sequence[RecordRequest]) -> Non
     after = {id(change): line for part in parts for change, line in zip(part.changes, part.lines, strict=False)}
     doubted = {line.seq: line for part in parts for line in part.lines[len(part.changes) :]}
     request.refused = [text for part in parts for text in part.refused]
+    request.unapplied = {seq for part in parts for seq in part.unapplied}
     request.lines = [after[id(change)] for change in request.changes if id(change) in after] + list(doubted.values())

@@ -175,6 +175,10 @@ PARTS: Final[dict[str, Callable[[int], str]]] = {
 
 
 _BRIEFLY: Final = "500ms"  # shorter than `deadlock_timeout`: the database never ends the plan for it
+# Never true. Behind a pooler another program may have set the connection so that its commits do not wait for the disk.
+_SYNCED: Final = (
+    "WHEN current_setting('synchronous_commit') = 'off' AND set_config('synchronous_commit', 'on', true) IS NULL THEN 0"
+)
 _ALIVE: Final = "EXISTS (SELECT FROM xoxo.worker WHERE id = $3::bigint AND lease_until > clock_timestamp())"
 
 
@@ -189,7 +193,7 @@ def statement_of(parts: tuple[tuple[str, int], ...]) -> str:
     # A plan that has not ended may be adding a line that is armed here, for as long as a person thinks. Checks run in
     # their order, so the write waits for lines only briefly, and before it locks the job.
     brief = any(part == "begun" for part, _ in parts)
-    checks = [_wait_for_locks(_BRIEFLY)] if brief else []
+    checks = [_SYNCED, *([_wait_for_locks(_BRIEFLY)] if brief else [])]
     checks.append(f"WHEN NOT EXISTS (SELECT FROM xoxo.job WHERE {_SAME_JOB}) THEN {_no(Why.JOB)}")
     first = 6
     for part, width in parts:

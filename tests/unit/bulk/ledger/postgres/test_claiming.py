@@ -260,3 +260,15 @@ async def test_only_a_reservation_is_not_synced(database: str, pair: Pair) -> No
         await pair[0].record([placed(line)])
         seen = await connection.fetch("SELECT what, setting FROM public.seen")
     assert [tuple(row) for row in seen] == [("claim", "off"), ("journal", "on"), ("journal", "on")]
+
+
+async def test_an_intent_is_synced_on_any_connection(database: str, pair: Pair) -> None:
+    """A pooler in transaction mode hands on connections as other programs have set them."""
+    work = pair[0]._opened()
+    async with connected(database) as connection:
+        await connection.execute(_WATCH)
+        await work.writer.run(lambda c: c.execute("SET synchronous_commit = off"))
+        (line, *_) = await pair[0].claim(1)
+        await pair[0].record([placed(line)])
+        seen = await connection.fetch("SELECT what, setting FROM public.seen")
+    assert [tuple(row) for row in seen] == [("claim", "off"), ("journal", "on"), ("journal", "on")]
