@@ -13,7 +13,6 @@ from goals import answer
 from placers import (
     GENERATED,
     HTTPX,
-    IN_FLIGHT,
     JSON,
     MSGSPEC,
     PLACERS,
@@ -21,6 +20,7 @@ from placers import (
     SDK,
     THREADS,
     TUNED,
+    WARM_UP,
     Placer,
     installed,
     place_many,
@@ -152,10 +152,7 @@ def main() -> None:
     async def solo(base_url: str) -> None:
         placer = PLACERS[asked.solo]()
         await placer.open(base_url)
-        # The connections, and what else is made once: in a client's first wave most orders wait for its first answers,
-        # so that only the second one has all connections.
-        for _ in range(2):
-            await place_many(placer, IN_FLIGHT)
+        await place_many(placer, WARM_UP)
         with instructions.counted():
             await place_many(placer, asked.orders)
         await placer.close()
