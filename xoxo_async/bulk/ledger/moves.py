@@ -1,8 +1,6 @@
 """One decided change of a line, with its journal row, as a store writes it."""
 
-from typing import Final
-
-import msgspec
+from typing import Final, NamedTuple
 
 from xoxo_async.bulk.ledger.lines import Change, LedgerLine
 
@@ -12,7 +10,7 @@ ALARM: Final = "!"
 """The journal's transition of an alarm."""
 
 
-class Move(msgspec.Struct, frozen=True, gc=False):
+class Move(NamedTuple):
     """A line before and after a decision, with the facts for its journal row.
 
     A store writes `after` only where the stored line is unchanged since `before` was read; otherwise it writes nothing
@@ -50,7 +48,7 @@ class Move(msgspec.Struct, frozen=True, gc=False):
             reason: For the journal; by default the fact's own reason or error.
         """
         why = reason or change.reason or change.error
-        return cls(before, after, transition, str(change.evidence), change.order_id, change.error_id, why)
+        return cls(before, after, transition, change.evidence._value_, change.order_id, change.error_id, why)
 
     @property
     def loses_order(self) -> bool:

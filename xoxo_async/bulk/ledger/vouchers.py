@@ -13,7 +13,7 @@ masked, without its PIN, or in another order than before, so that two entries ma
 import re
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -62,7 +62,7 @@ class StoredCode(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return f"{name}\0{self.pin}" if self.pin and _LINK in name else name
 
 
-class Deal(msgspec.Struct, frozen=True, gc=False):
+class Deal(NamedTuple):
     """The codes of an order after an answer.
 
     Attributes:
