@@ -5,6 +5,7 @@
 
 import asyncio
 import ctypes
+import fcntl
 import os
 import pwd
 import shutil
@@ -25,7 +26,7 @@ from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.migrating import migrate
 
-__all__ = ["PostgresServer", "as_user", "postgres_binaries", "running_postgres"]
+__all__ = ["PostgresServer", "as_user", "postgres_binaries", "running_postgres", "standby_of"]
 
 _SETTINGS: Final = {
     "max_connections": "100",
@@ -37,6 +38,10 @@ _SETTINGS: Final = {
     "autovacuum": "off",
     "max_wal_size": "128MB",
 }
+
+
+_PREFIX: Final = "xoxo-postgres-"
+_LOCK: Final = "used"
 
 
 class PostgresServer:
@@ -72,6 +77,15 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
+        self._spawn()
+        asyncio.run(self._answers())
+
+    async def async_start(self) -> None:
+        """Do the same in an event loop. Not in a thread of it: the server ends with the thread that has started it."""
+        self._spawn()
+        await self._answers()
+
+    def _spawn(self) -> None:
         options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value.strip(chr(39))}")]
         argv = [str(self.binaries / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
         with (self.data.parent / "log").open("ab") as log:
@@ -82,7 +96,6 @@ class PostgresServer:
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 - a test process that dies must leave no server
                 **as_user(),
             )
-        asyncio.run(self._answers())
 
     def stop(self, *, how: str = "fast") -> None:
         """End the server: `smart`, `fast`, or `immediate`, which is a crash."""
@@ -90,6 +103,10 @@ class PostgresServer:
             self._run("pg_ctl", "-D", str(self.data), "-m", how, "-w", "stop")
             self._process.wait(30)
         self._process = None
+
+    def promote(self) -> None:
+        """Have a standby take over, and wait until it accepts writes."""
+        self._run("pg_ctl", "-D", str(self.data), "-w", "promote")
 
     def database(self) -> str:
         """Make a database with the schema `xoxo`, and return its URL."""
@@ -171,8 +188,12 @@ def running_postgres(parent: Path | None = None, **settings: str) -> Iterator[Po
     memory = Path("/dev/shm")
     if parent is None and memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30:
         parent = memory
-    folder = Path(tempfile.mkdtemp(prefix="xoxo-postgres-", dir=parent))
+        _remove_left(memory)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     folder.chmod(0o755)
+    lock = (folder / "new").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)  # until this process ends, in whatever way
+    (folder / "new").rename(folder / _LOCK)  # who looks for what was left sees it locked, or not at all
     data = folder / "data"
     data.mkdir(mode=0o700)
     user = other_user()
@@ -188,6 +209,42 @@ def running_postgres(parent: Path | None = None, **settings: str) -> Iterator[Po
             server.stop(how="immediate")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            lock.close()
+
+
+def _remove_left(parent: Path) -> None:
+    """Remove the folders of test processes that were killed: in memory nothing else ever would, and one takes a GB."""
+    for lock in parent.glob(f"{_PREFIX}*/{_LOCK}"):
+        with suppress(OSError), lock.open() as tried:
+            fcntl.flock(tried, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
+
+
+@contextmanager
+def standby_of(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """Run a standby, and end it. It begins as a copy of the primary, which is restarted for that.
+
+    Args:
+        primary: The server that it follows.
+    """
+    primary.stop()
+    folder = primary.data.parent / "standby"
+    shutil.copytree(primary.data, folder / "data", symlinks=True)
+    standby = PostgresServer(
+        primary.binaries, folder / "data", {"primary_conninfo": f"port={primary.port} user=xoxo host=127.0.0.1"}
+    )
+    (standby.data / "standby.signal").touch()
+    standby.data.chmod(0o700)
+    user = other_user()
+    if user is not None:
+        for path in (standby.data, *standby.data.rglob("*")):
+            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+    primary.start()
+    standby.start()
+    try:
+        yield standby
+    finally:
+        standby.stop(how="immediate")
 
 
 class _User(NamedTuple):

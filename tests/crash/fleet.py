@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -235,6 +236,25 @@ class Fleet:
 
         return anyio.run(read)
 
+    def left_to_a_person(self) -> list[str]:
+        """Return each row that a person has to decide about, with its journal."""
+
+        async def read() -> list[str]:
+            async with open_ledger(self.direct, read_only=True, codes_key="") as ledger:
+                lines = [line async for line in ledger.lines(states=(LineState.MANUAL,))]
+                told: list[str] = []
+                for line in lines:
+                    rows = [row async for row in ledger.journal(seq=line.seq)]
+                    told += [f"{line.key}: {line.error}"]
+                    told += [
+                        f"    {row.at - rows[0].at:7.3f} s {row.transition:>3} {row.from_state or '-'} → {row.to_state}"
+                        f"  {row.evidence}, epoch {row.epoch} {row.error_id} {row.reason}"
+                        for row in rows
+                    ]
+                return told
+
+        return anyio.run(read)
+
     def check(self) -> None:
         """Compare every line with the vendor's books: bought once, nothing lost, the codes kept."""
         lines, books, status = self.lines(), self.sandbox.books(), self.status()
@@ -277,10 +297,12 @@ def main() -> None:
     asked.add_argument("--rows", type=int, default=100_000)
     asked.add_argument("--rate", default="3500", help="orders a minute of each worker")
     asked.add_argument("--seed", type=int, default=1)
+    asked.add_argument("--doubts", type=float, default=1.0, help="how many answers are lost, times what is usual")
+    asked.add_argument("--keep", type=Path, help="a folder for what the workers say; it is kept")
     options = asked.parse_args()
     program = ("-m", "xoxo_async")  # with the lease and the hold of every day
     # The vendor allows 200 look-ups a minute: as many doubts as in the short runs would take hours to settle.
-    mix = {name: share / 10 for name, share in MIX.items()}
+    mix = {name: share / 10 * options.doubts for name, share in MIX.items()}
     begun = time.monotonic()
 
     def say(text: str) -> None:
@@ -305,6 +327,10 @@ def main() -> None:
                 fleet.start()
         say("nothing is planned any more; what is in doubt is settled")
         status = fleet.finish(900)
+        for row in fleet.left_to_a_person():
+            say(row)
+        if options.keep:
+            shutil.copytree(folder, options.keep, ignore=lambda _, names: [n for n in names if not n.endswith(".log")])
         fleet.check()
         books = fleet.sandbox.books()
         say(f"the ledger: {status}")

@@ -28,6 +28,8 @@ _EVIDENCE_OF: Final[dict[Proof, Evidence]] = {
     Proof.UNCLEAR: Evidence.REFUSED_UNCLEAR,
     Proof.LOST: Evidence.OUTCOME_LOST,
 }
+_REFUSED: Final = frozenset({Evidence.REFUSED_NO_ORDER, Evidence.REFUSED_UNCLEAR})
+_NOT_BELIEVED: Final = "; an earlier send of this row had no answer, so the refusal may hide its order"
 
 
 def ordered(request: bytes | str) -> PlaceOrder:
@@ -85,13 +87,11 @@ def change_from_error(line: LedgerLine, error: XoxoError) -> Change:
         line: The line that was sent.
         error: What its one attempt raised.
     """
-    return Change(
-        seq=line.seq,
-        evidence=_EVIDENCE_OF[proof_of(error)],
-        epoch=line.epoch,
-        error_id=error.error_id,
-        error=f"{type(error).__name__}: {error.message}",
-    )
+    evidence = _EVIDENCE_OF[proof_of(error)]
+    told = f"{type(error).__name__}: {error.message}"
+    if line.suspect and evidence in _REFUSED:
+        told += _NOT_BELIEVED  # otherwise a person reads a plain refusal, and wonders why the row is not rejected
+    return Change(seq=line.seq, evidence=evidence, epoch=line.epoch, error_id=error.error_id, error=told)
 
 
 def stored_codes(order: Order) -> list[StoredCode]:

@@ -54,6 +54,22 @@ def test_no_answer_is_doubt(error: errors.XoxoError) -> None:
     assert evidence(error) is Evidence.OUTCOME_LOST
 
 
+@pytest.mark.parametrize(
+    ("suspect", "error", "hides"),
+    [
+        (False, errors.NotAllowedError("no KYC", error_id="PLE10015"), False),
+        (True, errors.NotAllowedError("no KYC", error_id="PLE10015"), True),
+        (True, errors.ReplyLostError("x"), False),
+    ],
+)
+def test_a_refusal_in_doubt_says_why(suspect: bool, error: errors.XoxoError, hides: bool) -> None:
+    """It goes to a person in the end, who would read a plain refusal otherwise."""
+    line = msgspec.structs.replace(LINE, suspect=suspect)
+    told = change_from_error(line, error).error
+    assert told.startswith(f"{type(error).__name__}: ")
+    assert ("may hide its order" in told) is hides
+
+
 @pytest.mark.parametrize("error_id", sorted(errors.ERROR_IDS))
 @pytest.mark.parametrize("status", [200, 400, 404, 422, 502])
 def test_every_error_id_has_one_end(error_id: str, status: int) -> None:

@@ -18,7 +18,7 @@ from xoxo_async.bulk.ledger.postgres.facts import set_facts
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, make_job, reread
 from xoxo_async.bulk.ledger.postgres.kept import keep
 from xoxo_async.bulk.ledger.postgres.sums import first_unpriced
-from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, new_epoch, read_stored
+from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, next_epoch, read_stored
 from xoxo_async.bulk.ledger.postgres.writing import Guard, RefusedWriteError, Why, Write, write
 from xoxo_async.errors import BulkError, LedgerConflictError, LedgerError, LineBusyError
 from xoxo_async.postgres.driver import DatabaseConnection
@@ -111,7 +111,8 @@ class Arming:
         new = len(requests) - len({match.place for match in stored})
         ids = await self._new_ids(new) if new else [0]
         funds = await work.writer.run(lambda c: _funds(c, job, requests))
-        moment = work.moment(await work.writer.run(new_epoch))
+        epoch, started = await work.writer.run(next_epoch)
+        moment = work.moment(epoch)
         lines = {seq: one.line for seq, one in found.lines.items()}
         sends = new or any(line.state is LineState.PLANNED for line in lines.values())
         paused = await work.writer.run(lambda c: c.fetchval(_PAUSED, job.id)) if sends else None
@@ -119,7 +120,7 @@ class Arming:
         arms = decide_arms(
             requests, stored, lines, owner, moment, funds, after=ids[0] - 1, dead=lambda _: False, died_at=None
         )
-        if self._claiming.has_reconnected:
+        if self._claiming.is_elsewhere(started):
             for request in requests:
                 request.armed = request.error = None
             return False

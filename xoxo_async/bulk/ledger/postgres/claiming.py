@@ -14,6 +14,7 @@ from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, Stored, prefixed, stored_of
 from xoxo_async.bulk.ledger.postgres.leases import DeadClaim, dead_claims, fence
 from xoxo_async.bulk.ledger.postgres.records import Records
+from xoxo_async.bulk.ledger.postgres.servers import STARTED
 from xoxo_async.bulk.ledger.postgres.sums import first_unpriced
 from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, check_held, new_epoch, read_stored
 from xoxo_async.bulk.ledger.postgres.writing import Guard, RefusedWriteError, Why, Write, write
@@ -34,7 +35,7 @@ _STRAYS_S: Final = 120.0
 
 _RESERVE: Final = (
     f"SELECT {prefixed(LINE_COLUMNS, 'r')}, r.rev, r.claimed_epoch, r.job_state, r.alive, r.committed, r.unpriced,"
-    " r.job_currency FROM xoxo.reserve($1, $2, $3) AS r"
+    f" r.job_currency, {STARTED} AS started FROM xoxo.reserve($1, $2, $3) AS r"
 )
 _OWN: Final = (
     "SELECT epoch, worker, seqs FROM xoxo.claim WHERE worker = $1 AND seqs <> '{}' AND NOT epoch = ANY ($2::bigint[])"
@@ -64,6 +65,7 @@ class _Reserved:
         self.committed: Final = int(first["committed"] or 0)
         self.unpriced: Final = int(first["unpriced"] or 0)
         self.currency: Final = str(first["job_currency"] or "")
+        self.started: Final = float(first["started"])
         self.lines: Final = {int(row["id"]): stored_of(row) for row in rows if row["id"] is not None}
 
 
@@ -118,7 +120,7 @@ class Claiming:
             request.lines, request.short = [], ""
         wanted = sum(request.limit for request in requests)
         reserved = _Reserved(await work.writer.run(lambda c: c.fetch(_RESERVE, job.id, work.worker, wanted)))
-        if self.has_reconnected:
+        if self.is_elsewhere(reserved.started):
             self.doubt_claims()  # what was reserved goes back once it is known what this server lacks
             return False
         if not reserved.alive:
@@ -229,6 +231,15 @@ class Claiming:
         """
         return self._connects != self._work.writer.connects
 
+    def is_elsewhere(self, started: float) -> bool:
+        """Return whether another server answers than the one that `settle_doubt` looked at, or on another connection.
+
+        Args:
+            started: When the server started that has answered.
+        """
+        server = self._work.server
+        return self.has_reconnected or server is None or server.started != started
+
     def doubt_claims(self, epoch: int | None = None) -> None:
         """Note that a claim's answer was lost: what it has reserved, and perhaps armed, is not known.
 
@@ -249,7 +260,8 @@ class Claiming:
         work = self._work
         # Send nothing whose codes could not be told. It also connects where the connection was lost: before the look.
         await work.writer.run(work.open_marks, again=True)
-        if self.has_reconnected:
+        # A pooler may lead to another server on the same connection, and then a statement fails, or names that server.
+        if self.has_reconnected or self._doubted_until is not None or work.server is None:
             await check_held(work)
             self._connects = work.writer.connects
         if self._doubted_until is None:

@@ -200,7 +200,9 @@ class Records:
             if error.final:
                 raise
             raise _LostError(error, _Doubt(what.moves, what.revs)) from error
-        self._work.holding.update(Stored(after, revs[after.seq]) for _, after in ends_of(what.moves))
+        ends = [Stored(after, revs[after.seq]) for _, after in ends_of(what.moves)]
+        self._work.holding.update(ends)
+        self._work.holding.note_last(ends)
 
     async def alarm(self, seqs: Collection[int], text: str) -> None:
         """Write an alarm about lines; they stay as they are.
@@ -228,6 +230,7 @@ class Records:
                 if request.doubts:
                     request.lines = [*request.lines, *await transaction.doubt(request.doubts)]
         self._work.holding.update(transaction.lines.values())
+        self._work.holding.note_last(transaction.lines.values())
 
     async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
         """Return the codes that placed lines may get, see `Ledger.vet`."""

@@ -14,31 +14,26 @@ from xoxo_async.bulk.ledger.postgres.codes import MARKS_KEY, read_keys
 from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, Stored, prefixed, stored_of
 from xoxo_async.bulk.ledger.postgres.connections import Link
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, reread
+from xoxo_async.bulk.ledger.postgres.servers import LOST, STARTED, Server, read_server, stop_jobs, taken_over
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.table import Moment
 from xoxo_async.effects import EffectClass
 from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.driver import DatabaseConnection
 
-__all__ = ["Found", "Holding", "Work", "bound_wait", "check_held", "new_epoch", "read_stored", "stop_if_lost"]
+__all__ = [
+    "Found",
+    "Holding",
+    "Work",
+    "bound_wait",
+    "check_held",
+    "new_epoch",
+    "next_epoch",
+    "read_stored",
+    "stop_if_lost",
+]
 
 _LOG: Final = logging.getLogger("xoxo_async")
-
-_LOST: Final = (
-    "the database has lost commits that it had confirmed, as after a fail-over or with an older backup: orders may have"
-    " been sent that it shows as planned. They are looked up before they are sent; resume the job once the database is"
-    " the right one"
-)
-# A generation before the database's. Not a new one for the database: a worker's role may not write that.
-_STOP_JOBS: Final = (
-    "WITH m AS (SELECT value::integer AS generation FROM xoxo.meta WHERE name = 'generation'),"
-    " stopped AS (UPDATE xoxo.job AS j SET generation = least(j.generation, m.generation - 1),"
-    " state = CASE WHEN j.id = $1 THEN 'paused' ELSE j.state END,"
-    " reason = CASE WHEN j.id = $1 THEN $2 ELSE j.reason END"
-    " FROM m WHERE j.generation >= m.generation OR j.id = $1 RETURNING j.id)"
-    " INSERT INTO xoxo.journal (job, line, at, from_state, to_state, transition, evidence, attempts, epoch, worker,"
-    " reason) SELECT id, 0, $3, '', '', '-', 'lost commits', 0, 0, $4, $2 FROM stopped"
-)
 
 _READ: Final = (
     f"SELECT {prefixed(LINE_COLUMNS, 'l')}, l.rev, l.job, l.look, j.facts ->> 'currency' AS job_currency"
@@ -91,6 +86,14 @@ async def bound_wait(connection: DatabaseConnection) -> None:
     await connection.execute(_BOUND)
 
 
+async def next_epoch(connection: DatabaseConnection) -> tuple[int, float]:
+    """Return an epoch that no claim has, and when the server started that gave it, as `Server.started`."""
+    row = await connection.fetchrow(f"{_EPOCH} AS epoch, {STARTED} AS started")
+    if row is None:
+        raise EOFError
+    return int(row["epoch"]), row["started"]
+
+
 async def new_epoch(connection: DatabaseConnection) -> int:
     """Return an epoch that no claim has."""
     return int(await connection.fetchval(_EPOCH))
@@ -131,20 +134,26 @@ class Holding:
     def __init__(self) -> None:
         self._lines: Final[dict[int, Stored]] = {}
         self._claims: Final[dict[int, set[int]]] = {}
+        self._last: dict[int, Stored] = {}
 
     def take(self, epoch: int, lines: Iterable[Stored]) -> None:
         """Note the lines of a claim."""
         taken = {stored.line.seq: stored for stored in lines}
         self._lines.update(taken)
         self._claims[epoch] = set(taken)
+        self._last = taken
 
     def get(self, seqs: Iterable[int]) -> dict[int, Stored]:
         """Return those lines of some numbers that are held."""
         return {seq: self._lines[seq] for seq in seqs if seq in self._lines}
 
-    def all(self) -> dict[int, Stored]:
-        """Return all lines that are held."""
-        return dict(self._lines)
+    def written(self) -> dict[int, Stored]:
+        """Return all lines that are held, and those of the last write."""
+        return self._last | self._lines
+
+    def note_last(self, lines: Iterable[Stored]) -> None:
+        """Note the lines of a write."""
+        self._last = {stored.line.seq: stored for stored in lines} or self._last
 
     @property
     def epochs(self) -> list[int]:
@@ -187,9 +196,10 @@ class Holding:
                 self._drop(line.seq)
 
     def clear(self) -> None:
-        """Hold nothing: the lease was lost."""
+        """Hold nothing: the lease was lost, or what was written."""
         self._lines.clear()
         self._claims.clear()
+        self._last = {}
 
 
 class Work:
@@ -208,6 +218,7 @@ class Work:
     Attributes:
         job: The job as it was read last; None before it exists.
         holding: The lines that this opening sends.
+        server: The server that has confirmed what this opening wrote; None before it is known.
     """
 
     def __init__(
@@ -230,6 +241,7 @@ class Work:
         self.reader: Final = reader
         self.lease: Final = lease
         self.holding: Final = Holding()
+        self.server: Server | None = None
         self.job: JobRow | None = None
         self.wanted: Final = wanted
         self._moved = False
@@ -298,10 +310,11 @@ class Work:
 
 
 async def check_held(work: Work) -> None:
-    """Compare the lines that this worker sends with the database.
+    """Compare what this worker has written with the database, and the server with the one that confirmed it.
 
     The database never goes back before what it has confirmed, unless it lost commits: in a fail-over, or with a backup
-    that was put back. Then other lines may have been sent, too, and look planned.
+    that was put back. Then other lines may have been sent, too, and look planned. Commits are lost from the end, so
+    whoever has the last one of this worker has them all.
 
     Args:
         work: Of the ledger.
@@ -309,34 +322,46 @@ async def check_held(work: Work) -> None:
     Raises:
         DatabaseError: When the database cannot be used.
     """
-    held = work.holding.all()
-    if held:
-        await stop_if_lost(work, held, await work.writer.run(lambda c: read_stored(c, list(held)), again=True))
+    before, work.server = work.server, await work.writer.run(read_server, again=True)
+    written = work.holding.written()
+    if written:
+        found = await work.writer.run(lambda c: read_stored(c, list(written)), again=True)
+        if await stop_if_lost(work, written, found):
+            return
+    why = taken_over(before, work.server)
+    if why and work.job is not None:
+        await _stop(work, why, pause=False)
 
 
-async def stop_if_lost(work: Work, held: dict[int, Stored], found: Found) -> None:
-    """Stop all jobs if the database lacks what it has confirmed; this job is paused as well.
+async def stop_if_lost(work: Work, held: dict[int, Stored], found: Found) -> bool:
+    """Stop all jobs if the database lacks what it has confirmed; this job is paused as well. Return whether it does.
 
     Every job becomes `copied`: nobody gets lines of it until they were put in doubt, and they are looked up before they
     are sent.
 
     Args:
         work: Of the ledger.
-        held: Lines that this worker sends, as it held them before they were read.
+        held: Lines that this worker has written, as it wrote them, before they were read.
         found: The same lines as they were read.
 
     Raises:
         DatabaseError: When the database cannot be used.
     """
-    lost = [one.line for seq, one in held.items() if seq not in found.lines or found.lines[seq].rev < one.rev]
-    if not lost:
-        return
-    _LOG.error("%s: %s", work.name, _LOST)
-    job = work.known_job().id
+    lost = any(seq not in found.lines or found.lines[seq].rev < one.rev for seq, one in held.items())
+    if lost:
+        await _stop(work, LOST, pause=True)
+    return lost
 
-    async def stop(connection: DatabaseConnection) -> None:
-        await connection.execute(_STOP_JOBS, job, _LOST, work.clock.now(), work.worker)
 
-    await work.writer.run(stop, again=True)
-    work.holding.drop(lost)  # told once; their results are late proofs, or doubts that the look-up settles
+async def _stop(work: Work, why: str, *, pause: bool) -> None:
+    """Stop all jobs, and go on as a new worker.
+
+    Told once: the results of what the old worker was sending are late proofs, or doubts that the look-up settles.
+    """
+    _LOG.error("%s: %s", work.name, why)
+    job, at, worker = work.known_job().id, work.clock.now(), work.worker
+    await work.writer.run(lambda c: stop_jobs(c, job, why, at=at, worker=worker, pause=pause), again=True)
+    if work.lease is not None:
+        await work.lease.register()
+    work.holding.clear()
     await work.reread_job()

@@ -128,3 +128,21 @@ async def raise_generation(connection: DatabaseConnection) -> int:
         " WHERE name = 'generation' RETURNING value::integer"
     )
     return int(await connection.fetchval(raised))
+
+
+_WRITTEN = ("line", "claim", "placed", "code_mark", "journal", "tally")
+
+
+async def remember(connection: DatabaseConnection) -> None:
+    """Keep what workers write, as a standby has it that gets no later commit."""
+    for name in _WRITTEN:
+        await connection.execute(f"CREATE TABLE public.old_{name} AS TABLE xoxo.{name}")
+
+
+async def take_over(database: str, connection: DatabaseConnection) -> None:
+    """Put back what was kept, and end the connection of the ledger's writer: that standby has taken over."""
+    for name in _WRITTEN:
+        await connection.execute(f"DELETE FROM xoxo.{name}")  # noqa: S608 - names of tables
+    for name in reversed(_WRITTEN):
+        await connection.execute(f"INSERT INTO xoxo.{name} OVERRIDING SYSTEM VALUE TABLE public.old_{name}")
+    await cut(database, "xoxo ledger writer")

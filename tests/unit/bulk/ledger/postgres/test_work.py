@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.bulk.ledger.ledgers import each, line, placed
-from tests.unit.bulk.ledger.postgres.databases import before, connected, opened
+from tests.unit.bulk.ledger.postgres.databases import before, connected, opened, remember, take_over
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
@@ -151,3 +151,18 @@ async def test_an_arm_that_connects_again_looks_first(
     with suppress(LedgerError):
         assert not (await ours.arm("march", line(1), identity=TERMS.identity)).mine
     assert ours.copied
+
+
+async def test_a_lost_result_shows_it(database: str, ours: PostgresLedger) -> None:
+    """The worker holds that line no more, and would give its claim back as one that nobody has sent."""
+    (first,) = await ours.claim(1)
+    await ours.claim(1)  # the database still has this
+    async with connected(database) as connection:
+        await remember(connection)
+        await ours.record([placed(first)])
+        await take_over(database, connection)
+    for _ in range(2):
+        with suppress(LedgerError):  # the connection was lost in the claim
+            assert await ours.claim(1) == []
+    assert ours.copied
+    assert "lost commits" in (await ours.paused() or "")
