@@ -110,6 +110,24 @@ async def test_a_lost_claim_of_a_dead_worker(primary: PostgresServer, standby: P
             assert not third.copied
 
 
+async def test_a_fresh_worker_notices_a_fail_over(primary: PostgresServer, standby: PostgresServer) -> None:
+    """All workers have died, so only the job remembers on which server it was worked on."""
+    url = await either(primary, standby)
+    async with opened(url) as ledger:
+        await ledger.plan("march", each(LINES))
+        await ledger.recover()
+        await catch_up(primary)
+        standby.stop()
+        assert await ledger.claim(1)
+    await take_over(primary, standby)
+    async with opened(url) as fresh:
+        assert fresh.copied
+        assert await fresh.claim(4) == []
+        assert await fresh.restored(reason="as the next run does") == 4
+    async with opened(url) as again:
+        assert not again.copied
+
+
 async def test_a_synchronous_standby_goes_on(primary: PostgresServer, standby: PostgresServer) -> None:
     """It has every commit, so nothing is looked up for it."""
     url = await either(primary, standby)

@@ -16,6 +16,7 @@ __all__ = [
     "PRODUCTS",
     "REFRESHED_AT",
     "RUNS",
+    "SERVER",
     "SETTINGS",
 ]
 
@@ -57,6 +58,9 @@ REFRESHED_AT: Final = "refreshed_at"
 
 RUNS: Final = "runs"
 """What the latest runs left about themselves, as JSON; `Ledger.note_run` keeps it."""
+
+SERVER: Final = "server"
+"""Which server of a database the job was worked on last, and whether its commits wait for a standby; `Server.noted`."""
 
 SETTINGS: Final = "settings"
 """The flags of the command's last run that are no bounds, as JSON: `status` prints them in the command that goes on."""

@@ -438,6 +438,13 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
     return msgspec.structs.replace(line, **after)
 
 
+def _at_delivery(delivery: Delivery) -> dict[str, object]:
+    """Return the facts of points that are being cancelled, or were: the company has them back, so they cost nothing."""
+    if delivery is not Delivery.CANCELLED:
+        return {"delivery": delivery}
+    return {"delivery": delivery, "amount_charged": Decimal(0), "currency": POINTS}
+
+
 def _moved(line: LedgerLine, change: Change, row: Transition, moment: Moment) -> dict[str, object]:
     """Return what follows from the row alone; only what changes, since each field that is written takes time."""
     after: dict[str, object] = {}
@@ -474,13 +481,6 @@ def _knows_no_order(line: LedgerLine) -> bool:
         and not line.currency
         and not line.held
     )
-
-
-def _at_delivery(delivery: Delivery) -> dict[str, object]:
-    """Return the facts of points that are being cancelled, or were: the company has them back, so they cost nothing."""
-    if delivery is not Delivery.CANCELLED:
-        return {"delivery": delivery}
-    return {"delivery": delivery, "amount_charged": Decimal(0), "currency": POINTS}
 
 
 def _observed(change: Change, moment: Moment) -> float:

@@ -43,7 +43,7 @@ from xoxo_async.bulk.ledger.postgres.reading import place_after, read_journal, r
 from xoxo_async.bulk.ledger.postgres.records import Records
 from xoxo_async.bulk.ledger.postgres.sums import count, read_committed
 from xoxo_async.bulk.ledger.postgres.whole import Whole, note_job, read_backlog, undisturbed
-from xoxo_async.bulk.ledger.postgres.work import Work, bound_wait
+from xoxo_async.bulk.ledger.postgres.work import Work, bound_wait, check_server
 from xoxo_async.bulk.ledger.postgres.writer import LedgerWriter
 from xoxo_async.bulk.ledger.protocol import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share
 from xoxo_async.bulk.ledger.recording import storable_text
@@ -241,6 +241,7 @@ class PostgresLedger:
         await work.writer.open()
         job = None if work.job is None else work.job.id
         await work.writer.run(lambda c: take_keys(c, work.box, work.marks, lambda: lease.begin(job)))
+        await check_server(work)
         self._records = Records(work)
         self._claiming = Claiming(work, self._records)
         self._writer = LedgerWriter(self._records, self._claiming, Arming(work, self._claiming))

@@ -6,12 +6,12 @@ waited for a standby, it has them all; otherwise it may lack the last ones.
 
 # ruff: noqa: S608 - the only text put into SQL is this module's own
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN
 
-__all__ = ["LOST", "STARTED", "Server", "read_server", "stop_jobs", "taken_over"]
+__all__ = ["LOST", "STARTED", "Server", "note_server", "read_server", "stop_jobs", "taken_over"]
 
 LOST: Final = (
     "the database has lost commits that it had confirmed, as after a fail-over or with an older backup: orders may have"
@@ -38,12 +38,20 @@ _STOP: Final = (
     "WITH m AS (SELECT value::integer AS generation FROM xoxo.meta WHERE name = 'generation'),"
     " left_behind AS (UPDATE xoxo.worker SET lease_until = 'epoch' WHERE id = $4),"
     " stopped AS (UPDATE xoxo.job AS j SET generation = least(j.generation, m.generation - 1),"
-    " state = CASE WHEN j.id = $1 AND $5 THEN 'paused' ELSE j.state END,"
-    " reason = CASE WHEN j.id = $1 AND $5 THEN $2 ELSE j.reason END"
-    " FROM m WHERE (j.generation >= m.generation OR j.id = $1) AND ($5 OR NOT EXISTS (SELECT FROM xoxo.journal AS told"
-    " WHERE told.line = 0 AND told.job = j.id AND told.evidence = 'lost commits' AND told.reason = $2)) RETURNING j.id)"
+    " state = CASE WHEN j.id = $1 THEN 'paused' ELSE j.state END,"
+    " reason = CASE WHEN j.id = $1 THEN $2 ELSE j.reason END"
+    " FROM m WHERE j.generation >= m.generation OR j.id = $1 RETURNING j.id)"
     " INSERT INTO xoxo.journal (job, line, at, from_state, to_state, transition, evidence, attempts, epoch, worker,"
     " reason) SELECT id, 0, $3, '', '', '-', 'lost commits', 0, 0, $4, $2 FROM stopped"
+)
+_NOTE: Final = (
+    "WITH m AS (SELECT value::integer AS generation FROM xoxo.meta WHERE name = 'generation'),"
+    " noted AS (UPDATE xoxo.job AS j SET facts = j.facts || jsonb_build_object('server', $3::text),"
+    " generation = CASE WHEN $4 = '' THEN j.generation ELSE least(j.generation, m.generation - 1) END"
+    " FROM m WHERE j.id = $1 AND coalesce(j.facts ->> 'server', '') = $2 RETURNING j.id),"
+    " told AS (INSERT INTO xoxo.journal (job, line, at, from_state, to_state, transition, evidence, attempts, epoch,"
+    " worker, reason) SELECT id, 0, $5, '', '', '-', 'another server', 0, 0, $6, $4 FROM noted WHERE $4 <> '')"
+    " SELECT count(*) FROM noted"
 )
 
 
@@ -61,6 +69,21 @@ class Server(NamedTuple):
     system: str
     timeline: str
     synchronous: bool
+
+    @property
+    def noted(self) -> str:
+        """The server as a job notes it; empty where the server does not tell enough."""
+        return f"{self.system}/{self.timeline}/{'waits' if self.synchronous else 'alone'}" if self.system else ""
+
+    @classmethod
+    def read(cls, noted: str) -> Self | None:
+        """Return a server as a job has noted it; None if it has noted none.
+
+        Args:
+            noted: What `noted` was.
+        """
+        parts = noted.split("/")
+        return cls(0.0, parts[0], parts[1], parts[2] == "waits") if len(parts) == 3 else None
 
 
 async def read_server(connection: DatabaseConnection) -> Server:
@@ -84,7 +107,7 @@ def taken_over(before: Server | None, now: Server) -> str:
     """Return why a server that has taken over may lack commits; empty if it has them all, or is the same one.
 
     Args:
-        before: The server that had confirmed this worker's commits; None if there is none.
+        before: The server that answered before; None if there is none.
         now: The one that answers now.
     """
     if before is None or not before.system or not now.system:
@@ -99,7 +122,24 @@ def taken_over(before: Server | None, now: Server) -> str:
     )
 
 
-async def stop_jobs(connection: DatabaseConnection, job: int, why: str, *, at: float, worker: int, pause: bool) -> None:
+async def note_server(
+    connection: DatabaseConnection, job: int, before: str, now: Server, why: str, *, at: float, worker: int
+) -> bool:
+    """Note in a job which server answers. Return whether it is noted; not if another worker has noted one since.
+
+    Args:
+        connection: To write with.
+        job: The job.
+        before: What it has noted.
+        now: The server.
+        why: Why the job's planned lines have to be looked up, for its journal; empty if they need not be.
+        at: When, by the ledger's clock.
+        worker: Who says so.
+    """
+    return bool(await connection.fetchval(_NOTE, job, before, now.noted, why, at, worker))
+
+
+async def stop_jobs(connection: DatabaseConnection, job: int, *, at: float, worker: int) -> None:
     """Stop all jobs: nobody gets lines of one until they were put in doubt, to be looked up before they are sent.
 
     The lease of the worker that says so ends as well. Its claims are as the database has them now, and may have been
@@ -107,11 +147,8 @@ async def stop_jobs(connection: DatabaseConnection, job: int, why: str, *, at: f
 
     Args:
         connection: To write with.
-        job: The worker's job.
-        why: For the journal of each job.
+        job: The worker's job; it is paused.
         at: When, by the ledger's clock.
         worker: Who says so.
-        pause: Whether to pause the worker's job as well. Otherwise a job that was stopped for the very same reason
-            stays as it is: its lines were looked up since.
     """
-    await connection.execute(_STOP, job, why, at, worker, pause)
+    await connection.execute(_STOP, job, LOST, at, worker)

@@ -4,9 +4,10 @@
 
 import logging
 from collections.abc import Collection, Iterable
+from functools import partial
 from typing import Final, Protocol
 
-from xoxo_async.bulk.ledger.facts import CURRENCY
+from xoxo_async.bulk.ledger.facts import CURRENCY, SERVER
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, LedgerLine, LineState
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
@@ -14,7 +15,15 @@ from xoxo_async.bulk.ledger.postgres.codes import MARKS_KEY, read_keys
 from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, Stored, prefixed, stored_of
 from xoxo_async.bulk.ledger.postgres.connections import Link
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, reread
-from xoxo_async.bulk.ledger.postgres.servers import LOST, STARTED, Server, read_server, stop_jobs, taken_over
+from xoxo_async.bulk.ledger.postgres.servers import (
+    LOST,
+    STARTED,
+    Server,
+    note_server,
+    read_server,
+    stop_jobs,
+    taken_over,
+)
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.table import Moment
 from xoxo_async.effects import EffectClass
@@ -310,7 +319,7 @@ class Work:
 
 
 async def check_held(work: Work) -> None:
-    """Compare what this worker has written with the database, and the server with the one that confirmed it.
+    """Compare what this worker has written with the database, and look which server answers.
 
     The database never goes back before what it has confirmed, unless it lost commits: in a fail-over, or with a backup
     that was put back. Then other lines may have been sent, too, and look planned. Commits are lost from the end, so
@@ -322,19 +331,35 @@ async def check_held(work: Work) -> None:
     Raises:
         DatabaseError: When the database cannot be used.
     """
-    before, work.server = work.server, await work.writer.run(read_server, again=True)
     written = work.holding.written()
     if written:
-        found = await work.writer.run(lambda c: read_stored(c, list(written)), again=True)
-        if await stop_if_lost(work, written, found):
-            return
-    why = taken_over(before, work.server)
-    if why and work.job is not None:
-        await _stop(work, why, pause=False)
+        await stop_if_lost(work, written, await work.writer.run(lambda c: read_stored(c, list(written)), again=True))
+    await check_server(work)
 
 
-async def stop_if_lost(work: Work, held: dict[int, Stored], found: Found) -> bool:
-    """Stop all jobs if the database lacks what it has confirmed; this job is paused as well. Return whether it does.
+async def check_server(work: Work) -> None:
+    """Note in the job which server answers. One that took over may lack commits of others: then the job is `copied`.
+
+    Args:
+        work: Of the ledger.
+
+    Raises:
+        DatabaseError: When the database cannot be used.
+        LedgerError: When the job is no longer there.
+    """
+    before, work.server = work.server, await work.writer.run(read_server, again=True)
+    job, now, at, worker = work.job, work.server, work.clock.now(), work.worker
+    while job is not None and now.noted and (known := job.facts.get(SERVER, "")) != now.noted:
+        why = taken_over(Server.read(known) or before, now)
+        note = partial(note_server, job=job.id, before=known, now=now, why=why, at=at, worker=worker)
+        if await work.writer.run(note, again=True) and why:
+            _LOG.error("%s: %s", work.name, why)
+        await work.reread_job()  # also where another worker has noted it first
+        job = work.job
+
+
+async def stop_if_lost(work: Work, held: dict[int, Stored], found: Found) -> None:
+    """Stop all jobs if the database lacks what it has confirmed; this job is paused as well.
 
     Every job becomes `copied`: nobody gets lines of it until they were put in doubt, and they are looked up before they
     are sent.
@@ -348,20 +373,12 @@ async def stop_if_lost(work: Work, held: dict[int, Stored], found: Found) -> boo
         DatabaseError: When the database cannot be used.
     """
     lost = any(seq not in found.lines or found.lines[seq].rev < one.rev for seq, one in held.items())
-    if lost:
-        await _stop(work, LOST, pause=True)
-    return lost
-
-
-async def _stop(work: Work, why: str, *, pause: bool) -> None:
-    """Stop all jobs, and go on as a new worker.
-
-    Told once: the results of what the old worker was sending are late proofs, or doubts that the look-up settles.
-    """
-    _LOG.error("%s: %s", work.name, why)
+    if not lost:
+        return
+    _LOG.error("%s: %s", work.name, LOST)
     job, at, worker = work.known_job().id, work.clock.now(), work.worker
-    await work.writer.run(lambda c: stop_jobs(c, job, why, at=at, worker=worker, pause=pause), again=True)
+    await work.writer.run(lambda c: stop_jobs(c, job, at=at, worker=worker), again=True)
     if work.lease is not None:
-        await work.lease.register()
+        await work.lease.register()  # what the old worker was sending ends in late proofs, or in doubt
     work.holding.clear()
     await work.reread_job()
