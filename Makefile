@@ -89,8 +89,8 @@ newest:  ## run the tests of the network under the newest aiohttp
 pythons:  ## run the tests under Python 3.11 and 3.13, those that are to be had
 	.ci/pythons 3.11 3.13
 
-guard: $(STAMP)  ## an order costs what it did: instructions, or CPU time, beside a hand-written one; two minutes
-	$(BIN)/python .ci/guard.py
+guard: $(STAMP)  ## an order costs what it did: instructions, or with ARGS=--cpu CPU time, beside a hand-written one; a minute
+	$(BIN)/python .ci/guard.py $(ARGS)
 
 wheel: dist  ## install the built wheel in a venv of its own, and run its command
 	.ci/wheel
@@ -109,7 +109,8 @@ lock: $(STAMP)  ## write requirements-dev.lock anew; ARGS=--upgrade takes the ne
 	  --no-config --extra dev --extra docs $(ARGS) -o requirements-dev.lock pyproject.toml
 
 bench: $(STAMP)  ## one table a benchmark, in an hour on an idle machine; ARGS=--quick only runs them; see benchmarks/README.md
-	@for bench in benchmarks/bench_*.py; do timeout 3600 $(BIN)/python $$bench $(ARGS) || exit 1; done
+	@failed=; for bench in benchmarks/bench_*.py; do timeout 2700 $(BIN)/python $$bench $(ARGS) || failed="$$failed $$bench"; done; \
+	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 bench-peers: $(STAMP)  ## what the benchmarks compare with; the generated client needs Java
 	$(PIP) install httpx orjson pydantic requests openapi-generator-cli
@@ -120,8 +121,9 @@ bench-peers: $(STAMP)  ## what the benchmarks compare with; the generated client
 	  || echo "no client could be generated (is there a Java?): the others are compared with all the same"
 
 bench-report: $(STAMP)  ## run all benchmarks, keep the results, and write docs/explanation/speed.md; an hour on an idle machine
+	-$(MAKE) bench-peers
 	$(BIN)/python benchmarks/runs.py $(ARGS)
-	$(BIN)/python benchmarks/page.py
+	$(BIN)/python benchmarks/page.py $(filter --quick,$(ARGS))
 
 site: $(STAMP)  ## build docs/ into site/, warnings as errors; writes docs/llms.txt first
 	$(BIN)/python .ci/llms.py

@@ -13,7 +13,6 @@ from goals import answer
 from placers import (
     GENERATED,
     HTTPX,
-    IN_FLIGHT,
     JSON,
     MSGSPEC,
     PLACERS,
@@ -21,6 +20,7 @@ from placers import (
     SDK,
     THREADS,
     TUNED,
+    WARM_UP,
     Placer,
     installed,
     place_many,
@@ -152,7 +152,7 @@ def main() -> None:
     async def solo(base_url: str) -> None:
         placer = PLACERS[asked.solo]()
         await placer.open(base_url)
-        await place_many(placer, IN_FLIGHT)  # the connections, and what else is made once
+        await place_many(placer, WARM_UP)
         with instructions.counted():
             await place_many(placer, asked.orders)
         await placer.close()

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import instructions
 import report
-from placers import IN_FLIGHT, Placer, Sdk, place_many
+from placers import WARM_UP, Placer, Sdk, place_many
 from report import Goal
 from rounds import AGAIN, Series, Spread, ratio, take_turns
 from stub import stub_server
@@ -148,7 +148,7 @@ def main() -> None:
     async def solo(base_url: str) -> None:
         placer = Sdk(hooks_of(asked.solo))
         await placer.open(base_url)
-        await place_many(placer, IN_FLIGHT)  # the connections, and what else is made once
+        await place_many(placer, WARM_UP)
         with instructions.counted():
             await place_many(placer, asked.orders)
         await placer.close()

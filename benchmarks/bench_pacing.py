@@ -4,11 +4,8 @@ Each case of the first part runs once against a server that counts in three ways
 a sliding window, and with a token bucket of one second. The server refuses a request if any of them is full.
 """
 
-import argparse
 import itertools
-import json
 import logging
-import sys
 import tempfile
 import time
 from bisect import bisect_left
@@ -19,12 +16,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import anyio
+import report
 from limited_server import LimitedServer, limited_server
+from report import Goal
+from rounds import AGAIN
 
 from xoxo_async import RateLimits, StaticToken, XoxoClient, XoxoError
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
 
 WAYS = ("fixed window", "sliding window", "token bucket")
+REFUSED = tuple(f"refused, {way}" for way in WAYS)
+SHARES = ("of the allowance", "fullest minute", "fullest second", "p99 spacing / interval")
 LATENCIES = {600: (0.02, 1.0, 20.0), 6000: (0.02, 1.0, 2.0)}
 """The last case of each has 200 orders in flight, as many as with 100 a minute and answers of 120 s."""
 
@@ -136,7 +138,7 @@ def of_a_run(server: LimitedServer, case: str, name: str, per_minute: float, sec
     first = times[0]
     steady = times[bisect_left(times, first + 1) : bisect_left(times, first + seconds)]
     measures = {"of the allowance": used(times, per_minute, first + 1, first + seconds)}
-    measures |= {f"refused, {way}": refused.get(way, 0) for way in WAYS}
+    measures |= {name: refused.get(way, 0) for name, way in zip(REFUSED, WAYS, strict=True)}
     measures["p99 spacing / interval"] = spacing_p99(steady, per_minute)
     if seconds > 60:
         measures["fullest minute"] = fullest(times, per_minute, 60.0)
@@ -165,13 +167,13 @@ async def issuing(server: LimitedServer, per_minute: int, latency_s: float, seco
     return of_a_run(server, f"bulk run, {per_minute}/min, {latency_s:g} s", name, per_minute, seconds)
 
 
-async def a_bare_timer(per_minute: int, seconds: float) -> Row:
+async def a_bare_timer(per_minute: int, seconds: float, again: str = "") -> Row:
     """Measure a loop that only sleeps: no pacer can be more exact on this machine."""
     interval, times = 60 / per_minute, [time.monotonic()]
     while times[-1] < times[0] + seconds:
         await anyio.sleep(max(times[0] + len(times) * interval - time.monotonic(), 0.0))
         times.append(time.monotonic())
-    return Row(f"a bare timer, {per_minute}/min", {"p99 spacing / interval": spacing_p99(times, per_minute)})
+    return Row(f"a bare timer, {per_minute}/min{again}", {"p99 spacing / interval": spacing_p99(times, per_minute)})
 
 
 async def sharing(server: LimitedServer, per_minute: int, seconds: float) -> Row:
@@ -297,6 +299,7 @@ async def measure(server: LimitedServer, times: Times, *, quick: bool) -> list[R
         await keep(group, an_outage, server, 6000, times.outage)
         await keep(group, a_penalty, server, 6000, times.penalty)
     async with anyio.create_task_group() as group:
+        await keep(group, a_bare_timer, 6000, times.run, AGAIN)
         for rate, latency in combinations:
             await keep(group, issuing, server, rate, latency, times.run)
         await keep(group, sharing, server, 6000, times.short)
@@ -305,32 +308,36 @@ async def measure(server: LimitedServer, times: Times, *, quick: bool) -> list[R
     return sorted(ordered, key=lambda row: "of the allowance" not in row.measures or "seconds late" in row.measures)
 
 
-def shown(rows: list[Row]) -> str:
-    """Return the table. Rows that measure the same things share one head."""
-    lines: list[str] = []
-    for names, group in itertools.groupby(rows, key=lambda row: tuple(row.measures)):
-        lines += ["", f"{'':<52}" + "".join(f"{name:>{len(name) + 3}}" for name in names)]
-        for row in group:
-            cells = (f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.measures.values())
-            lines.append(
-                f"{row.case:<52}" + "".join(f"{cell:>{len(name) + 3}}" for name, cell in zip(names, cells, strict=True))
-            )
-    return "\n".join(lines[1:])
+def cells_of(row: Row) -> list[object]:
+    """Return a row of the table: what most cases measure in columns, the rest of a case as text."""
+    refused = [row.measures[name] for name in REFUSED if name in row.measures]
+    others = [f"{name} {value:.3g}" for name, value in row.measures.items() if name not in (*SHARES, *REFUSED)]
+    shares = (row.measures.get(name) for name in SHARES)
+    return [row.case, *shares, sum(refused) if refused else None, "; ".join(others)]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--quick", action="store_true", help="a few seconds for each part, so no full window")
-    arguments = parser.parse_args()
+def main() -> None:
+    """Measure and print."""
+    asked = report.options(__doc__ or "")
     logging.getLogger("xoxo_async").setLevel(logging.ERROR)  # each case cancels its callers at its end
     with limited_server() as server:
-        rows = anyio.run(lambda: measure(server, QUICK if arguments.quick else FULL, quick=arguments.quick))
-    told = [{"case": row.case, **row.measures} for row in rows]
-    whole = {"bench": "bench_pacing", "quick": arguments.quick, "rows": told}
-    print(json.dumps(whole) if arguments.json else shown(rows))
-    return 0
+        rows = anyio.run(lambda: measure(server, QUICK if asked.quick else FULL, quick=asked.quick))
+    control = next(row for row in rows if row.case.endswith(AGAIN))
+    rows.remove(control)
+    refused = sum(row.measures.get(name, 0) for row in rows for name in REFUSED)
+    report.show(
+        "bench_pacing",
+        ("case", *SHARES, "refused", "and"),
+        [cells_of(row) for row in rows],
+        [Goal("refusals for more than the allowance", refused, 0, "<=", unit="calls")],
+        control=cells_of(control),
+        asked=asked,
+        notes=[
+            f"refused: by a {', a '.join(WAYS)}, which count at the same time",
+            "1 is the whole allowance; a bare timer is a loop that only sleeps, and no pacer can be more exact here",
+        ],
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -20,7 +20,6 @@ class Asked:
     sense: str
     bench: str
     unit: str = "x"
-    match: str = ""
     profile: str = ""
 
 

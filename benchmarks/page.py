@@ -10,12 +10,14 @@ from typing import Any, Final
 
 import plots
 from goals import ASKED, Asked
-from runs import RESULTS
+from runs import QUICK, RESULTS
 
 ROOT: Final = Path(__file__).parent.parent
 PAGE: Final = ROOT / "docs" / "explanation" / "speed.md"
 PICTURES: Final = ROOT / "docs" / "pictures"
 NOT_RUN: Final = "not run"
+REACHED: Final = "reached"
+MISSED: Final = "missed"
 _SHOWN_RUNS: Final = 3
 """Runs that the page compares, the newest ones."""
 
@@ -159,6 +161,11 @@ class Figure:
     asked: Asked
     found: Mapping[str, Result]
 
+    @property
+    def newest(self) -> Result:
+        """What the newest run found that measured it."""
+        return list(self.found.values())[-1]
+
 
 def _figures(runs: Sequence[Run]) -> Iterator[Figure]:
     """Yield each goal that was asked for, once for each of its cases; once without a figure if nobody measured it."""
@@ -166,22 +173,20 @@ def _figures(runs: Sequence[Run]) -> Iterator[Figure]:
         cases: dict[str, dict[str, Result]] = {}
         for run in runs:
             for goal in run.results.get(asked.bench, {}).get("goals", ()):
-                if _belongs(goal, name, asked):
+                if goal.get("name") == name:
                     cases.setdefault(goal["what"], {})[run.name] = goal
         for what, found in (cases or {asked.what: {}}).items():
             yield Figure(name, what, asked, found)
 
 
-def _belongs(goal: Result, name: str, asked: Asked) -> bool:
-    if goal.get("name"):
-        return bool(goal["name"] == name)
-    return bool(asked.match and re.match(asked.match, goal["what"]))
-
-
 def _goals_table(runs: Sequence[Run]) -> str:
     heads = [run.name for run in runs]
+    verdicts = [_standing(figure) for figure in _figures(runs)]
+    told = ", ".join(f"{verdicts.count(standing)} {standing}" for standing in (REACHED, MISSED, NOT_RUN))
     lines = [
         "## Goals and figures",
+        "",
+        f"By the newest run that measured them: {told}.",
         "",
         f"| what | goal |{''.join(f' {head} |' for head in heads)} reached |",
         f"|---|---|{'---|' * len(heads)}---|",
@@ -193,6 +198,12 @@ def _goals_table(runs: Sequence[Run]) -> str:
         cells += [_verdict(list(figure.found.values()))]
         lines.append(f"| {_cell(figure.what)} | {goal} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _standing(figure: Figure) -> str:
+    if not figure.found:
+        return NOT_RUN
+    return REACHED if figure.newest["reached"] else MISSED
 
 
 def _figure(goal: Result) -> str:
@@ -215,9 +226,8 @@ def _missed(runs: Sequence[Run]) -> str:
     """Return the goals that the newest run missed, with what the profile says."""
     missed: dict[str, list[str]] = {}
     for figure in _figures(runs):
-        newest = list(figure.found.values())[-1:]
-        if newest and not newest[0]["reached"]:
-            missed.setdefault(figure.name, []).append(f"{_number(newest[0]['value'])}{_unit(figure.asked.unit)}")
+        if _standing(figure) == MISSED:
+            missed.setdefault(figure.name, []).append(f"{_number(figure.newest['value'])}{_unit(figure.asked.unit)}")
     lines = [
         f"* **{ASKED[name].what}**: {', '.join(found)}. {ASKED[name].profile or 'No profile was made yet.'}"
         for name, found in missed.items()
@@ -240,7 +250,8 @@ def _bench(name: str, runs: Sequence[Run]) -> str:
         return "\n".join(lines if failed else [*lines, f"{NOT_RUN.capitalize()}."])
     result = good[-1].results[name]
     columns = [*result["columns"]]
-    lines += ["", f"Run {good[-1].name}, {result.get('at', 'at an unknown time')}.", ""]
+    took = f" It took {_number(result['took_s'])} s." if "took_s" in result else ""
+    lines += ["", f"Run {good[-1].name}, {result.get('at', 'at an unknown time')}.{took}", ""]
     lines += [f"| {' | '.join(map(_cell, columns))} |", f"|{'---|' * len(columns)}"]
     lines += [_row(row) for row in result["rows"]]
     control = result.get("control") or []
@@ -331,13 +342,14 @@ def _plain(text: str) -> str:
 def main() -> None:
     """Write the page and its pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder of the runs")
+    parser.add_argument("--quick", action="store_true", help="of quick runs, in build/speed: a page and pictures there")
     asked = parser.parse_args()
-    runs = read_runs(asked.results)
-    PAGE.write_text(text_of(runs))
+    results, page, pictures = (QUICK, QUICK / PAGE.name, QUICK) if asked.quick else (RESULTS, PAGE, PICTURES)
+    runs = read_runs(results)
+    page.write_text(text_of(runs))
     for name, drawn in pictures_of(runs).items():
-        (PICTURES / name).write_text(drawn)
-    print(f"{PAGE.relative_to(ROOT)}: {len(runs)} runs")
+        (pictures / name).write_text(drawn)
+    print(f"{page.relative_to(ROOT)}: {len(runs)} runs")
 
 
 if __name__ == "__main__":

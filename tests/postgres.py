@@ -5,6 +5,7 @@
 
 import asyncio
 import ctypes
+import fcntl
 import os
 import pwd
 import shutil
@@ -37,6 +38,10 @@ _SETTINGS: Final = {
     "autovacuum": "off",
     "max_wal_size": "128MB",
 }
+
+
+_PREFIX: Final = "xoxo-postgres-"
+_LOCK: Final = "used"
 
 
 class PostgresServer:
@@ -183,8 +188,12 @@ def running_postgres(parent: Path | None = None, **settings: str) -> Iterator[Po
     memory = Path("/dev/shm")
     if parent is None and memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30:
         parent = memory
-    folder = Path(tempfile.mkdtemp(prefix="xoxo-postgres-", dir=parent))
+        _remove_left(memory)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     folder.chmod(0o755)
+    lock = (folder / "new").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)  # until this process ends, in whatever way
+    (folder / "new").rename(folder / _LOCK)  # who looks for what was left sees it locked, or not at all
     data = folder / "data"
     data.mkdir(mode=0o700)
     user = other_user()
@@ -200,6 +209,15 @@ def running_postgres(parent: Path | None = None, **settings: str) -> Iterator[Po
             server.stop(how="immediate")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            lock.close()
+
+
+def _remove_left(parent: Path) -> None:
+    """Remove the folders of test processes that were killed: in memory nothing else ever would, and one takes a GB."""
+    for lock in parent.glob(f"{_PREFIX}*/{_LOCK}"):
+        with suppress(OSError), lock.open() as tried:
+            fcntl.flock(tried, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 @contextmanager

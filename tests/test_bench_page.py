@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -74,15 +75,24 @@ def test_two_runs_stand_side_by_side(tmp_path: Path, bench: Callable[[str], Modu
     assert r"| a \| b |  |" in text
 
 
-def test_a_goal_without_a_name_is_found(tmp_path: Path, bench: Callable[[str], ModuleType]) -> None:
-    """A bench that names its goals in its own words: the file of the goals says how they begin."""
+def test_a_figure_of_another_goal_is_no_answer(tmp_path: Path, bench: Callable[[str], ModuleType]) -> None:
+    """A benchmark's own goal has no row; of a benchmark that is in a run twice, the later result counts."""
     page = bench("page")
-    _write(tmp_path, _2026_11_26=[_other(what="CPU of importing it", name=""), _other(what="CPU of other", name="")])
-    rows = [line for line in page.text_of(page.read_runs(tmp_path)).splitlines() if line.startswith("| CPU of")]
-    assert rows == []  # the later result of a bench counts
-    _write(tmp_path, _2026_11_26=[_other(what="CPU of importing it", name="")])
-    rows = [line for line in page.text_of(page.read_runs(tmp_path)).splitlines() if line.startswith("| CPU of")]
-    assert rows == ["| CPU of importing it | <= 1.25 | 1.2 (1.19 to 1.21) | yes |"]
+    _write(tmp_path, _2026_11_26=[_other(value=9.0), _other(what="its own", name="")])
+    text = page.text_of(page.read_runs(tmp_path))
+    assert "| `import xoxo_async`, to importing aiohttp and msgspec | <= 1.25 | not run | not run |" in text
+    assert "| its own" not in text
+
+
+def test_the_page_counts_what_was_not_run(tmp_path: Path, bench: Callable[[str], ModuleType]) -> None:
+    """How many goals are reached, missed and not run stands above them, by the newest run that measured each."""
+    page = bench("page")
+    _write(tmp_path, _2026_11_26=[GOOD], _2026_11_27=[{**GOOD, "bench": "bench_bulk", "goals": []}])
+    left = len(bench("goals").ASKED) - 1
+    told = "By the newest run that measured them: {} reached, {} missed, {} not run."
+    assert told.format(1, 0, left) in page.text_of(page.read_runs(tmp_path))
+    _write(tmp_path, _2026_11_27=[_other(reached=False)])
+    assert told.format(0, 1, left) in page.text_of(page.read_runs(tmp_path))
 
 
 def test_what_was_not_run_is_said(tmp_path: Path, bench: Callable[[str], ModuleType]) -> None:
@@ -151,6 +161,80 @@ def test_a_failing_bench_leaves_a_line(
     assert found["bench"] == "bench_broken"
     assert reason in found["failed"]
     assert found["machine"]
+
+
+def test_a_hanging_bench_leaves_no_process(tmp_path: Path, bench: Callable[[str], ModuleType]) -> None:
+    """What it has started ends with it, though it holds the output open: the next one has the machine to itself."""
+    path, pid = tmp_path / "bench_hanging.py", tmp_path / "pid"
+    path.write_text(
+        "import pathlib, subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"pathlib.Path({str(pid)!r}).write_text(str(child.pid))\n"
+        "child.wait()\n"
+    )
+    runs = bench("runs")
+    found = runs.run(path, quick=True, timeout_s=5)
+    assert found["failed"] == "it took more than 5 s"
+    assert found["took_s"] >= 5
+    assert not _runs(int(pid.read_text()))
+
+
+def _runs(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+@pytest.fixture
+def runs(bench: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    """Keep runs in folders of the test, and run two benchmarks: one that fails, and one that is good."""
+    module = bench("runs")
+    monkeypatch.setattr(module, "HERE", tmp_path)
+    monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(module, "QUICK", tmp_path / "quick")
+    (tmp_path / "bench_a.py").write_text("raise SystemExit('no Java')")
+    here = f"list(pathlib.Path({str(tmp_path)!r}).glob('*/*.jsonl'))"
+    (tmp_path / "bench_b.py").write_text(f"import pathlib; assert not {here}; print({json.dumps(GOOD)!r})")
+    return module
+
+
+def _run_all(runs: ModuleType, monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["runs.py", *options])
+    runs.main()
+
+
+def _kept(folder: Path) -> list[dict[str, Any]]:
+    (path,) = folder.iterdir()
+    assert path.suffix == ".jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_failing_bench_loses_no_other(runs: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each is a line of the run's file, which is there when all are done: one of them runs this test of the page."""
+    _run_all(runs, monkeypatch)
+    first, second = _kept(tmp_path / "results")
+    assert (first["bench"], first["failed"]) == ("bench_a", "no Java")
+    assert second.pop("took_s") >= 0
+    assert second == GOOD
+
+
+def test_a_quick_run_stays_apart(runs: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its figures mean nothing: it is not among the results that the docs show."""
+    _run_all(runs, monkeypatch, "--quick", "bench_b")
+    assert len(_kept(tmp_path / "quick")) == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_run_ends_in_time(
+    runs: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What would begin after its hours says so, and can be run later into the same file."""
+    _run_all(runs, monkeypatch, "--hours", "0")
+    into = capsys.readouterr().out.strip()
+    assert [line["failed"] for line in _kept(tmp_path / "results")] == ["the 0 hours of the run were over"] * 2
+    (tmp_path / "bench_b.py").write_text(f"print({json.dumps(GOOD)!r})")
+    _run_all(runs, monkeypatch, "--into", into, "bench_b")
+    assert [line["bench"] for line in _kept(tmp_path / "results")] == ["bench_a", "bench_b", "bench_import"]
 
 
 def test_the_page_is_of_the_stored_results(bench: Callable[[str], ModuleType]) -> None:

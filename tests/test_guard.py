@@ -57,35 +57,107 @@ def test_noise_neither_fails_nor_passes(guard: ModuleType, capsys: pytest.Captur
 
 
 def test_each_guarded_road_has_references(guard: ModuleType) -> None:
-    """With and without valgrind."""
+    """With and without valgrind, for each Python that has any."""
     known = json.loads((ROOT / ".ci" / "guard.json").read_text())
-    assert set(known) == {"instructions", "cpu"}
-    for ratios in known.values():
-        assert set(ratios) == set(guard.GUARDED)
+    assert known
+    for kinds in known.values():
+        assert set(kinds) == {"instructions", "cpu"}
+        for ratios in kinds.values():
+            assert set(ratios) == set(guard.GUARDED)
+
+
+@pytest.fixture
+def kept(guard: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Keep references of 1.0 in a folder of the test."""
+    path = tmp_path / "guard.json"
+    path.write_text(json.dumps({guard.PYTHON: {"cpu": {ROAD: 1.0}, "instructions": {ROAD: 1.0}}}))
+    monkeypatch.setattr(guard, "REFERENCE", path)
+    monkeypatch.setattr("sys.argv", ["guard.py"])
+    monkeypatch.setattr(guard.instructions, "available", lambda: False)
+    return path
+
+
+def run(guard: ModuleType) -> str | None:
+    """Run the command, and return with what it fails."""
+    try:
+        guard.main()
+    except SystemExit as ended:
+        return str(ended.code)
+    return None
 
 
 @pytest.mark.parametrize(
     ("found", "noise", "ends_with", "says"),
     [
-        (1.3, 0.0, "an order costs over a tenth more", "costs +30.0%"),
+        (1.3, 0.0, "an order costs over a tenth more than .ci/guard.json says", "costs +30.0%"),
         (1.05, 0.0, None, "the control is off"),
         (1.3, 0.2, None, "nothing was judged"),
     ],
     ids=["a step", "no step", "too busy"],
 )
 def test_the_command_fails_on_a_step(
-    guard: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    guard: ModuleType, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     found: float, noise: float, ends_with: str | None, says: str,
 ) -> None:  # fmt: skip
     """A machine that is too busy to judge on fails nothing, and says so."""
-    kept = tmp_path / "guard.json"
-    kept.write_text(json.dumps({"cpu": {ROAD: 1.0}}))
-    monkeypatch.setattr(guard, "REFERENCE", kept)
     monkeypatch.setattr(guard, "clock", lambda: guard.Measured({ROAD: found}, noise))
-    monkeypatch.setattr("sys.argv", ["guard.py", "--cpu"])
-    if ends_with is None:
-        guard.main()
-    else:
-        with pytest.raises(SystemExit, match=ends_with):
-            guard.main()
+    assert run(guard) == ends_with
     assert says in capsys.readouterr().out
+
+
+def test_rounds_that_disagree_judge_nothing(
+    guard: ModuleType, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A median that is right by luck is no measurement."""
+    monkeypatch.setattr(guard, "clock", lambda: guard.Measured({ROAD: 1.3}, 0.0, 0.2))
+    assert run(guard) is None
+    assert "nothing was judged" in capsys.readouterr().out
+
+
+def test_an_unknown_python_is_not_judged(
+    guard: ModuleType, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another interpreter has other ratios: what was found with one says nothing of the other."""
+    monkeypatch.setattr(guard, "PYTHON", "9.9")
+    monkeypatch.setattr(guard, "clock", lambda: pytest.fail("it was measured"))
+    assert run(guard) is None
+    assert "no figures of cpu for Python 9.9: nothing was judged" in capsys.readouterr().out
+
+
+def test_a_valgrind_that_fails_leaves_the_clock(
+    guard: ModuleType, kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is there and cannot count, as in some containers: CPU time is compared. A road that breaks is a failure."""
+    counted: dict[str, float] = {}
+
+    def per_operation(argv: list[str], number: int, timeout_s: float) -> float:
+        name = argv[argv.index("--solo") + 1]
+        if name not in counted:
+            raise RuntimeError("callgrind failed")
+        return counted[name]
+
+    monkeypatch.setattr(guard.instructions, "available", lambda: True)
+    monkeypatch.setattr(guard.instructions, "per_operation", per_operation)
+    monkeypatch.setattr(guard, "clock", lambda: guard.Measured({ROAD: 1.3}, 0.0))
+    assert run(guard) == "an order costs over a tenth more than .ci/guard.json says"
+    assert "instructions cannot be counted here, so it is CPU time: callgrind failed" in capsys.readouterr().out
+    counted[guard.MSGSPEC] = 100.0
+    with pytest.raises(RuntimeError, match="callgrind failed"):
+        guard.main()
+    counted |= {guard.SDK: 105.0, guard.bench_hooks.IDLE: 105.0}
+    kept.write_text(json.dumps({guard.PYTHON: {"instructions": {ROAD: 1.0, guard.HOOKED: 1.0}}}))
+    assert run(guard) is None
+    assert "instructions: xoxo_async orders.place 1.050" in capsys.readouterr().out
+
+
+def test_writing_keeps_other_figures(guard: ModuleType, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another Python, and of what is not measured now; a busy machine writes nothing."""
+    monkeypatch.setattr("sys.argv", ["guard.py", "--write"])
+    monkeypatch.setattr(guard, "clock", lambda: guard.Measured({ROAD: 1.5}, 0.2))
+    before = kept.read_text()
+    assert run(guard) == "the machine is too busy: nothing was written"
+    assert kept.read_text() == before
+    monkeypatch.setattr(guard, "PYTHON", "9.9")
+    monkeypatch.setattr(guard, "clock", lambda: guard.Measured({ROAD: 1.2345}, 0.0))
+    assert run(guard) is None
+    assert json.loads(kept.read_text()) == {**json.loads(before), "9.9": {"cpu": {ROAD: 1.234}}}

@@ -104,7 +104,16 @@ def test_importing_the_client_imports_no_extras() -> None:
     assert heavy & set(loaded) == set()
 
 
-@pytest.mark.parametrize("name", ["xoxo_async", "xoxo_async.bulk"])
+def test_importing_the_client_imports_what_calls_need() -> None:
+    """Stores, providers and sources of settings are loaded by who uses them, and the waits by a call that failed."""
+    loaded = set(run("import sys, xoxo_async.client; print('\\n'.join(sys.modules))").split())
+    assert {"xoxo_async.session", "xoxo_async.services.orders.service"} <= loaded
+    unused = {f"xoxo_async.auth.{name}" for name in ("postgres", "providers", "rotating", "stored", "stores")}
+    unused |= {f"xoxo_async.{name}" for name in ("credentials", "environment", "profiles", "secret_sources")}
+    assert (unused | {"backoff", "html"}) & loaded == set()
+
+
+@pytest.mark.parametrize("name", ["xoxo_async", "xoxo_async.auth", "xoxo_async.bulk", "xoxo_async.wire"])
 def test_names_are_imported_when_asked_for(name: str) -> None:
     """The package itself loads no library, its type checker's imports are its names, and another name is an error."""
     loaded = run(f"import sys, {name}; print('\\n'.join(sys.modules))").split()

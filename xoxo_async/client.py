@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from xoxo_async.auth.naming import fingerprint_of
 from xoxo_async.auth.tokens import TokenProvider
 from xoxo_async.calls import Calls, report_doubt
 from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count, check_kind, check_number
-from xoxo_async.credentials import allowance_from, credentials_from, fingerprint_of, network_from
 from xoxo_async.dispatcher import Dispatcher
-from xoxo_async.environment import Environment
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import Hook
 from xoxo_async.network import Network, check_base_url
@@ -305,6 +304,10 @@ class XoxoClient:
         Raises:
             ConfigError: A setting is missing or wrong; the message names it.
         """
+        # Imported here: most programs give a client its credentials, and `import xoxo_async` is a part of their start.
+        from xoxo_async.credentials import allowance_from, credentials_from, network_from  # noqa: PLC0415
+        from xoxo_async.environment import Environment  # noqa: PLC0415
+
         environment = Environment.read(profile=profile)
         network = network_from(environment, proxy=proxy, ssl=ssl, trust_env=trust_env, own=session is None)
         return cls(

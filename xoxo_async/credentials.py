@@ -1,15 +1,8 @@
 """Choose credentials, stores and connection settings by the `XOXO_*` settings."""
 
-import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from xoxo_async.auth.postgres import PostgresTokenStore
-from xoxo_async.auth.providers import ClientCredentials, StaticToken
-from xoxo_async.auth.rotating import RefreshToken
-from xoxo_async.auth.stored import StoredCredentials
-from xoxo_async.auth.stores import FileTokenStore
-from xoxo_async.auth.tokens import TokenProvider
 from xoxo_async.environment import Environment, default_token_file, make_folder, token_file_if_any
 from xoxo_async.errors import ConfigError
 from xoxo_async.network import Network
@@ -18,18 +11,9 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from xoxo_async.allowance import Allowance
+    from xoxo_async.auth import PostgresTokenStore, TokenProvider
 
-__all__ = ["allowance_from", "credentials_from", "fingerprint_of", "network_from", "shared_token_store"]
-
-
-def fingerprint_of(credentials: TokenProvider) -> str:
-    """Return a short hash of a provider's account, or an empty text where the provider does not name its account.
-
-    Args:
-        credentials: The provider.
-    """
-    account = getattr(credentials, "account", None)
-    return hashlib.sha256(account.encode()).hexdigest()[:16] if isinstance(account, str) else ""
+__all__ = ["allowance_from", "credentials_from", "network_from", "shared_token_store"]
 
 
 def network_from(
@@ -79,7 +63,7 @@ def allowance_from(environment: Environment) -> "Allowance | None":
         raise ConfigError(f"XOXO_SHARED: {error.message}") from None
 
 
-def credentials_from(environment: Environment) -> TokenProvider:
+def credentials_from(environment: Environment) -> "TokenProvider":
     """Choose the token provider that the environment has values for.
 
     Args:
@@ -88,6 +72,9 @@ def credentials_from(environment: Environment) -> TokenProvider:
     Raises:
         ConfigError: No credentials are complete; the message names the missing variables.
     """
+    # Most programs use one of them, or none of these: they give a client their own.
+    from xoxo_async.auth.providers import ClientCredentials, StaticToken  # noqa: PLC0415
+
     if environment.access_token:
         return StaticToken(environment.access_token)
     if not environment.client_id or not environment.client_secret:
@@ -95,6 +82,8 @@ def credentials_from(environment: Environment) -> TokenProvider:
         named = " and ".join(f"XOXO_{name.upper()}" for name in missing)
         given = f"; the profile {environment.profile} gives none" if environment.profile else ""
         raise ConfigError(f"no credentials: set {named}, or XOXO_ACCESS_TOKEN{given}")
+    from xoxo_async.auth.rotating import RefreshToken  # noqa: PLC0415
+
     family, path = environment.family, token_file_if_any(environment)
     client_id, secret, refresh_token = environment.client_id, environment.client_secret, environment.refresh_token
     stored = path is not None and os.path.exists(path)  # noqa: PTH110 - Path.exists() raises where it may not look
@@ -106,16 +95,20 @@ def credentials_from(environment: Environment) -> TokenProvider:
             )
         store = shared_token_store(environment)
         if not refresh_token:
+            from xoxo_async.auth.stored import StoredCredentials  # noqa: PLC0415
+
             return StoredCredentials(client_id, secret, store=store, family=family)
         return RefreshToken(client_id, secret, refresh_token, store=store, family=family)
     # A stored pair may be newer than the configured token. `RefreshToken` decides which of them it uses.
     if refresh_token or stored:
+        from xoxo_async.auth.stores import FileTokenStore  # noqa: PLC0415
+
         file_store = FileTokenStore(make_folder(default_token_file(environment)))
         return RefreshToken(client_id, secret, refresh_token or None, store=file_store, family=family)
     return ClientCredentials(client_id, secret, no_pair_in=str(path) if path is not None else "")
 
 
-def shared_token_store(environment: Environment) -> PostgresTokenStore:
+def shared_token_store(environment: Environment) -> "PostgresTokenStore":
     """Return the store of tokens that `XOXO_SHARED` names.
 
     Args:
@@ -124,6 +117,8 @@ def shared_token_store(environment: Environment) -> PostgresTokenStore:
     Raises:
         ConfigError: The URL is wrong, or an extra is missing. The message names the variable.
     """
+    from xoxo_async.auth.postgres import PostgresTokenStore  # noqa: PLC0415 - only for those who share a token
+
     try:
         return PostgresTokenStore(environment.token_database)
     except ConfigError as error:

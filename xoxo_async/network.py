@@ -1,15 +1,17 @@
 """The connection settings of a client: address, proxy, TLS."""
 
 import ipaddress
-import ssl as tls
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 from xoxo_async.errors import ConfigError
 from xoxo_async.version import __version__
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 __all__ = ["Network", "check_base_url", "is_loopback", "spends_real_money", "ssl_context"]
 
@@ -32,7 +34,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     proxy: str = ""
-    ssl: tls.SSLContext | None = None
+    ssl: "SSLContext | None" = None
     trust_env: bool = False
     app: str = ""
     user_agent: str = ""
@@ -40,9 +42,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.proxy:
             _check_proxy(self.proxy)
-        if self.ssl is not None and not isinstance(self.ssl, tls.SSLContext):
-            # aiohttp takes False for "no check". Then anyone on the way can read tokens and voucher codes.
-            raise ConfigError(f"ssl must be an ssl.SSLContext, not {self.ssl!r}")
+        if self.ssl is not None:
+            _check_ssl(self.ssl)
         if not isinstance(self.trust_env, bool):
             raise ConfigError(f"trust_env must be True or False, not {self.trust_env!r}")
         for name in ("app", "user_agent"):
@@ -83,7 +84,15 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         return _check_proxy(proxy)
 
 
-def ssl_context(ca_file: str) -> tls.SSLContext:
+def _check_ssl(value: object) -> None:
+    from ssl import SSLContext  # noqa: PLC0415 - a slow import, which most settings do not need
+
+    if not isinstance(value, SSLContext):
+        # aiohttp takes False for "no check". Then anyone on the way can read tokens and voucher codes.
+        raise ConfigError(f"ssl must be an ssl.SSLContext, not {value!r}")
+
+
+def ssl_context(ca_file: str) -> "SSLContext":
     """Return TLS settings that trust the certificates of a file besides the system's.
 
     Args:
@@ -92,11 +101,13 @@ def ssl_context(ca_file: str) -> tls.SSLContext:
     Raises:
         ConfigError: The file cannot be read, or holds no certificate.
     """
-    context = tls.create_default_context()
+    import ssl  # noqa: PLC0415 - a slow import
+
+    context = ssl.create_default_context()
     try:
         context.load_verify_locations(cafile=ca_file)
     except (OSError, ValueError) as error:  # SSLError is an OSError
-        reason = "it holds no certificate" if isinstance(error, tls.SSLError) else getattr(error, "strerror", error)
+        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else getattr(error, "strerror", error)
         raise ConfigError(f"the CA file {ca_file} cannot be used: {reason}") from None
     return context
 

@@ -4,7 +4,6 @@ This module raises the system's own errors. Its callers turn them into messages 
 """
 
 import os
-import secrets
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -91,7 +90,7 @@ class Draft:
 
     def __init__(self, path: Path) -> None:
         self.path: Final[Path] = path
-        self._draft: Final = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        self._draft: Final = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
         self.file: Final[TextIO] = os.fdopen(create(self._draft), "w", encoding="utf-8", newline="")
 
     def finish(self) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Final
 
-import backoff
 import msgspec
 
 from xoxo_async.config import check_count, check_number
@@ -50,6 +49,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     def waits(self) -> Iterator[float]:
         """Return the waits of one call, with bounds that double. A call makes them only after it has failed."""
+        import backoff  # noqa: PLC0415 - most calls do not fail
+
         waits = backoff.expo(factor=self.base_s, max_value=self.max_s)
         next(waits)  # a generator of backoff's yields None first
         # Full jitter spreads the retries of many clients after an outage, so that they do not come all at once.

@@ -10,7 +10,8 @@ import pytest
 
 from xoxo_async.auth import ExchangeAnswer
 from xoxo_async.auth.tokens import read_token
-from xoxo_async.cli.json_output import json_text, to_json
+from xoxo_async.cli.json_output import json_text
+from xoxo_async.cli.reply_values import to_json
 from xoxo_async.errors import ConfigError, DecodeError, RefreshTokenDeadError
 from xoxo_async.integrations.delivery import parse_delivery
 from xoxo_async.paging import Page

@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-__all__ = ["client_digest", "digest", "masked", "pair_account"]
+__all__ = ["client_digest", "digest", "fingerprint_of", "masked", "pair_account"]
 
 
 def digest(*parts: str) -> str:
@@ -36,6 +36,16 @@ def pair_account(address: str, client: str) -> str:
         client: The hash of the family and the client id.
     """
     return digest("pair", address, client)
+
+
+def fingerprint_of(credentials: object) -> str:
+    """Return a short hash of a provider's account, or an empty text where the provider does not name its account.
+
+    Args:
+        credentials: The provider.
+    """
+    account = getattr(credentials, "account", None)
+    return hashlib.sha256(account.encode()).hexdigest()[:16] if isinstance(account, str) else ""
 
 
 def masked(client_id: str) -> str:

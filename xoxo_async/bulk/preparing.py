@@ -1,6 +1,5 @@
 """The steps of a plan: check the rows, write them into the ledger all or none, and add up what would be sent."""
 
-from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Final
 
@@ -17,7 +16,8 @@ from xoxo_async.bulk.intake.unique import OtherSpellings
 from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, NOTIFY
 from xoxo_async.bulk.ledger.lines import Counts, LineState, PlannedLine
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
-from xoxo_async.bulk.planning.planner import Planner, what_differs
+from xoxo_async.bulk.planning.differing import RecentLines
+from xoxo_async.bulk.planning.planner import ORDER_FIELDS, Planner
 from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.bulk.prices import Prices, keep_products
 from xoxo_async.bulk.same_input import SameInput
@@ -32,8 +32,6 @@ __all__ = ["Approval", "Preparer"]
 Approval = Callable[[PlanTotals], Awaitable[None]]
 """Is awaited with what would be sent now, before the plan is durable; an error that it raises undoes the plan."""
 
-_RECENT: Final = 5_000
-"""Lines that are remembered for an error message: as many as a store plans at once."""
 _IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
 
 
@@ -100,13 +98,13 @@ class Preparer:
         totals = planner.totals
         facts = {BOUNDS: self._bounds.to_json(), NOTIFY: "yes" if notify else ""}
 
-        recent: deque[PlannedLine] = deque(maxlen=_RECENT)
+        recent = RecentLines(self._ledger, ORDER_FIELDS)
 
         async def lines() -> AsyncIterator[PlannedLine]:
             await self._tell_of_columns(orders)
             await spellings.read()
             async for line in planner.plan(rows_of(orders, job, problems, notify=notify)):
-                recent.append(line)
+                recent.note(line)
                 yield line
             facts.update(_columns_of(orders) | same.facts(planner.totals))
 
@@ -132,8 +130,7 @@ class Preparer:
         try:
             await self._ledger.plan(job, lines(), terms)
         except LedgerConflictError as error:
-            error = await self._with_difference(error, recent)
-            raise _about_mails(error, before=before, now=notify) from error
+            raise _about_mails(await recent.explained(error), before=before, now=notify) from error
         trust.planned(terms.restored)
         await prices.keep_currency()
         await keep_products(self._ledger, totals)
@@ -171,19 +168,6 @@ class Preparer:
             totals.absent = absent
             told = InputChanged(job=job, ledger=self._ledger.name, absent=absent, added=planned.added)
             notify(self._client.hooks, told)
-
-    async def _with_difference(self, error: LedgerConflictError, recent: Iterable[PlannedLine]) -> LedgerConflictError:
-        """Return the error for a row with other contents, with what they differ in if that is known."""
-        line = next((line for line in recent if line.key == error.key), None)
-        stored = await self._ledger.find(error.key) if line is not None else None
-        if line is None or stored is None:
-            return error
-        body = stored.body
-        if stored.lines > 1:
-            shared = (await self._ledger.packed([stored])).get(stored.seq, [])
-            body = next((one.body for one in shared if one.key == error.key), "")
-        differs = what_differs(body, line.request) if body else ""
-        return LedgerConflictError(f"{error.message}: {differs}") if differs else error
 
     async def _tell_of_columns(self, orders: object) -> None:
         """Tell a file what is known of the columns of earlier ones."""

@@ -25,6 +25,7 @@ class Report(Part, frozen=True, kw_only=True):
         unknown: May have been placed; a look-up or a person decides.
         not_sent: Not placed and nothing in flight.
         in_flight: Of the unknown rows, those in flight: other workers send them now.
+        taken_back: Of the issued rows, those whose points were cancelled later. They are no part of `charged`.
         withdrawn: Of the rows not sent, those that were withdrawn and are never sent.
         charged: What placed orders cost, by currency.
         orders: The orders that the rows travel in; fewer than rows where lines share an order.
@@ -50,6 +51,7 @@ class Report(Part, frozen=True, kw_only=True):
     not_sent: int
     charged: dict[str, Decimal]
     in_flight: int = 0
+    taken_back: int = 0
     withdrawn: int = 0
     orders: int = 0
     placed_now: int = 0
@@ -81,6 +83,7 @@ class Report(Part, frozen=True, kw_only=True):
             unknown=counts.unknown,
             not_sent=counts.not_sent,
             in_flight=counts.states.get(LineState.SENDING, 0),
+            taken_back=counts.taken_back,
             withdrawn=counts.states.get(LineState.CANCELLED, 0),
             charged=dict(counts.charged),
             orders=counts.orders,

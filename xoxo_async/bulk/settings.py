@@ -35,8 +35,8 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         concurrency: Requests in flight at most. Default: `auto`.
         max_errors: How many rows of the job may be refused: a number, or a share of the settled rows such as `5%`.
             `none` lifts a bound. Default: no limit.
-        rate: Orders a minute that the client allows, `none` for no limit. The code that makes the next client reads it,
-            such as `xoxo bulk resume`; a client paces by its own limits.
+        rate: Orders a minute, or other calls of the job's, that the client allows; `none` for no limit at all. The code
+            that makes the next client reads it, such as `xoxo bulk resume`; a client paces by its own limits.
     """
 
     max_spend: Decimal | None = None
@@ -112,13 +112,19 @@ async def kept_bounds(ledger: Ledger) -> Bounds:
         raise LedgerError(f"the bounds that {ledger.name} keeps cannot be read: {error}") from None
 
 
-def rate_of(client: BulkClient) -> float | Literal["none"]:
-    """Return how many orders a minute a client allows.
+def rate_of(client: BulkClient, operation: str = PLACE_ORDER.name) -> float | Literal["none"] | None:
+    """Return how many calls of an operation a minute a client allows.
 
     Args:
         client: The client.
+        operation: The operation.
+
+    Returns:
+        The calls; `none` where the client has no limits. None where only this operation has none, as most do that the
+        vendor documents no limit for: a next client without any limit would break those of the others.
     """
-    return client.dispatcher.pacer.per_minute(PLACE_ORDER.name) or "none"
+    pacer = client.dispatcher.pacer
+    return pacer.per_minute(operation) or ("none" if not pacer.per_minute(PLACE_ORDER.name) else None)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,5 @@
 """An empty orders file to fill in: headings, an example, and the products of the catalog with what they may cost."""
 
-import html
 import io
 import os
 from collections.abc import AsyncIterator, Sequence
@@ -22,6 +21,7 @@ from xoxo_async.bulk.intake.template_marks import EXAMPLE_KEY, label
 from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.services.catalog.countries import find_country
 from xoxo_async.services.catalog.replies import FilterGroup, Voucher
+from xoxo_async.wire.entities import unescape
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -137,7 +137,7 @@ def _amount(product: Voucher, name: str) -> Decimal | None:
 
 def _plain(text: str | None) -> str:
     """Return a text of the vendor on one line, without HTML entities and control characters."""
-    line = " ".join(html.unescape(text or "").split())
+    line = " ".join(unescape(text or "").split())
     return "".join(c for c in line if c.isprintable())[:_LONGEST_NAME]
 
 

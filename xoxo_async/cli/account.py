@@ -7,9 +7,10 @@ import click
 from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.invocation import Command
-from xoxo_async.cli.json_output import print_json, to_json
+from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.options import connection_options, json_option
 from xoxo_async.cli.output import out
+from xoxo_async.cli.reply_values import to_json
 from xoxo_async.cli.wording import money
 
 __all__ = ["balance"]

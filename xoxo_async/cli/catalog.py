@@ -1,6 +1,6 @@
 """`xoxo catalog`: list products, and the filters that select them."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -8,14 +8,16 @@ from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.first_rows import first_rows
 from xoxo_async.cli.invocation import Group
-from xoxo_async.cli.json_output import to_json
 from xoxo_async.cli.listing import Output, listing_options, print_listing
 from xoxo_async.cli.numbers import Whole
 from xoxo_async.cli.options import connection_options
+from xoxo_async.cli.reply_values import to_json
 from xoxo_async.cli.wording import money, unescaped
-from xoxo_async.client import XoxoClient
 from xoxo_async.errors import DecodeError
-from xoxo_async.services.catalog import Voucher
+
+if TYPE_CHECKING:
+    from xoxo_async.client import XoxoClient
+    from xoxo_async.services.catalog import Voucher
 
 __all__ = ["catalog"]
 
@@ -59,7 +61,7 @@ def catalog_vouchers(
 ) -> None:
     """List products with the ids and denominations that an orders file needs."""
 
-    async def read(xoxo: XoxoClient) -> list[Voucher]:
+    async def read(xoxo: "XoxoClient") -> "list[Voucher]":
         code = (await xoxo.catalog.get_country(country)).filter_value_code if country else None
         products = xoxo.catalog.iterate_vouchers(
             limit=min(limit, 100), country=code, currency=currency, product_ids=product_ids
@@ -75,7 +77,7 @@ def catalog_vouchers(
     )
 
 
-def _row(voucher: Voucher, values: str) -> tuple[object, ...]:
+def _row(voucher: "Voucher", values: str) -> tuple[object, ...]:
     return (
         voucher.product_id,
         unescaped(voucher.name),
@@ -87,7 +89,7 @@ def _row(voucher: Voucher, values: str) -> tuple[object, ...]:
     )
 
 
-def _plain_values(voucher: Voucher) -> str:
+def _plain_values(voucher: "Voucher") -> str:
     """Return the values of a product with blanks between them; empty for a product of any value."""
     try:
         return "" if voucher.max_value else " ".join(f"{value:f}" for value in voucher.denominations)
@@ -95,14 +97,14 @@ def _plain_values(voucher: Voucher) -> str:
         return ""
 
 
-def _bounds(voucher: Voucher) -> tuple[object, object]:
+def _bounds(voucher: "Voucher") -> tuple[object, object]:
     try:
         return (voucher.min_value, voucher.max_value) if voucher.max_value else (None, None)
     except DecodeError:
         return None, None
 
 
-def _values(voucher: Voucher) -> str:
+def _values(voucher: "Voucher") -> str:
     try:
         if voucher.max_value:
             return f"{money(voucher.min_value)} to {money(voucher.max_value)}"

@@ -3,12 +3,10 @@
 import os
 import re
 import shlex
-import shutil
 import sys
 from pathlib import Path
 from typing import Final
 
-from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.errors import ConfigError
 
 __all__ = ["command_line"]
@@ -30,6 +28,8 @@ def _without_password(argument: str) -> str:
     url = _DATABASE.search(argument)
     if url is None:
         return argument
+    from xoxo_async.bulk.ledger.address import LedgerAddress
+
     try:
         return argument[: url.start()] + LedgerAddress.read(url[0]).argument
     except ConfigError:
@@ -39,14 +39,26 @@ def _without_password(argument: str) -> str:
 def _program() -> list[str]:
     """Return the name of this program if the PATH leads to it, and its path otherwise."""
     beside = Path(sys.executable).with_name("xoxo")
-    on_path = shutil.which("xoxo")
-    if on_path and beside.exists() and Path(on_path).samefile(beside):
+    on_path = _on_path("xoxo")
+    if on_path and beside.exists() and on_path.samefile(beside):
         return ["xoxo"]
     if sys.argv[0] and Path(sys.argv[0]).name == "xoxo" and Path(sys.argv[0]).exists():
-        return ["xoxo"] if on_path and Path(on_path).samefile(sys.argv[0]) else [_short(Path(sys.argv[0]))]
+        return ["xoxo"] if on_path and on_path.samefile(sys.argv[0]) else [_short(Path(sys.argv[0]))]
     if beside.exists():
         return [_short(beside)]
     return [_short(Path(sys.executable)), "-m", "xoxo_async"]
+
+
+def _on_path(name: str) -> Path | None:
+    """Return the program that a shell finds by a name.
+
+    Not `shutil.which`: that module loads three compression libraries, which takes longer than to read a ledger.
+    """
+    for folder in os.get_exec_path():
+        path = Path(folder, name)
+        if path.is_file() and os.access(path, os.X_OK):
+            return path
+    return None
 
 
 def _short(path: Path) -> str:

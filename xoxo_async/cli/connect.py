@@ -5,24 +5,24 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-import anyio
 import msgspec
 
-from xoxo_async.auth import ClientCredentials, TokenProvider
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.failures import hide
 from xoxo_async.cli.output import say
-from xoxo_async.client import XoxoClient
 from xoxo_async.config import RateLimits
-from xoxo_async.credentials import allowance_from, credentials_from
 from xoxo_async.environment import Environment, state_folder
 from xoxo_async.errors import ConfigError
-from xoxo_async.hooks import AttemptFailed, Event
 from xoxo_async.network import Network
 from xoxo_async.profiles import SECRET_NAMES
+
+if TYPE_CHECKING:
+    from xoxo_async.auth import TokenProvider
+    from xoxo_async.client import XoxoClient
+    from xoxo_async.hooks import Event
 
 __all__ = ["SANDBOX_CLIENT", "SANDBOX_SECRET", "ask", "environment_of", "limits_of", "open_client", "own_sandbox"]
 
@@ -34,7 +34,7 @@ SANDBOX_SECRET: Final = "sandbox-secret"  # noqa: S105 - printed by `xoxo sandbo
 
 
 @asynccontextmanager
-async def open_client(connection: Connection, *, say_lookups: bool = True) -> AsyncGenerator[XoxoClient]:
+async def open_client(connection: Connection, *, say_lookups: bool = True) -> "AsyncGenerator[XoxoClient]":
     """Open a client, and before it the sandbox if the connection asks for one; close both after the block.
 
     Args:
@@ -45,6 +45,9 @@ async def open_client(connection: Connection, *, say_lookups: bool = True) -> As
     Raises:
         ConfigError: A variable with credentials is missing, which the error names, or the address is not valid.
     """
+    from xoxo_async.auth.providers import ClientCredentials
+    from xoxo_async.credentials import allowance_from, credentials_from
+
     async with AsyncExitStack() as stack:
         if connection.sandbox:
             base_url, client_id, secret = await stack.enter_async_context(own_sandbox(connection.books))
@@ -54,6 +57,9 @@ async def open_client(connection: Connection, *, say_lookups: bool = True) -> As
             environment = environment_of(connection)
             credentials, base_url = credentials_from(environment), environment.base_url
             network, allowance, limits = environment.network(), allowance_from(environment), environment.limits
+        # Only now: to load it takes longer than to find that a setting is missing.
+        from xoxo_async.client import XoxoClient
+
         client = XoxoClient(
             credentials,
             base_url=base_url,
@@ -78,6 +84,8 @@ async def own_sandbox(books: Path | None) -> AsyncGenerator[tuple[str, str, str]
     Raises:
         ConfigError: It cannot start.
     """
+    import anyio
+
     from xoxo_async.sandbox import Sandbox
 
     made = _is_missing(books)
@@ -106,15 +114,17 @@ def _remove(books: Path) -> None:
         books.with_name(books.name + suffix).unlink(missing_ok=True)
 
 
-def _say_retry(event: Event) -> None:
+def _say_retry(event: "Event") -> None:
     """Print that a call is tried again, because a person waits for it."""
+    from xoxo_async.hooks import AttemptFailed
+
     if isinstance(event, AttemptFailed):
         after = f" in {event.wait_s:.0f} s" if event.wait_s >= 1.5 else ""
         say(f"{event.operation} failed ({event.error}), trying again{after} …")
 
 
-def _say_retry_but_lookups(event: Event) -> None:
-    if isinstance(event, AttemptFailed) and event.operation not in _LOOKUPS:
+def _say_retry_but_lookups(event: "Event") -> None:
+    if getattr(event, "operation", "") not in _LOOKUPS:
         _say_retry(event)
 
 
@@ -161,7 +171,7 @@ def limits_of(connection: Connection, kept: RateLimits | None) -> RateLimits:
     return msgspec.structs.replace(limits, **{connection.paced: rate})
 
 
-def ask(connection: Connection, question: Callable[[XoxoClient], Awaitable[T]]) -> T:
+def ask(connection: Connection, question: "Callable[[XoxoClient], Awaitable[T]]") -> T:
     """Open a client, make one call, close the client.
 
     Args:

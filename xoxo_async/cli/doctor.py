@@ -19,11 +19,11 @@ from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.exits import DeclinedError
 from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.invocation import Command
-from xoxo_async.cli.json_output import to_json
 from xoxo_async.cli.listing import Output, Rows, listing_options, print_listing
 from xoxo_async.cli.numbers import AMOUNT, SECONDS, Whole
 from xoxo_async.cli.options import connection_options
 from xoxo_async.cli.output import is_terminal, out, say
+from xoxo_async.cli.reply_values import to_json
 from xoxo_async.cli.wording import count, money
 from xoxo_async.environment import Environment
 

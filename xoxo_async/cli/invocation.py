@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 
 from xoxo_async.errors import ConfigError
-from xoxo_async.profiles import config_file, find_profile, read_profiles
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -135,6 +134,8 @@ def _note_profile(context: click.Context, _parameter: click.Parameter, name: str
     if name is None:
         return
     if not context.resilient_parsing:
+        from xoxo_async.profiles import find_profile
+
         try:
             find_profile(name)
         except ConfigError as error:
@@ -144,6 +145,8 @@ def _note_profile(context: click.Context, _parameter: click.Parameter, name: str
 
 def _complete_profile(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Return the names of the profiles that begin so; none where the file is missing or wrong."""
+    from xoxo_async.profiles import config_file, read_profiles
+
     path = config_file()
     try:
         names = read_profiles(path) if path is not None else {}

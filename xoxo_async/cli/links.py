@@ -24,21 +24,22 @@ from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import confirm_spending
 from xoxo_async.cli.first_rows import first_rows
 from xoxo_async.cli.invocation import Group, complete_files
-from xoxo_async.cli.json_output import json_text, print_json, to_json
+from xoxo_async.cli.json_output import json_text, print_json
 from xoxo_async.cli.listing import Output, listing_options, print_listing
 from xoxo_async.cli.numbers import Whole
 from xoxo_async.cli.options import DAY, Decorator, connection_options, json_option, yes_option
 from xoxo_async.cli.output import out, say
+from xoxo_async.cli.reply_values import to_json
 from xoxo_async.cli.unkeyed.forms import JOB_FLAGS, lacks, refuse
 from xoxo_async.cli.unkeyed.starting import connection_of, send_job
 from xoxo_async.cli.wording import count, money, unescaped
-from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ConfigError
 from xoxo_async.private_files import ReservedFile
-from xoxo_async.services.links import LinkBatch
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.address import LedgerAddress
+    from xoxo_async.client import XoxoClient
+    from xoxo_async.services.links import LinkBatch
 
 __all__ = ["links"]
 
@@ -112,7 +113,8 @@ ROWS is CSV, TSV or a workbook (.xlsx, .xls, .ods) with a header row, or JSONL; 
 quantity where a row gets more than one link.""",
 )
 @_campaign_option
-@click.option("--quantity", type=Whole(1), help="The number of links. With --ledger, as many rows of one link each.")
+@click.option("--quantity", type=Whole(1, 1_000_000),
+              help="The number of links. With --ledger, as many rows of one link each.")  # fmt: skip
 @_expires_option
 @click.option("--file", "source", metavar="ROWS", shell_complete=complete_files,
               help="Make links for all rows of this file; needs --ledger.")  # fmt: skip
@@ -214,7 +216,7 @@ def _reserved(path: Path) -> ReservedFile:
 
 def _make(
     connection: Connection,
-    generate: Callable[[XoxoClient], Awaitable[LinkBatch]],
+    generate: "Callable[[XoxoClient], Awaitable[LinkBatch]]",
     file: ReservedFile | None,
     *,
     reveal: bool,
@@ -223,7 +225,7 @@ def _make(
     """Make links, write them to the file or show them, and return the exit code."""
     made: list[LinkBatch] = []
 
-    async def make(xoxo: XoxoClient) -> None:
+    async def make(xoxo: "XoxoClient") -> None:
         made.append(await generate(xoxo))  # kept here, because closing the client may fail afterwards
 
     try:
@@ -243,11 +245,11 @@ def _make(
     return exits.DONE
 
 
-def _shown(batch: LinkBatch, *, reveal: bool, as_json: bool) -> str:
+def _shown(batch: "LinkBatch", *, reveal: bool, as_json: bool) -> str:
     return f"{json_text(to_json(batch, reveal=reveal))}\n" if as_json else _listed(batch)
 
 
-def _listed(batch: LinkBatch) -> str:
+def _listed(batch: "LinkBatch") -> str:
     return "".join(f"{link.reveal()}\n" for link in batch.links)
 
 
@@ -259,7 +261,7 @@ def _write_out(text: str) -> None:
     sys.stdout.flush()
 
 
-def _rescue(batch: LinkBatch, error: BaseException, file: ReservedFile | None) -> int:
+def _rescue(batch: "LinkBatch", error: BaseException, file: ReservedFile | None) -> int:
     """Show links that were made and could not be written to their place, because no later call shows them.
 
     Args:

@@ -1,7 +1,7 @@
 """`xoxo order`: place one order, read one order, list orders."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,15 +10,17 @@ from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import confirm_spending
 from xoxo_async.cli.first_rows import first_rows
 from xoxo_async.cli.invocation import Group
-from xoxo_async.cli.json_output import print_json, to_json
+from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.listing import Output, listing_options, print_listing
 from xoxo_async.cli.numbers import AMOUNT, Whole
 from xoxo_async.cli.options import DAY, connection_options, json_option, yes_option
 from xoxo_async.cli.output import say
+from xoxo_async.cli.reply_values import to_json
 from xoxo_async.cli.tables import table
 from xoxo_async.cli.wording import amounts, money
-from xoxo_async.services.orders import Order, OrderSummary
-from xoxo_async.wire.secrets import mask
+
+if TYPE_CHECKING:
+    from xoxo_async.services.orders import Order, OrderSummary
 
 __all__ = ["order"]
 
@@ -77,10 +79,12 @@ def order_get(order_id: int | None, po_number: str | None, reveal: bool, as_json
     _show_order(found, reveal=reveal, as_json=as_json)
 
 
-def _show_order(found: Order, *, reveal: bool, as_json: bool) -> None:
+def _show_order(found: "Order", *, reveal: bool, as_json: bool) -> None:
     if as_json:
         print_json(to_json(found, reveal=reveal))
         return
+    from xoxo_async.wire.secrets import mask
+
     delivery = str(found.delivery_status) or "delivery status not known"
     facts = [f"order {found.order_id}", found.po_number, delivery]
     if found.amount_charged is not None:
@@ -136,7 +140,7 @@ def order_history(
     )
 
 
-def _begun(row: OrderSummary) -> tuple[object, ...]:
+def _begun(row: "OrderSummary") -> tuple[object, ...]:
     return row.order_id, row.po_number, row.order_date, row.delivery_status
 
 

@@ -24,18 +24,19 @@ from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import confirm_spending
 from xoxo_async.cli.invocation import Group, complete_files
-from xoxo_async.cli.json_output import print_json, to_json
+from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.numbers import POINTS, Whole
 from xoxo_async.cli.options import connection_options, json_option, yes_option
 from xoxo_async.cli.output import out, say
+from xoxo_async.cli.reply_values import to_json
 from xoxo_async.cli.tables import table
 from xoxo_async.cli.unkeyed.forms import JOB_FLAGS, lacks, refuse
 from xoxo_async.cli.unkeyed.starting import connection_of, send_job
 from xoxo_async.cli.wording import count, money
-from xoxo_async.services.points import PointsRecipient
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.address import LedgerAddress
+    from xoxo_async.services.points import PointsRecipient
 
 __all__ = ["points"]
 
@@ -124,6 +125,8 @@ def points_send(
     refuse(JOB_FLAGS, "needs --ledger")
     if sender is None or email is None or name is None or amount is None:
         raise lacks(("sender", "email", "name", "amount"), "for one person, or --ledger for many")
+    from xoxo_async.services.points import PointsRecipient
+
     return _send_to_one(
         PointsRecipient(name=name, email=email, amount=amount, citation=citation),
         sender=sender,
@@ -135,7 +138,7 @@ def points_send(
 
 
 def _send_to_one(
-    recipient: PointsRecipient,
+    recipient: "PointsRecipient",
     *,
     sender: str,
     expiry_month: int | None,
@@ -218,7 +221,7 @@ def _take_back(names: tuple[str, ...], connection: Connection, *, yes: bool, as_
     """Take points back by their unique ids, and return the exit code."""
     if not names:
         raise click.UsageError("give the unique ids that `send` printed, or --ledger for the rows of a job")
-    unique_ids = [Whole(1).convert(name, None, None) for name in names]
+    unique_ids = list(dict.fromkeys(Whole(1).convert(name, None, None) for name in names))
     confirm_spending(connection, f"take back {count(len(unique_ids), 'credit')}", yes=yes)
     done = ask(connection, lambda xoxo: xoxo.points.cancel(unique_ids))
     if as_json:

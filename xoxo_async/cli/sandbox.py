@@ -33,6 +33,8 @@ Example, in one terminal and in another:
 @click.option("--faults", type=click.Path(path_type=Path), metavar="FILE", help="A JSON file with the faults to make.")
 @click.option("--dialect", type=click.Choice(["vendor", "openapi"]), default="vendor", show_default=True,
               help="Answer as the vendor's pages show, or as its OpenAPI file does.")  # fmt: skip
+@click.option("--pay-on", type=click.Choice(["send", "redeem"]), default="send", show_default=True,
+              help="When points and links cost the account: as they are sent, or as they are redeemed.")  # fmt: skip
 @click.option("--books", type=click.Path(path_type=Path), metavar="FILE", help="Keep the books in this file.")
 @click.option("--limits", is_flag=True, help="Enforce the vendor's limits per minute.")
 def sandbox(**flags: Any) -> None:
@@ -53,6 +55,7 @@ async def _serve(
     latency_ms: float,
     faults: Path | None,
     dialect: Literal["vendor", "openapi"],
+    pay_on: Literal["send", "redeem"],
     books: Path | None,
     limits: bool,
 ) -> None:
@@ -70,6 +73,7 @@ async def _serve(
                 latency_ms=latency_ms,
                 faults=load_faults(faults) if faults is not None else None,
                 dialect=dialect,
+                pay_on=pay_on,
                 limits=_VENDOR_LIMITS if limits else None,
             )
             await server.start()

@@ -4,11 +4,10 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
-from xoxo_async.auth import FileTokenStore, Token, TokenStore
 from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import answer_to
@@ -19,7 +18,9 @@ from xoxo_async.cli.options import connection_options, json_option
 from xoxo_async.cli.output import out, say
 from xoxo_async.environment import Environment, default_token_file, make_folder
 from xoxo_async.errors import ConfigError, DecodeError
-from xoxo_async.wire import read_untyped
+
+if TYPE_CHECKING:
+    from xoxo_async.auth import Token, TokenStore
 
 __all__ = ["token"]
 
@@ -83,9 +84,11 @@ def token_import(base_url: str, client_id: str, as_json: bool) -> None:
         out(f"its refresh token is valid {_until(refresh_until)}")
 
 
-def _destination(environment: Environment) -> tuple[Callable[[], TokenStore], str]:
+def _destination(environment: Environment) -> "tuple[Callable[[], TokenStore], str]":
     """Return what makes the store of the pair, and the name of its place."""
     if not environment.token_database:
+        from xoxo_async.auth.stores import FileTokenStore
+
         path = default_token_file(environment)
         return lambda: FileTokenStore(make_folder(path)), str(path)
     from xoxo_async.auth.naming import client_digest, pair_account
@@ -99,7 +102,7 @@ def _destination(environment: Environment) -> tuple[Callable[[], TokenStore], st
     return lambda: store.of_account(account), DatabaseAddress.read(environment.token_database).name
 
 
-async def _store(store: TokenStore, place: str, pair: Token) -> None:
+async def _store(store: "TokenStore", place: str, pair: "Token") -> None:
     async with store.lock():
         before = await store.load()
         if before is not None and before.client and pair.client and before.client != pair.client:
@@ -110,7 +113,7 @@ async def _store(store: TokenStore, place: str, pair: Token) -> None:
         await store.save(pair)
 
 
-def _read_pair() -> Token:
+def _read_pair() -> "Token":
     from xoxo_async.auth.tokens import read_pair
 
     if sys.stdin is not None and sys.stdin.isatty():
@@ -130,6 +133,8 @@ def _read_pair() -> Token:
 def _fields(text: str) -> dict[str, object]:
     """Return the fields of a JSON object, or of up to three lines."""
     if text.lstrip().startswith(("{", "[")):
+        from xoxo_async.wire.untyped import read_untyped
+
         try:
             given = read_untyped(text)
         except DecodeError:

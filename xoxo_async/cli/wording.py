@@ -1,8 +1,9 @@
 """Format amounts, numbers and times for a person."""
 
-import html
 from collections.abc import Mapping
 from decimal import Decimal
+
+from xoxo_async.wire.entities import unescape
 
 __all__ = ["age", "amounts", "count", "duration", "money", "stopping", "unescaped"]
 
@@ -28,7 +29,7 @@ def amounts(by_currency: Mapping[str, Decimal]) -> str:
 
 def unescaped(text: str | None) -> str:
     """Return a text of the vendor without HTML escapes: its catalog writes `&amp;` for `&`."""
-    return html.unescape(text or "")
+    return unescape(text or "")
 
 
 def count(number: int, word: str) -> str:

@@ -1,6 +1,7 @@
 """The sandbox's books of links: which call made which, to whom they were mailed, and what its answer told."""
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -18,6 +19,8 @@ class BookedLinks(msgspec.Struct):
         emails: The addresses they were mailed to, in the same order; empty for generateLink.
         answered: Of how many of them an answer told that left the sandbox: of all, or of fewer after a fault. For links
             that were mailed, the answer tells that they were mailed.
+        worth: What they are worth, in INR.
+        made_at: When they were made, in seconds since the epoch.
     """
 
     call: int
@@ -25,6 +28,13 @@ class BookedLinks(msgspec.Struct):
     links: tuple[str, ...]
     emails: tuple[str, ...] = ()
     answered: int = 0
+    worth: Decimal = Decimal(0)
+    made_at: float = 0.0
+
+    @property
+    def batch_id(self) -> str:
+        """The id that the answer of generateLink names."""
+        return f"batch_{self.call:06d}"
 
 
 class LinksBook:
@@ -33,22 +43,27 @@ class LinksBook:
     Args:
         seed: A part of each link.
         keep: Writes an entry, of a kind that `replay` reads, into the file of the books.
+        pay: Is called with the links of each call.
     """
 
-    def __init__(self, seed: int, keep: Callable[[str, object], None]) -> None:
+    def __init__(self, seed: int, keep: Callable[[str, object], None], pay: Callable[[BookedLinks], None]) -> None:
         self.batches: Final[list[BookedLinks]] = []
         self.made: int = 0
         self._seed: Final = seed
         self._keep: Final = keep
+        self._pay: Final = pay
 
     def all(self) -> list[str]:
         """Return the links of all calls."""
         return [link for batch in self.batches for link in batch.links]
 
-    def make(self, campaign_id: int, quantity: int, emails: Sequence[str] = ()) -> BookedLinks:
+    def make(
+        self, campaign_id: int, quantity: int, emails: Sequence[str] = (), *, worth: Decimal, at: float
+    ) -> BookedLinks:
         """Make links in one call, and mail them if there are addresses."""
         links = tuple(f"https://claim.example.com/{self._seed}-{self.made + n:08d}" for n in range(quantity))
-        batch = BookedLinks(len(self.batches) + 1, campaign_id, links, tuple(emails), answered=quantity)
+        call = len(self.batches) + 1
+        batch = BookedLinks(call, campaign_id, links, tuple(emails), answered=quantity, worth=worth, made_at=at)
         self._add(batch)
         self._keep("links", batch)
         return batch
@@ -69,3 +84,4 @@ class LinksBook:
     def _add(self, batch: BookedLinks) -> None:
         self.batches.append(batch)
         self.made += len(batch.links)
+        self._pay(batch)

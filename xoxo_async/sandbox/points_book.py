@@ -50,12 +50,22 @@ class PointsBook:
 
     Args:
         keep: Writes an entry, of a kind that `replay` reads, into the file of the books.
+        pay: Is called with each credit that is made or cancelled, the points that went out (or, below 0, came back),
+            and the time in seconds since the epoch.
+        clock: The time, in seconds since the epoch.
     """
 
-    def __init__(self, keep: Callable[[str, object], None]) -> None:
+    def __init__(
+        self,
+        keep: Callable[[str, object], None],
+        pay: Callable[[BookedCredit, int, float], None],
+        clock: Callable[[], float],
+    ) -> None:
         self.credits: Final[dict[int, BookedCredit]] = {}
         self.given: int = 0
         self._keep: Final = keep
+        self._pay: Final = pay
+        self._clock: Final = clock
         self._totals: Final[dict[str, int]] = {}
         self._calls = 0
 
@@ -81,8 +91,9 @@ class PointsBook:
         """Cancel a credit; return whether it was there and not cancelled before."""
         if unique_id not in self.credits:
             return False
-        self._keep("cancel", unique_id)
-        return self._cancel(unique_id)
+        at = self._clock()
+        self._keep("cancel", (unique_id, at))
+        return self._cancel(unique_id, at)
 
     def lose(self, made: Sequence[BookedCredit]) -> None:
         """Note that the answer which should have told of these credits was lost."""
@@ -95,7 +106,7 @@ class PointsBook:
         if kind == "credits":
             self._add(msgspec.json.decode(body, type=list[BookedCredit]))
         elif kind == "cancel":
-            self._cancel(msgspec.json.decode(body, type=int))
+            self._cancel(*msgspec.json.decode(body, type=tuple[int, float]))
         elif kind == "credits_lost":
             for unique_id in msgspec.json.decode(body, type=list[int]):
                 self.credits[unique_id].answered = False
@@ -104,18 +115,19 @@ class PointsBook:
         self._calls += 1
         for credit in made:
             self.credits[credit.unique_id] = credit
-            self._move(credit, credit.points)
+            self._move(credit, credit.points, credit.sent_at)
 
-    def _cancel(self, unique_id: int) -> bool:
+    def _cancel(self, unique_id: int, at: float) -> bool:
         credit = self.credits[unique_id]
         credit.cancels += 1
         if credit.cancelled:
             return False
         credit.cancelled = True
-        self._move(credit, -credit.points)
+        self._move(credit, -credit.points, at)
         return True
 
-    def _move(self, credit: BookedCredit, points: int) -> None:
+    def _move(self, credit: BookedCredit, points: int, at: float) -> None:
         user = credit.email.casefold()
         self._totals[user] = self._totals.get(user, 0) + points
         self.given += points
+        self._pay(credit, points, at)

@@ -45,6 +45,9 @@ class Sandbox:
         delivery_delay_s: How long a delayed product takes until its codes are there, in seconds.
         history_lag_s: How long the order history does not show an order after it was placed, in seconds. Nobody outside
             the vendor knows whether its history lags.
+        pay_on: When points and links cost the account: `send`, with a row of the payment report for each credit and for
+            each call that made links, or `redeem`, which nobody does here. The vendor has accounts of both kinds, and
+            documents no such row.
 
     Attributes:
         client_id: The client id that the sandbox accepts.
@@ -87,6 +90,7 @@ class Sandbox:
         lookup_lag_s: float = 0.0,
         delivery_delay_s: float = 5.0,
         history_lag_s: float = 0.0,
+        pay_on: Literal["send", "redeem"] = "send",
     ) -> None:
         self.state: Final = State(
             seed=seed,
@@ -95,6 +99,7 @@ class Sandbox:
             unique_po_numbers=unique_po_numbers,
             delivery_delay_s=delivery_delay_s,
             history_lag_s=history_lag_s,
+            pay_on=pay_on,
         )
         self.faults: Final = faults or Faults()
         self.tokens: Final = Tokens(self.state, token_ttl_s)

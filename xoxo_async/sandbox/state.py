@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -128,6 +128,7 @@ class State:
         unique_po_numbers: Whether a repeated poNumber is refused.
         delivery_delay_s: How long a delayed product takes until its codes are there, in seconds.
         history_lag_s: How long the order history does not show an order after it was placed, in seconds.
+        pay_on: Whether points and links cost the account when they are sent, or only when somebody redeems them.
         clock: The time, in seconds since the epoch.
     """
 
@@ -140,6 +141,7 @@ class State:
         unique_po_numbers: bool = True,
         delivery_delay_s: float = 5.0,
         history_lag_s: float = 0.0,
+        pay_on: Literal["send", "redeem"] = "send",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.seed: Final = seed
@@ -148,8 +150,10 @@ class State:
         self.orders: Final[dict[int, BookedOrder]] = {}
         self.by_po: Final[dict[str, list[int]]] = {}
         self.payments: Final[list[Entry]] = [Entry("OPENING", _day(clock()), "Funds added", balance, balance)]
-        self.points: Final = PointsBook(self._keep)
-        self.links: Final = LinksBook(seed, self._keep)
+        self.points: Final = PointsBook(self._keep, self._pay_points, clock)
+        self.links: Final = LinksBook(
+            seed, self._keep, lambda made: self._pay(made.batch_id, "Links issued", made.worth, made.made_at)
+        )
         self.requests: Final[Counter[str]] = Counter()
         self.access: Final[dict[str, float]] = {}
         self.refresh: Final[dict[str, bool]] = {}
@@ -157,6 +161,7 @@ class State:
         self.history_lag_s: float = history_lag_s
         self._given: Final[list[Callable[[float], None]]] = []
         self._unique: Final = unique_po_numbers
+        self._paid_when_sent: Final = pay_on == "send"
         self._delay_s: Final = delivery_delay_s
         self._db: Final = _open(path)
         self._load()
@@ -180,8 +185,8 @@ class State:
 
     @property
     def points_left(self) -> Decimal:
-        """The points that the account has left to give: ten for each rupee of its balance, less what it gave."""
-        return self.balance * _POINTS_A_RUPEE - self.points.given
+        """The points that the account has left to give: ten for each rupee of its balance that is not given yet."""
+        return self.balance * _POINTS_A_RUPEE - (0 if self._paid_when_sent else self.points.given)
 
     def taken(self, po_number: str) -> bool:
         """Return whether the poNumber is refused because it was used before."""
@@ -233,9 +238,13 @@ class State:
         self._given.append(lambda told: self.points.lose(made[int(len(made) * told) :]))
         return made
 
-    def book_links(self, campaign_id: int, quantity: int, emails: Sequence[str]) -> BookedLinks:
-        """Make the links of a call, and mail them if there are addresses."""
-        batch = self.links.make(campaign_id, quantity, emails)
+    def book_links(
+        self, campaign_id: int, quantity: int, emails: Sequence[str], worth: Decimal = Decimal(0)
+    ) -> BookedLinks | None:
+        """Make the links of a call, and mail them if there are addresses; None if the balance does not cover them."""
+        if self._paid_when_sent and worth > self.balance:
+            return None
+        batch = self.links.make(campaign_id, quantity, emails, worth=worth, at=self.clock())
         self._given.append(lambda told: self.links.lose(batch, int(quantity * told)))
         return batch
 
@@ -301,6 +310,16 @@ class State:
         self.by_po.setdefault(_po_of(order), []).append(order.order_id)
         day = _day(order.placed_at)
         self.payments.append(Entry(f"REF{order.order_id}", day, "Brand vouchers issued", order.charged, self.balance))
+
+    def _pay_points(self, credit: BookedCredit, points: int, at: float) -> None:
+        reason = "Points issued" if points > 0 else "Refunded"
+        self._pay(f"REF{credit.unique_id}", reason, Decimal(points) / _POINTS_A_RUPEE, at)
+
+    def _pay(self, reference: str, reason: str, cost: Decimal, at: float) -> None:
+        """Take what points or links cost, or give it back, with a row of the payment report."""
+        if self._paid_when_sent and cost:
+            self.balance -= cost
+            self.payments.append(Entry(reference, _day(at), reason, abs(cost), self.balance))
 
     def _code(self, product: Product, number: int, piece: int) -> tuple[str, str]:
         digest = hashlib.sha256(f"{self.seed}/{number}/{piece}".encode()).hexdigest().upper()

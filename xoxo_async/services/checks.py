@@ -27,8 +27,8 @@ __all__ = [
     "whole",
 ]
 
-_NOT_ONE: Final = re.compile("[ ,;<>]")
-"""Characters in a text that holds a name beside an address, or several addresses."""
+_NOT_ONE: Final = re.compile("[ ,;:<>]|@.*@")
+"""What a text has that holds a name or `mailto:` beside an address, or several addresses."""
 _E164: Final = re.compile(r"\+[0-9]{6,15}")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _PHONE: Final = re.compile(r"[0-9+() -]*")
@@ -85,6 +85,8 @@ def money(name: str, value: object) -> Decimal:
     if number is None or not number.is_finite() or number <= 0 or not -6 <= number.adjusted() <= 12:
         written = number is None and any("0" <= sign <= "9" for sign in str(value))
         hint = "; write 1000: no separators, no currency sign" if written else ""
+        if number is not None and number.is_finite() and number > 0:
+            hint = "; it is too large" if number.adjusted() > 12 else "; it is too small"
         raise ArgumentError(f"{name} must be a number above 0, not {shown(value)}{hint}")
     # The request must hold plain digits: no page or sample of the vendor shows a number such as 5E+2.
     return Decimal(f"{number:f}")

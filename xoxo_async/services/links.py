@@ -251,7 +251,7 @@ class LinkService:
 
         Args:
             campaign_id: The id of the campaign.
-            emails: The e-mail addresses.
+            emails: The e-mail addresses. One that is there twice is refused: it would get two links.
             expires_on: The last day on which the links are valid.
 
         Returns:
@@ -272,7 +272,7 @@ class LinkService:
         request = EmailRequest(
             # The wire has one comma-separated text of addresses, and DD-MM-YYYY (wire documentation § 4.11).
             campaign_id=checks.whole("campaign_id", campaign_id),
-            email_ids=",".join(checks.email(f"emails[{index}]", email) or "" for index, email in enumerate(emails)),
+            email_ids=",".join(_addresses(emails)),
             link_expiry=checks.day("expires_on", expires_on).strftime("%d-%m-%Y"),
         )
         return await self._dispatch(SEND_LINKS, request)
@@ -355,3 +355,16 @@ class LinkService:
             if campaign.campaign_id == campaign_id:
                 return campaign
         raise NotFoundError(f"no campaign {campaign_id}", operation=GET_CAMPAIGN.name)
+
+
+def _addresses(emails: Sequence[str]) -> list[str]:
+    """Return checked addresses, or raise `ArgumentError`; case does not make two of one."""
+    first: dict[str, int] = {}
+    found: list[str] = []
+    for index, email in enumerate(emails):
+        address = checks.email(f"emails[{index}]", checks.needed(f"emails[{index}]", email)) or ""
+        other = first.setdefault(address.casefold(), index)
+        if other != index:
+            raise ArgumentError(f"emails[{index}] is the address of emails[{other}]: it would get two links")
+        found.append(address)
+    return found

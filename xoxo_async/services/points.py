@@ -61,12 +61,15 @@ class PointsCredit(Part, frozen=True, kw_only=True):
     Attributes:
         unique_id: The id of the credit. Keep it, because `cancel` needs it.
         points: The number of points.
+        success: False if the answer says that this credit was not made. No page of the vendor's shows the field here,
+            but the results of `cancel` have it.
     """
 
     personal: ClassVar[frozenset[str]] = frozenset({"email", "name", "phone_code", "phone_number"})
 
     unique_id: int | None = None
     points: Decimal | None = None
+    success: bool | None = None
     email_: Masked | None = msgspec.field(default=None, name="email")
     name_: Masked | None = msgspec.field(default=None, name="name")
     phone_code_: Masked | None = msgspec.field(default=None, name="phone_code")

@@ -6,7 +6,6 @@ msgspec, and JSON encoders that know dataclasses, write such a value as `{"maske
 
 import dataclasses
 import hmac
-import html
 import json
 from collections.abc import Iterable
 from decimal import Decimal
@@ -98,6 +97,8 @@ def hide(text: str, secrets: Iterable[Secret]) -> str:
 
 
 def _forms(value: str) -> set[str]:
+    import html  # noqa: PLC0415 - a slow import, for the words of a refusal alone
+
     try:
         quoted = {quote(value), quote(value, safe=""), quote_plus(value)}
     except UnicodeEncodeError:  # half a surrogate pair

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.bulk.jobs import Client, DeclinedError, budgeted, issuer, lines, say_no
 from xoxo_async import RateLimits, errors
 from xoxo_async.bulk import BulkIssuer, Pause, SqliteLedger
-from xoxo_async.bulk.settings import Bounds, kept_bounds
+from xoxo_async.bulk.settings import Bounds, kept_bounds, rate_of
 from xoxo_async.pacing import Pacer
 
 pytestmark = pytest.mark.anyio
@@ -115,6 +115,20 @@ async def test_a_reconcile_keeps_bounds_and_changes_none(client: Client, ledger:
     was = await kept_bounds(ledger)
     await issuer(client, ledger, resend="settled").reconcile()
     assert await kept_bounds(ledger) == was
+
+
+@pytest.mark.parametrize(
+    ("limits", "rate"),
+    [
+        (RateLimits(other=300), pytest.approx(300)),
+        (RateLimits(), None),  # the next client must keep the limits of its other calls
+        (RateLimits.unlimited(), "none"),
+    ],
+)
+def test_a_call_without_a_limit_lifts_no_other(client: Client, limits: RateLimits, rate: object) -> None:
+    """`none` is for a client that has no limits at all."""
+    client.pacer = Pacer(limits)
+    assert rate_of(client, "sendBalance") == rate  # type: ignore[arg-type]
 
 
 async def test_the_rate_of_the_client_is_noted(client: Client, ledger: SqliteLedger) -> None:

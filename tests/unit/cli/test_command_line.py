@@ -1,6 +1,9 @@
 """`command_line`: a person can paste the command into the shell."""
 
+import os
 import shlex
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,22 @@ from xoxo_async.cli.command_line import command_line
 def test_a_command_is_quoted_for_the_shell() -> None:
     """A shell reads a ledger's name with a blank from the printed command unchanged."""
     assert shlex.split(command_line("bulk", "resume", "--ledger", "my march.db"))[-1] == "my march.db"
+
+
+def test_the_program_on_the_path_needs_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is `xoxo` where the shell finds this very program, and a path where it finds none or another one."""
+    own = Path(sys.executable).with_name("xoxo")
+    monkeypatch.setenv("PATH", str(own.parent))
+    assert command_line("balance") == "xoxo balance"
+    other = tmp_path / "xoxo"
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{own.parent}")
+    other.mkdir()
+    assert command_line("balance") == "xoxo balance"
+    other.rmdir()
+    other.touch(mode=0o600)
+    assert command_line("balance") == "xoxo balance"
+    other.chmod(0o700)
+    assert shlex.split(command_line("balance"))[0] != "xoxo"
 
 
 @pytest.mark.parametrize("before", ["", "--ledger="])

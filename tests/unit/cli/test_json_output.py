@@ -1,22 +1,20 @@
-"""`json_output`: replies become plain values, masked and exact."""
+"""`json_output`: one line of JSON, with exact amounts and every key that a script reads."""
 
-import json
-from datetime import date
 from decimal import Decimal
 
-from xoxo_async.cli.json_output import json_text, to_json
-from xoxo_async.services.orders import Order, VoucherCode
-from xoxo_async.wire import Secret
+import pytest
+
+from xoxo_async.cli.json_output import COUNTS, empty_counts, json_text, print_json
 
 
-def test_a_reply_becomes_masked_plain_values() -> None:
-    """It has the reply's names and properties, every secret is masked, and money is exact."""
-    voucher = VoucherCode(voucher_code_=Secret("ABCD-EFGH-IJKL"), pin=Secret("9876"), validity_="2027-12-31")
-    order = Order(order_id=7, amount_charged=Decimal("0.10"), vouchers=(voucher,))
-    text = json_text(to_json(order))
-    assert "ABCD" not in text
-    assert "9876" not in text
-    told = json.loads(text, parse_float=Decimal)
-    assert told["amount_charged"] == Decimal("0.10")
-    assert told["vouchers"][0]["valid_to"] == date(2027, 12, 31).isoformat()
-    assert to_json(order, reveal=True)["vouchers"][0]["code"] == "ABCD-EFGH-IJKL"
+def test_amounts_are_exact_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    """An amount keeps its digits, and is no text."""
+    print_json({"charged": Decimal("0.10"), "name": "Café"})
+    assert capsys.readouterr().out == '{"charged":0.10,"name":"Café"}\n'
+
+
+def test_a_job_not_read_has_all_counts() -> None:
+    """A script finds each of them, also after an error."""
+    facts = empty_counts(job="march", ledger="march.db", elapsed_s=0.5)
+    assert {facts[name] for name in COUNTS} == {0}
+    assert json_text(facts).startswith('{"job":"march","ledger":"march.db","elapsed_s":0.5,')

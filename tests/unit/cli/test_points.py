@@ -11,7 +11,7 @@ def test_sent_points_can_be_taken_back_once(command: Command, sandbox: Sandbox) 
     sent = command(*SEND, "--json")
     assert sent.code == 0, sent.err
     unique_id = str(sent.facts["recipients"][0]["unique_id"])
-    back = command("points", "cancel", unique_id)
+    back = command("points", "cancel", unique_id, unique_id)  # named twice, asked for once
     assert (back.code, back.out.splitlines()[1].split("\t")[:2]) == (0, [unique_id, "cancelled"])
     again = command("points", "cancel", unique_id, "--json")
     assert again.code == 3

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from xoxo_async.sandbox.points_book import Gift
 from xoxo_async.sandbox.products import Product
 from xoxo_async.sandbox.state import BookedOrder, State
 
@@ -139,3 +140,38 @@ def test_the_books_are_private(tmp_path: Path) -> None:
     assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
     again.close()
     first.close()
+
+
+def _points_and_links(books: State) -> None:
+    """Send 50 and 30 points, cancel the first credit twice, and make three links."""
+    first, _ = books.book_points([Gift("a@b.example", "A", 50, ""), Gift("b@b.example", "B", 30, "")])
+    for _ in range(2):
+        books.points.cancel(first.unique_id)
+    books.book_links(7001, 3, (), Decimal(300))
+
+
+def test_points_and_links_cost_when_they_are_sent(tmp_path: Path) -> None:
+    """The report has a row for each credit, for its cancellation, and for each call that made links; it adds up."""
+    books = state(path=tmp_path / "books.db")
+    _points_and_links(books)
+    told = [(entry.reference, entry.reason, entry.amount, entry.balance) for entry in books.payments[1:]]
+    assert told == [
+        ("REF9000001", "Points issued", 5, 9_995),
+        ("REF9000002", "Points issued", 3, 9_992),
+        ("REF9000001", "Refunded", 5, 9_997),
+        ("batch_000001", "Links issued", 300, 9_697),
+    ]
+    assert (books.balance, books.points_left) == (9_697, 96_970)
+    assert books.book_links(7001, 1, (), Decimal(9_698)) is None
+    books.close()
+    again = state(path=tmp_path / "books.db")
+    assert (again.payments, again.balance) == (books.payments, books.balance)
+    again.close()
+
+
+def test_they_may_cost_when_they_are_redeemed() -> None:
+    """Nobody redeems anything here, so the report has nothing of them; points still cannot be given twice."""
+    books = state(pay_on="redeem")
+    _points_and_links(books)
+    assert (len(books.payments), books.balance, books.points_left) == (1, 10_000, 99_970)
+    assert books.book_links(7001, 1, (), Decimal(99_999)) is not None

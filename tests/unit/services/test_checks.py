@@ -90,7 +90,7 @@ def test_texts_have_no_control_characters(value: object) -> None:
         checks.text("tag", value)
 
 
-@pytest.mark.parametrize("value", ["", "a", "@b", "a@", "a b@c", "a@b,c@d", "<a@b>", "a@b\n"])
+@pytest.mark.parametrize("value", ["", "a", "@b", "a@", "a b@c", "a@b,c@d", "<a@b>", "a@b\n", "a@b/c@d", "mailto:a@b"])
 def test_addresses_are_one_address(value: object) -> None:
     """A comma would make two receivers of one."""
     with pytest.raises(ConfigError, match="email"):

@@ -58,7 +58,18 @@ async def test_wrong_batches_are_not_made(road: Any, wrong: dict[str, Any]) -> N
     assert road.asked == []
 
 
-@pytest.mark.parametrize("emails", [[], "a@b.example", ["a@b.example", "x"], ["a@b.example,c@d.example"]])
+@pytest.mark.parametrize(
+    "emails",
+    [
+        [],
+        "a@b.example",
+        ["a@b.example", "x"],
+        ["a@b.example,c@d.example"],
+        ["a@b.example", "A@B.example"],
+        [None],
+        [""],
+    ],
+)
 async def test_wrong_addresses_are_not_mailed(road: Any, emails: Any) -> None:
     """The wire has one comma string of addresses, so an address with a comma would be two."""
     with pytest.raises(ConfigError, match="emails"):

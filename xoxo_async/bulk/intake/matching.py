@@ -244,14 +244,18 @@ class _Matching:
         names = [self._names[at] for at in others]
         missing = [field.name for field in self._known.fields if field.required and field.name not in self._places]
         found = _listed(printable(name) or "(blank)" for name in self._names)
+        keys = self._known.keys
+        keyless = bool(keys) and not any(key in self._places for key in keys)
         if missing:
             hint = next((hint for field in missing if "is it" in (hint := self._nearest(field, names))), "")
             hint = hint or self._nearest(missing[0], names)
-            what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {' and '.join(missing)} are"
-            why = "".join(field.why for field in self._known.fields if field.name in missing)
+            # A person corrects the headings once, so the key is named with the others.
+            named = [*missing, *([" or ".join(keys)] if keyless else [])]
+            what = f"column {named[0]} is" if len(named) == 1 else f"columns {_and(named)} are"
+            whys = [field for field in self._known.fields if field.name in missing and field.why]
+            why = "".join(field.why if len(named) == 1 else f"; {field.name}{field.why}" for field in whys)
             raise PlanError(f"{self._source}: {what} missing{why} (found: {found}){hint}")
-        keys = self._known.keys
-        if keys and not any(key in self._places for key in keys):
+        if keyless:
             need = f"there must be a column {' or '.join(keys)}{self._known.why_key}"
             raise PlanError(f"{self._source}: {need} (found: {found}){self._nearest(keys[0], names)}")
 
@@ -339,6 +343,11 @@ def _without_currency(name: str) -> tuple[str, tuple[str, ...]]:
     found = _IN_BRACKETS.fullmatch(name)
     codes = currencies_of(found[2]) if found else ()
     return (found[1], codes) if found and codes else (name, ())
+
+
+def _and(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them: `a, b and c`."""
+    return " and ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), names[-1]])
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """When two rows are for one person: by address, or by phone."""
 
 import re
+import unicodedata
 from typing import Final
 
 __all__ = ["same_address", "same_phone"]
@@ -11,12 +12,13 @@ _FEWEST_DIGITS: Final = 6
 
 
 def same_address(email: str) -> str:
-    """Return the form in which addresses are compared: case and blanks around them do not count.
+    """Return the form in which addresses are compared: case, the form of characters and blanks around do not count.
 
     Args:
         email: The address.
     """
-    return email.strip().casefold()
+    bare = email.strip()
+    return bare.lower() if bare.isascii() else unicodedata.normalize("NFC", bare).casefold()
 
 
 def same_phone(phone: str) -> str:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from xoxo_async.bulk.ledger.lines import (
+    POINTS,
     Alarm,
     Counts,
     Delivery,
@@ -112,7 +113,7 @@ def add_up(
     reported: dict[str, int] = {"issued": 0, "pending": 0, "rejected": 0, "unknown": 0, "not_sent": 0}
     states: dict[LineState, int] = {}
     charged: dict[str, Decimal] = {}
-    single_orders = cancelled = 0
+    single_orders = cancelled = taken_back = 0
 
     def count(state: LineState, delivery: Delivery, lines: int, *, dealt: bool) -> None:
         nonlocal cancelled
@@ -125,7 +126,9 @@ def add_up(
     for group in orders:
         if group.single:
             single_orders += group.orders
-            count(group.state, group.delivery, group.orders, dealt=group.delivery is Delivery.DELIVERED)
+            back = group.orders if _is_taken_back(group) else 0
+            taken_back += back
+            count(group.state, group.delivery, group.orders, dealt=bool(back) or group.delivery is Delivery.DELIVERED)
         if group.state is LineState.PLACED and group.charged is not None:
             charged[group.currency] = charged.get(group.currency, Decimal(0)) + group.charged * group.orders
     for part in packed:
@@ -133,6 +136,7 @@ def add_up(
     return Counts(
         rows=sum(states.values()),
         delivery_cancelled=cancelled,
+        taken_back=taken_back,
         states=states,
         charged=charged,
         orders=single_orders + packs,
@@ -140,3 +144,11 @@ def add_up(
         alarms_total=alarms_total,
         **reported,
     )
+
+
+def _is_taken_back(group: OrderGroup) -> bool:
+    """Return whether orders are points that were cancelled: they were sent, and nothing of them is still to come.
+
+    Only this job cancels points. An order whose delivery the vendor cancelled is another thing: its money is owed.
+    """
+    return group.state is LineState.PLACED and group.delivery is Delivery.CANCELLED and group.currency == POINTS

@@ -8,6 +8,7 @@ import msgspec
 
 __all__ = [
     "DEFAULT_RULES",
+    "POINTS",
     "Alarm",
     "Armed",
     "Change",
@@ -22,6 +23,9 @@ __all__ = [
     "PlannedLine",
     "Rules",
 ]
+
+POINTS: Final = "points"
+"""The unit of a job of points: what its budget, its charges and its counts are in."""
 
 
 class LineState(StrEnum):
@@ -392,14 +396,15 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         rows: Lines.
-        issued: Placed and delivered.
+        issued: Placed and delivered; also points that were cancelled later, see `taken_back`.
         pending: Placed, and not delivered (or delivery cancelled, see `delivery_cancelled`).
         rejected: Refused for certain.
         unknown: In flight, in doubt, or waiting for a person.
         not_sent: Planned or withdrawn.
         delivery_cancelled: Of the pending ones, those whose delivery the vendor cancelled.
+        taken_back: Of the issued ones, those whose points were cancelled later. They are no part of `charged`.
         states: Lines by state.
-        charged: What placed orders cost, by currency.
+        charged: What placed orders cost, by currency; points that were cancelled cost nothing.
         orders: Orders; fewer than lines where lines are packed.
         alarms: What a person must see; the first hundred.
         alarms_total: How many there are.
@@ -412,6 +417,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     unknown: int
     not_sent: int
     delivery_cancelled: int = 0
+    taken_back: int = 0
     states: dict[LineState, int] = {}
     charged: dict[str, Decimal] = {}
     orders: int = 0

@@ -1,6 +1,5 @@
 """Which lines share an order, and in which order its codes are dealt to them."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Final
@@ -83,8 +82,10 @@ def _request(line: PlannedLine, *, po_number: str, quantity: int) -> bytes:
 
 def _order(lines: tuple[PlannedLine, ...]) -> PlannedLine:
     """Return the order of several lines; the same lines always make the same order, with the same poNumber."""
+    from hashlib import sha256  # noqa: PLC0415 - a slow import, which reading a ledger does not need
+
     first = lines[0]
-    name = hashlib.sha256("\n".join(line.po_number for line in lines).encode()).hexdigest()[:20]
+    name = sha256("\n".join(line.po_number for line in lines).encode()).hexdigest()[:20]
     po_number = f"{first.po_number[:_PO_READABLE]}-x{len(lines)}-{name}"
     pieces = sum(line.pieces for line in lines)
     request = _request(first, po_number=po_number, quantity=pieces)
@@ -92,7 +93,7 @@ def _order(lines: tuple[PlannedLine, ...]) -> PlannedLine:
     return PlannedLine(
         key=f"{first.key} … {lines[-1].key} ({len(lines)} lines) {name[:8]}",
         po_number=po_number,
-        digest=hashlib.sha256(request).hexdigest(),
+        digest=sha256(request).hexdigest(),
         request=request,
         row=first.row,
         worth=sum(worths, Decimal(0)) if len(worths) == len(lines) else None,

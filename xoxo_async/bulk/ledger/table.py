@@ -6,11 +6,12 @@ through. Databases only store the result of `decide`: the line, and a journal ro
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 import msgspec
 
-from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
+from xoxo_async.bulk.ledger.lines import POINTS, Change, Delivery, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.effects import EffectClass
 
 __all__ = [
@@ -437,10 +438,17 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
         after |= _order_facts(known, change)
         if row.delivery is not None or (known.delivery in _TAKEN_BACK and moment.effect is EffectClass.UNKEYED):
             # A late answer to the send says nothing of the cancellation.
-            after["delivery"] = row.delivery or known.delivery
+            after |= _at_delivery(row.delivery or known.delivery)
         if row.target is None and not change.error and line.evidence in _BY_PERSONS:
             after |= {"error": line.error}  # the codes of the order do not replace the person's reason
     return msgspec.structs.replace(line, **after)
+
+
+def _at_delivery(delivery: Delivery) -> dict[str, object]:
+    """Return the facts of points that are being cancelled, or were: the company has them back, so they cost nothing."""
+    if delivery is not Delivery.CANCELLED:
+        return {"delivery": delivery}
+    return {"delivery": delivery, "amount_charged": Decimal(0), "currency": POINTS}
 
 
 def _observed(change: Change, moment: Moment) -> float:

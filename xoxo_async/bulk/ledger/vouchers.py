@@ -10,7 +10,6 @@ masked, without its PIN, or in another order than before, so that two entries ma
 - A richer form of a code replaces the poorer one. A whole code never moves from its place.
 """
 
-import html
 import re
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
@@ -18,6 +17,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from xoxo_async.wire.entities import unescape
 from xoxo_async.wire.enums import VoucherType
 
 __all__ = ["Deal", "StoredCode", "clean", "codes_of", "deal"]
@@ -183,8 +183,7 @@ def _shown(text: str) -> tuple[str, str] | None:
 
 def _folded(text: str) -> str:
     """Return a code in one spelling: `1234-5678` is `12345678`, and the vendor sends some texts with HTML entities."""
-    if "&" in text:
-        text = html.unescape(text)
+    text = unescape(text)
     if "-" not in text and " " not in text:
         return text
     return text if _LINK in text else text.replace("-", "").replace(" ", "")

@@ -6,8 +6,6 @@ An opening that is given up would keep its lock, and a fact that is given up wou
 import asyncio
 from typing import TypeVar
 
-import anyio
-
 __all__ = ["outlast"]
 
 T = TypeVar("T")
@@ -25,6 +23,8 @@ async def outlast(work: "asyncio.Future[T]") -> T:
     Raises:
         asyncio.CancelledError: When the task was cancelled meanwhile; the work has ended before.
     """
+    import anyio  # noqa: PLC0415 - a command that only reads a ledger does not need it
+
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
         while not work.done():

@@ -3,9 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.rows import Row
@@ -14,30 +12,32 @@ from xoxo_async.bulk.intake.unique import OtherSpellings
 from xoxo_async.bulk.ledger.kept import encode_kept
 from xoxo_async.bulk.ledger.lines import PlannedLine
 from xoxo_async.bulk.planning.catalog import PlanCatalog, check_product
+from xoxo_async.bulk.planning.differing import Fields
 from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.services.catalog.replies import Voucher
 from xoxo_async.services.orders.operations import PLACE_ORDER
 from xoxo_async.services.orders.requests import MAX_QUANTITY
 
-__all__ = ["Planner", "planned_line", "what_differs"]
+__all__ = ["ORDER_FIELDS", "Planner", "planned_line"]
 
 _LOOK_AHEAD: Final = 500
 """Rows whose products are read together: one getVouchers call reads a hundred products."""
 _MOST_GOOD: Final = 10_000
 """Different wishes that are remembered as good."""
-_WIRE: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
-_SHOWN: Final = frozenset({"productId", "quantity", "denomination"})
-_FIELDS: Final = {
-    "productId": "product_id",
-    "quantity": "quantity",
-    "denomination": "denomination",
-    "poNumber": "po_number",
-    "email": "email",
-    "contact": "contact",
-    "tag": "tag",
-    "notifyReceiverEmail": "notify_receiver",
-    "notifyAdminEmail": "notify_admin",
-}
+ORDER_FIELDS: Final = Fields(
+    {
+        "productId": "product_id",
+        "quantity": "quantity",
+        "denomination": "denomination",
+        "poNumber": "po_number",
+        "email": "email",
+        "contact": "contact",
+        "tag": "tag",
+        "notifyReceiverEmail": "notify_receiver",
+        "notifyAdminEmail": "notify_admin",
+    },
+    shown=frozenset({"productId", "quantity", "denomination"}),
+)
 """The fields of a row by their names in its request; all others are of its details."""
 _USUAL_LIMIT: Final = 10
 """Pieces that one order of most products may hold (wire documentation § 4.4), when the catalog does not say."""
@@ -65,28 +65,6 @@ def planned_line(row: Row, worth: Decimal | None, *, room: int = 0) -> PlannedLi
         order=order,
         kept=encode_kept(row.line.kept) if row.line.kept else "",
     )
-
-
-def what_differs(old: str | bytes, new: str | bytes) -> str:
-    """Return in words what two requests of one row differ in: `denomination was 500 and is 1000`; empty for nothing.
-
-    Only amounts and products are shown with their values: an address is personal.
-
-    Args:
-        old: The request that was planned.
-        new: The other one.
-    """
-    before, after = _WIRE.decode(old), _WIRE.decode(new)
-    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
-    shown = [
-        f"{_FIELDS[name]} was {before.get(name)} and is {after.get(name)}"
-        if name in _SHOWN
-        else f"{_FIELDS[name]} has changed"
-        if name in _FIELDS
-        else "details have changed"
-        for name in names
-    ]
-    return ", ".join(dict.fromkeys(shown))
 
 
 class Planner:

@@ -7,6 +7,8 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from xoxo_async.bulk.ledger.budget import amount
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import LedgerLine
 from xoxo_async.services.orders.replies import Order, OrderSummary
 from xoxo_async.services.orders.requests import PlaceOrder
@@ -15,9 +17,11 @@ __all__ = [
     "RECENT_S",
     "Asked",
     "Case",
+    "CreditFacts",
     "LineFacts",
     "OrderFacts",
     "Scope",
+    "credit_facts",
     "line_facts",
     "order_facts",
 ]
@@ -47,6 +51,7 @@ class LineFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
         held: How many of its codes the ledger has counted.
         first_sent_at: When it was first sent, in epoch seconds; None if it never was.
         last_sent_at: When it was last sent, in epoch seconds.
+        resent: Whether a person had it sent again after a lost answer; only for points, links and mails.
     """
 
     po_number: str
@@ -64,6 +69,25 @@ class LineFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     held: int = 0
     first_sent_at: float | None = None
     last_sent_at: float | None = None
+    resent: bool = False
+
+
+class CreditFacts(NamedTuple):
+    """A row of points, of links or of a mailed link, as the ledger has it.
+
+    Attributes:
+        seq: Its number in the ledger.
+        line: What a proof names it by, and how it stands. Its `denomination` is the points.
+        reference: What a row of the payment report may name it by: the id of the credit, or the batch of its links;
+            empty where no answer named any.
+        worth: What was sent, in points or in the campaign's currency, also if it was cancelled later; None if that is
+            not known.
+    """
+
+    seq: int
+    line: LineFacts
+    reference: str
+    worth: Decimal | None
 
 
 class OrderFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -178,6 +202,51 @@ def line_facts(line: LedgerLine, wanted: PlaceOrder) -> LineFacts:
         first_sent_at=line.first_sent_at,
         last_sent_at=line.last_sent_at,
     )
+
+
+def credit_facts(line: LedgerLine, kind: JobKind) -> CreditFacts:
+    """Return what a proof needs of a row of points, links or mails. Links and addresses are left out.
+
+    Args:
+        line: The row.
+        kind: What it is of.
+    """
+    body = _BODY.decode(line.body)
+    sent = body.denomination if kind is JobKind.POINTS else line.amount_charged
+    return CreditFacts(
+        line.seq,
+        LineFacts(
+            po_number=line.po_number,
+            key=line.key,
+            row=line.row,
+            lines=1,
+            state=line.state.value,
+            order_id=line.order_id,
+            product_id=body.product_id,
+            denomination=body.denomination,
+            quantity=body.quantity,
+            charged=line.amount_charged,
+            currency=line.currency,
+            delivery=line.delivery.value,
+            held=line.held,
+            first_sent_at=line.first_sent_at,
+            last_sent_at=line.last_sent_at,
+            resent=line.suspect and line.attempts > 1,
+        ),
+        reference=str(line.order_id) if line.order_id is not None else "",
+        worth=sent if sent is not None or line.worth is None else amount(line.worth),
+    )
+
+
+class _Body(msgspec.Struct, rename="camel"):
+    """The fields that the rows of all jobs without a key have."""
+
+    product_id: int = 0
+    denomination: Decimal = Decimal(0)
+    quantity: int = 1
+
+
+_BODY = msgspec.json.Decoder(_Body)
 
 
 def order_facts(order: Order | OrderSummary) -> OrderFacts:

@@ -17,7 +17,7 @@ import msgspec
 
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.proving.comparing import cases_of
-from xoxo_async.bulk.proving.facts import Asked, Case, LineFacts, OrderFacts
+from xoxo_async.bulk.proving.facts import Asked, Case, CreditFacts, LineFacts, OrderFacts
 from xoxo_async.bulk.proving.wallet import PaymentFacts
 from xoxo_async.errors import BulkError, ConfigError
 from xoxo_async.private_files import create
@@ -25,7 +25,7 @@ from xoxo_async.private_files import create
 __all__ = ["SCALE", "Notebook", "Range"]
 
 _APPLICATION: Final = 0x786F7076
-_VERSION: Final = 1
+_VERSION: Final = 2
 SCALE: Final = Decimal(1_000_000)
 """Amounts are whole numbers of millionths, so that SQLite adds them exactly."""
 
@@ -40,12 +40,18 @@ CREATE INDEX listed_po ON listed (po);
 CREATE TABLE asked (po TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE todo (po TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE payment (id TEXT, nth INTEGER, name TEXT NOT NULL, day TEXT NOT NULL, movement TEXT NOT NULL,
-                      order_id INTEGER, amount INTEGER, closing INTEGER, PRIMARY KEY (id, nth)) STRICT, WITHOUT ROWID;
+                      order_id INTEGER, amount INTEGER, closing INTEGER, about TEXT NOT NULL, reference TEXT NOT NULL,
+                      PRIMARY KEY (id, nth)) STRICT, WITHOUT ROWID;
 CREATE INDEX payment_order ON payment (order_id);
+CREATE TABLE credit (seq INTEGER PRIMARY KEY, reference TEXT NOT NULL, placed INTEGER NOT NULL, worth INTEGER,
+                     charged INTEGER, cancelled_at REAL, body BLOB NOT NULL) STRICT;
+CREATE INDEX credit_reference ON credit (reference) WHERE placed;
+CREATE TABLE loose (name TEXT NOT NULL, day TEXT NOT NULL, amount INTEGER) STRICT;
+CREATE INDEX loose_amount ON loose (amount, day);
 CREATE TABLE span (kind TEXT, first TEXT, last TEXT NOT NULL, page INTEGER NOT NULL, done INTEGER NOT NULL,
                    PRIMARY KEY (kind, first)) STRICT, WITHOUT ROWID;
 """
-_TABLES: Final = ("fact", "line", "listed", "asked", "todo", "payment", "span")
+_TABLES: Final = ("fact", "line", "listed", "asked", "todo", "payment", "credit", "loose", "span")
 
 _LINE: Final = msgspec.json.Decoder(LineFacts)
 _ORDER: Final = msgspec.json.Decoder(OrderFacts)
@@ -166,8 +172,8 @@ class Notebook:
                 for name in _TABLES:
                     db.execute(f"DELETE FROM {name}")  # noqa: S608 - a constant
                 db.execute("INSERT INTO fact VALUES ('terms', ?), ('newest', ?)", (terms, newest))
-            db.execute("DELETE FROM line")
-            db.execute("DELETE FROM todo")
+            for name in ("line", "todo", "credit"):
+                db.execute(f"DELETE FROM {name}")  # noqa: S608 - a constant
         return same
 
     def remove(self) -> None:
@@ -224,6 +230,36 @@ class Notebook:
                 values = (line.po_number, line.order_id, placed, _whole(line.charged), msgspec.json.encode(line))
                 db.execute(f"INSERT OR {verb} INTO line VALUES (?, ?, ?, ?, ?)", values)  # noqa: S608 - constants
 
+    def add_credits(self, credits_: Iterable[CreditFacts]) -> None:
+        """Add rows of a ledger of points, links or mails."""
+        with self._write() as db:
+            for one in credits_:
+                line, worth = one.line, _whole(one.worth)
+                placed = line.state == LineState.PLACED
+                values = (one.seq, one.reference, placed, worth, _whole(line.charged), msgspec.json.encode(line))
+                db.execute("INSERT OR REPLACE INTO credit VALUES (?, ?, ?, ?, ?, NULL, ?)", values)
+
+    def add_batches(self, batches: Iterable[tuple[str, int]]) -> None:
+        """Note which batch the answer to a row of links named: the batch and the row's number in the ledger."""
+        with self._write() as db:
+            db.executemany("UPDATE credit SET reference = ? WHERE seq = ? AND placed", batches)
+
+    def add_cancellations(self, cancelled: Iterable[tuple[float, int]]) -> None:
+        """Note when points were cancelled: the time in epoch seconds, and the row's number in the ledger."""
+        with self._write() as db:
+            db.executemany("UPDATE credit SET cancelled_at = ? WHERE seq = ?", cancelled)
+
+    def add_loose(self, rows: str, *values: object) -> None:
+        """Note which rows of the payment report name nothing of the ledger, in place of those that were noted before.
+
+        Args:
+            rows: The query that finds their name, day and amount.
+            values: Its values.
+        """
+        with self._write() as db:
+            db.execute("DELETE FROM loose")
+            db.execute(f"INSERT INTO loose {rows}", values)
+
     def add_page(self, place: Range, orders: Sequence[OrderFacts], page: int, *, done: bool) -> int:
         """Add a page of the history; return how many of its orders are new."""
         with self._write() as db:
@@ -253,9 +289,10 @@ class Notebook:
                 nth = seen[name] = seen.get(name, 0) + 1
                 if not row.complete:
                     continue
-                values = (row.name, row.day, row.movement, row.order_id, _whole(row.amount), _whole(row.closing))
+                amounts = (_whole(row.amount), _whole(row.closing))
+                values = (row.name, row.day, row.movement, row.order_id, *amounts, row.about, row.reference)
                 done_ = db.execute(
-                    "INSERT OR IGNORE INTO payment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (name, nth, *values)
+                    "INSERT OR IGNORE INTO payment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (name, nth, *values)
                 )
                 new += done_.rowcount
             self._note_page(db, "payments", place, page, done=done)

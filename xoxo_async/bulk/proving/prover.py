@@ -2,9 +2,8 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,9 +11,8 @@ import msgspec
 from anyio.lowlevel import checkpoint
 
 from xoxo_async.bulk.identity import compare_identity, identity_of
-from xoxo_async.bulk.ledger.facts import CURRENCY, PLANNED_AT
+from xoxo_async.bulk.ledger.facts import CURRENCY
 from xoxo_async.bulk.ledger.kinds import JobKind
-from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.proving.collecting import (
     Tell,
@@ -27,9 +25,12 @@ from xoxo_async.bulk.proving.collecting import (
     refresh_lines,
 )
 from xoxo_async.bulk.proving.comparing import judge
-from xoxo_async.bulk.proving.facts import Case, LineFacts, Scope
+from xoxo_async.bulk.proving.credit_prover import CreditTerms, prove_credits
+from xoxo_async.bulk.proving.days import Days, days_of
+from xoxo_async.bulk.proving.facts import LineFacts, Scope
+from xoxo_async.bulk.proving.gathering import ZONE_NOTE, Findings, stamp
 from xoxo_async.bulk.proving.notebook import Notebook
-from xoxo_async.bulk.proving.result import KINDS, MOST_FINDINGS, Finding, FindingKind, Proof, ProofSums
+from xoxo_async.bulk.proving.result import KINDS, Finding, Proof
 from xoxo_async.bulk.proving.summing import paid_orders, wallet_facts
 from xoxo_async.bulk.proving.vendor import Vendor
 from xoxo_async.bulk.proving.wallet import Paid, WalletFacts, judge_paid, judge_wallet, sums_of
@@ -42,7 +43,6 @@ Each = Callable[[LineFacts, list[Finding]], None]
 
 _CHUNK: Final = 500
 _DAY: Final = timedelta(days=1)
-_ZONE_NOTE: Final = "the vendor's dates have no time zone, so the days are those of the vendor's unknown one"
 _FIELDS_NOTE: Final = (
     "compared are: poNumber, order id, product, value and number of pieces, charge, currency, and delivery; not the"
     " receiver, and not the codes"
@@ -68,13 +68,16 @@ async def prove_job(
     history and as many of the payment report. It looks an order up only if the history is not enough, within the
     client's limits. A proof that was interrupted goes on where it stopped, if it is called with the same arguments.
 
+    Points and links are compared with the payment report alone: a row is proven only if the report names its id or its
+    batch. What it says of a row in doubt is for a person: it settles nothing, and nothing is sent again.
+
     Args:
         client: The client, of the ledger's account and address.
         ledger: The ledger, open.
         progress: The file that keeps what was read until the proof is done; mode 0600, without codes and e-mails.
-        since: The first day of the history; None: a day before the job was planned or first sent.
+        since: The first day that is read; None: a day before the job was planned or first sent.
         until: The last day; None: tomorrow, because the vendor's day may be ahead.
-        thorough: Whether each order is looked up as well, also those that the history shows.
+        thorough: Whether each order is looked up as well, also those that the history shows. Only for orders.
         address: The address that the ledger keeps, instead of the client's base URL.
         tell: Is told what is being read (`ledger`, `history`, `details`, `payments`, then
             `comparing`), and how much of it.
@@ -83,7 +86,7 @@ async def prove_job(
         clock: The time, in seconds since the epoch.
 
     Returns:
-        The result. Its `ok` is True only if everything agrees and nothing is unknown.
+        The result; `ok` only if everything agrees and nothing is unknown.
 
     Raises:
         ConfigError: The client is of another account or address, the ledger holds no job, a day is wrong, or another
@@ -100,14 +103,12 @@ async def prove_job(
     """
     if ledger.job is None:
         raise ConfigError(f"{ledger.name} holds no job yet: there is nothing to prove")
+    await compare_identity(client, ledger, identity_of(client, address))
     kind = ledger.kind or JobKind.ORDERS
     if kind is not JobKind.ORDERS:
-        raise ConfigError(
-            f"{ledger.name} holds a job of {kind.words}, and no call of the vendor's lists them, so nothing can be"
-            " proven; compare its report with the vendor's dashboard"
-        )
-    await compare_identity(client, ledger, identity_of(client, address))
-    days = await _days_of(ledger, since, until, clock())
+        asked = CreditTerms(Path(progress), address or client.base_url, since, until, thorough)
+        return await prove_credits(client, ledger, kind, asked, tell, each, clock)
+    days = await days_of(ledger, since, until, clock())
     terms = [ledger.job, address or client.base_url, str(since), str(until), thorough]
     with Notebook(Path(progress)) as notes:
         kept = notes.begin(msgspec.json.encode(terms).decode(), newest=days.newest)
@@ -121,57 +122,6 @@ async def prove_job(
         proof = await _prove(client, ledger, notes, scope, days, thorough=thorough, tell=tell, each=each, clock=clock)
         notes.remove()
         return proof
-
-
-class _Days(msgspec.Struct, frozen=True):
-    """The days of a proof.
-
-    Attributes:
-        first: The first day to read.
-        last: The last day to read.
-        cut: Why these are not all days of the job; empty if they are.
-        notes: What a reader has to know about the days.
-        newest: The latest send of the ledger.
-    """
-
-    first: date
-    last: date
-    cut: str
-    notes: tuple[str, ...]
-    newest: str
-
-
-async def _days_of(ledger: Ledger, since: date | None, until: date | None, now: float) -> _Days:
-    """Return the days to read. The vendor's zone is unknown, so the job's own days get one more at each end."""
-    planned = await ledger.get_fact(PLANNED_AT)
-    earliest, latest = float(planned) if planned else now, 0.0
-    async for line in ledger.lines():
-        if line.first_sent_at is not None:
-            earliest = min(earliest, line.first_sent_at)
-            latest = max(latest, line.first_sent_at, line.last_sent_at or 0.0)
-    own_first, own_last = _day(earliest) - _DAY, _day(latest or earliest) + _DAY
-    today = _day(now)
-    future = max(today + _DAY, own_last)  # later days have no orders yet
-    first, last = since or own_first, min(until or future, future)
-    if first > last:
-        raise ConfigError(f"the first day {first} is after the last day {last}")
-    cut = []
-    if first > own_first:
-        cut.append(f"before {first}")
-    if last < own_last:
-        cut.append(f"after {last}")
-    why = ""
-    if cut:
-        why = (
-            f"the days are cut: the job may have orders {' and '.join(cut)} (its own days are {own_first} to"
-            f" {own_last}), so a second order, or an order in no line, would not be seen there"
-        )
-    late = (f"orders that were placed after {last} were not looked for",) if last < today and not cut else ()
-    return _Days(first, last, why, late, repr(latest))
-
-
-def _day(seconds: float) -> date:
-    return datetime.fromtimestamp(seconds, UTC).date()
 
 
 class _Collected(msgspec.Struct, frozen=True):
@@ -204,7 +154,7 @@ async def _collect(
 
 
 async def _compare(
-    ledger: Ledger, notes: Notebook, scope: Scope, collected: _Collected, gathered: "_Findings", tell: Tell, each: Each
+    ledger: Ledger, notes: Notebook, scope: Scope, collected: _Collected, gathered: Findings, tell: Tell, each: Each
 ) -> WalletFacts:
     """Compare everything that was collected, and return the sums."""
     currency = await ledger.get_fact(CURRENCY) or ""
@@ -222,12 +172,15 @@ async def _compare(
     return facts
 
 
-async def _of_the_whole(ledger: Ledger, notes: Notebook, collected: _Collected, days: _Days) -> AsyncIterator[str]:
+async def _of_the_whole(ledger: Ledger, notes: Notebook, collected: _Collected, days: Days) -> AsyncIterator[str]:
     """Yield what cannot be known about the job as a whole."""
     if collected.incomplete:
         yield f"the order history could not be read to its end: {collected.incomplete}"
     if days.cut:
-        yield days.cut
+        yield (
+            f"the days are cut: the job may have orders {days.cut}, so a second order, or an order in no line, would"
+            " not be seen there"
+        )
     if nameless := notes.nameless():
         orders = "1 order" if nameless == 1 else f"{nameless} orders"
         yield f"the history does not tell the poNumber of {orders}: another order of this job may hide there"
@@ -240,7 +193,7 @@ async def _prove(
     ledger: Ledger,
     notes: Notebook,
     scope: Scope,
-    days: _Days,
+    days: Days,
     *,
     thorough: bool,
     tell: Tell,
@@ -249,11 +202,13 @@ async def _prove(
 ) -> Proof:
     """Collect, compare, and return the result."""
     collected = await _collect(client, ledger, notes, scope, thorough=thorough, tell=tell)
-    gathered = _Findings()
+    gathered = Findings()
     async for why in _of_the_whole(ledger, notes, collected, days):
         gathered.unknown(why)
     facts = await _compare(ledger, notes, scope, collected, gathered, tell, each)
-    told = [_ZONE_NOTE, _FIELDS_NOTE, *days.notes]
+    told = [ZONE_NOTE, _FIELDS_NOTE]
+    if days.ends_early:
+        told.append(f"orders that were placed after {scope.last} were not looked for")
     if facts.rows and not facts.names_orders:
         told.append("the payment report names no orders, so all charges of these days are compared as one sum")
     if collected.at_work:
@@ -267,8 +222,8 @@ async def _prove(
         address=identity.address if identity is not None else "",
         since=scope.first.isoformat(),
         until=scope.last.isoformat(),
-        began_at=_stamp(scope.now),
-        ended_at=_stamp(clock()),
+        began_at=stamp(scope.now),
+        ended_at=stamp(clock()),
         thorough=thorough,
         orders=gathered.orders,
         placed=gathered.placed,
@@ -281,58 +236,6 @@ async def _prove(
         notes=tuple(told),
         calls=notes.calls(),
     )
-
-
-def _stamp(seconds: float) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class _Findings:
-    """The findings of a proof: all are counted, and the first thousand of a kind are kept."""
-
-    def __init__(self) -> None:
-        self.found: Final[dict[str, int]] = dict.fromkeys(KINDS, 0)
-        self.lists: Final[dict[FindingKind, list[Finding]]] = {kind: [] for kind in KINDS}
-        self.orders = self.placed = self.agree = self.differ = self.undecided = self.unlisted_orders = 0
-        self.unlisted = Decimal(0)
-
-    def add(self, findings: Iterable[Finding]) -> None:
-        """Add findings."""
-        for finding in findings:
-            self.found[finding.kind] += 1
-            if len(self.lists[finding.kind]) < MOST_FINDINGS:
-                self.lists[finding.kind].append(finding)
-
-    def add_case(self, case: Case, findings: list[Finding]) -> None:
-        """Add the findings about one poNumber, and count its line."""
-        self.add(findings)
-        line = case.line
-        if line is None and any(finding.kind == "unlisted" for finding in findings):
-            self.unlisted_orders += len(case.orders)
-            self.unlisted += sum((order.charged or Decimal(0) for order in case.orders), Decimal(0))
-        if line is None or not line.lines:
-            return
-        self.orders += 1
-        self.placed += line.state == LineState.PLACED
-        if not findings:
-            self.agree += 1
-        elif all(finding.kind == "unknown" for finding in findings):
-            self.undecided += 1
-        else:
-            self.differ += 1
-
-    def apart(self, sums: ProofSums) -> ProofSums:
-        """Return sums in which orders of this job that the ledger lacks do not count as another job's."""
-        return msgspec.structs.replace(
-            sums,
-            unlisted=self.unlisted,
-            other_orders=sums.other_orders - self.unlisted_orders,
-            other=sums.other - self.unlisted,
-        )
-
-    def unknown(self, why: str) -> None:
-        """Add something that cannot be known about the whole job."""
-        self.add((Finding(kind="unknown", why=why),))
 
 
 class _Merged:

@@ -52,19 +52,25 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 class ProofSums(msgspec.Struct, frozen=True, kw_only=True):
     """The money, in the account's currency. An amount is None where the payment report does not tell it.
 
+    Of a job of points or links, `currency`, `ledger` and `vendor` count points, or the campaign's currency; all other
+    amounts are in the account's currency.
+
     Attributes:
         currency: The currency.
-        ledger: What the placed lines cost, by the ledger.
-        vendor: What their orders cost, by the order history.
+        ledger: What the placed lines cost, by the ledger. Points that were cancelled cost nothing.
+        vendor: What their orders cost, by the order history; of points and links, what the payment report bears out.
         paid: What the payment report says was paid for them.
         refunded: What it says was paid back for them.
         added: Funds that were added to the wallet; they are not this job's.
         unlisted: What orders of this job cost that the ledger has no row for, by the history.
-        other_orders: How many orders of other jobs the history has.
+        other_orders: How many orders of other jobs the history has; of points and links, rows of the payment report
+            that name nothing of this job.
         other: What those orders cost.
         unnamed: What was paid for orders that are not in the history.
         opening: The wallet's balance before the first row of the payment report.
         closing: Its balance after the last row.
+        rate: What the payment report took for a point, or for a unit of the links' value, by most of its rows; None for
+            orders, and where no row shows it.
     """
 
     currency: str = ""
@@ -79,10 +85,13 @@ class ProofSums(msgspec.Struct, frozen=True, kw_only=True):
     unnamed: Decimal = Decimal(0)
     opening: Decimal | None = None
     closing: Decimal | None = None
+    rate: Decimal | None = None
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the ledger of a job and the vendor agree. It holds no code and no personal data but the rows' keys.
+
+    Of a job of points, links or mails, an order is a row, and `order_id` is the id of the credit.
 
     A list of findings has the first thousand of its kind; `found` has the counts of all.
 
@@ -95,6 +104,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
         until: The last day.
         began_at: When the proof began, in UTC.
         ended_at: When it ended, in UTC.
+        kind: What the job is of: `orders`, `points`, `links` or `link_mails`.
         thorough: Whether each order was looked up.
         orders: Orders of the ledger, in any state.
         placed: Placed orders of the ledger.
@@ -102,7 +112,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
         differ: Orders of the ledger that do not.
         undecided: Orders of the ledger of which it cannot be known.
         found: The number of findings, by kind.
-        missing: Placed lines without an order at the vendor.
+        missing: Placed lines without an order at the vendor, or without a row in the payment report that names others.
         repeated: poNumbers of this job with more than one order.
         unlisted: Orders of this job that belong to no placed line.
         different: Orders with another id, product, value or quantity than their line.
@@ -124,6 +134,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     until: str
     began_at: str
     ended_at: str
+    kind: str = "orders"
     thorough: bool = False
     orders: int = 0
     placed: int = 0

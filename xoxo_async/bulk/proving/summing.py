@@ -62,7 +62,7 @@ def wallet_facts(notes: Notebook, scope: Scope, *, refused: str = "", currency: 
         f" count(*) FILTER (WHERE {out} AND NOT {known}), sum(amount) FILTER (WHERE {out} AND {ours}),"
         f" sum(amount) FILTER (WHERE {back} AND {ours}), sum(amount) FILTER (WHERE {out} AND {known} AND NOT {ours}),"
         f" sum(amount) FILTER (WHERE {out} AND NOT {known}) FROM (SELECT coalesce(order_id, -1) AS order_id, amount,"
-        f" movement FROM payment WHERE {within})",
+        f" movement FROM payment WHERE {within} AND about NOT IN ('points', 'links'))",
         *days,
     )
     rows, refunded, added = notes.row(

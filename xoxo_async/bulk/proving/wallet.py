@@ -9,10 +9,22 @@ import msgspec
 from xoxo_async.bulk.proving.result import Finding, FindingKind, ProofSums
 from xoxo_async.services.account.replies import Payment
 
-__all__ = ["Paid", "PaymentFacts", "WalletFacts", "judge_paid", "judge_wallet", "payment_facts", "sums_of"]
+__all__ = [
+    "Paid",
+    "PaymentFacts",
+    "WalletFacts",
+    "judge_paid",
+    "judge_rows",
+    "judge_wallet",
+    "payment_facts",
+    "sums_of",
+]
+
+About = Literal["orders", "points", "links", ""]
+"""What the reason of a row names; empty if it names none of them, as `Refunded` does."""
 
 Movement = Literal["out", "back", "in", ""]
-"""Whether money went out for an order, came back, or was added; empty if the reason is another one."""
+"""Whether money went out, came back, or was added; empty if the reason is another one."""
 
 
 class PaymentFacts(msgspec.Struct, frozen=True):
@@ -26,6 +38,8 @@ class PaymentFacts(msgspec.Struct, frozen=True):
         amount: The amount, without a sign; None if the row has none.
         closing: The balance after it; None if the row has none.
         complete: Whether the money moved: a cancelled row moves none.
+        about: What it is about, by its reason.
+        reference: Its reference as the vendor writes it.
     """
 
     name: str
@@ -35,6 +49,8 @@ class PaymentFacts(msgspec.Struct, frozen=True):
     amount: Decimal | None
     closing: Decimal | None
     complete: bool
+    about: About = ""
+    reference: str = ""
 
 
 class Paid(NamedTuple):
@@ -130,28 +146,48 @@ def payment_facts(payment: Payment) -> PaymentFacts:
         payment: The row.
     """
     reason = (payment.reason or "").casefold()
-    movement: Movement = ""
-    if "refund" in reason:
-        movement = "back"
-    elif "issued" in reason:
-        movement = "out"  # `Brand Voucher(s) Issued` (wire documentation § 4.7)
-    elif "added" in reason:
-        movement = "in"
     digits = (payment.reference_id or "").strip().lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_#")
     plain = digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS
     day = payment.date
     return PaymentFacts(
         name=f"{payment.reference_id or payment.invoice_number or 'a row without a reference'}",
         day=day.isoformat() if day is not None else "",
-        movement=movement,
+        movement=_movement(reason, _about(reason)),
         order_id=int(digits) if plain else None,
         amount=payment.adjusted_amount,
         closing=payment.closing_balance,
         complete=(payment.transaction_status or "complete").strip().casefold() == "complete",
+        about=_about(reason),
+        reference=(payment.reference_id or "").strip(),
     )
 
 
 _MOST_DIGITS: Final = 18
+_ABOUT: Final[dict[str, About]] = {"voucher": "orders", "point": "points", "link": "links"}
+
+
+def _about(reason: str) -> About:
+    """Return what a reason names. The vendor documents vouchers; rows for points and links may be there as well."""
+    found: list[About] = [about for word, about in _ABOUT.items() if word in reason]
+    return found[0] if found else ""
+
+
+_GIVEN_BACK: Final = ("refund", "cancel", "revers", "return")
+
+
+def _movement(reason: str, about: About) -> Movement:
+    """Return which way the money went.
+
+    The vendor documents three reasons, in several spellings (wire documentation § 4.7), and none for points or links.
+    So a row about these takes money, unless it says that it gives some back.
+    """
+    if "added" in reason:
+        return "in"
+    if about in {"points", "links"}:
+        return "back" if any(word in reason for word in _GIVEN_BACK) else "out"
+    if "refund" in reason:
+        return "back"
+    return "out" if "issued" in reason else ""
 
 
 def judge_paid(orders: Iterable[Paid], *, rounded: bool = False) -> Iterator[Finding]:
@@ -199,14 +235,13 @@ def judge_wallet(facts: WalletFacts) -> list[Finding]:
         return []
     if not facts.rows:
         return [_unknown("the payment report has no rows for these days: it lags, or the account has none")]
-    found = [_unknown(f"the payment report has a row that cannot be counted: {row}") for row in facts.odd]
+    found = judge_rows(facts)
     if facts.rounded:
         orders = "charge" if facts.rounded == 1 else "charges"
         why = (
             f"the payment report has whole amounts only, so the fractions of {facts.rounded} {orders} are not compared"
         )
         found.append(_unknown(why))
-    found += _chain(facts)
     if facts.uncharged and not facts.names_orders:
         found.append(_unknown(f"the history does not tell the charge of {facts.uncharged} orders"))
     elif facts.names_orders:
@@ -214,6 +249,18 @@ def judge_wallet(facts: WalletFacts) -> list[Finding]:
     else:
         found += _whole(facts)
     return found
+
+
+def judge_rows(facts: WalletFacts) -> list[Finding]:
+    """Return which rows of the report cannot be counted, and whether its balances follow from one another.
+
+    Args:
+        facts: The sums.
+    """
+    return [
+        *(_unknown(f"the payment report has a row that cannot be counted: {row}") for row in facts.odd),
+        *_chain(facts),
+    ]
 
 
 def _chain(facts: WalletFacts) -> list[Finding]:

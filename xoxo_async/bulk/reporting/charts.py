@@ -153,13 +153,14 @@ def bill_bars(bill: Bill, width: int, palette: Palette) -> str:
     return _draw(_bars(values, palette.accent, palette, width), width, palette, f"Plan and outcome, in {bill.currency}")
 
 
-def latency_bars(latency: Sequence[LatencyBar], width: int, palette: Palette) -> str:
+def latency_bars(latency: Sequence[LatencyBar], width: int, palette: Palette, of: str = "order") -> str:
     """Return how many answers took how long.
 
     Args:
         latency: The bars.
         width: In pixels.
         palette: The colours.
+        of: What a line of the job is called.
     """
     values = [
         {"name": _within(bar), "orders": bar.orders, "text": f"{bar.orders:,}" if bar.orders else ""} for bar in latency
@@ -180,14 +181,14 @@ def latency_bars(latency: Sequence[LatencyBar], width: int, palette: Palette) ->
             {"mark": {"type": "text", "dy": -8, "color": palette.ink}, "encoding": {"text": {"field": "text"}}},
         ],
     }
-    return _draw(spec, width, palette, "Orders by the time of their answers")
+    return _draw(spec, width, palette, f"{of.capitalize()}s by the time of their answers")
 
 
 def _within(bar: LatencyBar) -> str:
     return f"> {bar.above_s:g}" if bar.up_to_s is None else f"{bar.up_to_s:g}"
 
 
-def timeline(times: Timeline, width: int, palette: Palette, zone: tzinfo | None) -> str:
+def timeline(times: Timeline, width: int, palette: Palette, zone: tzinfo | None, of: str = "order") -> str:
     """Return orders a minute over time, the allowance above them, and what held them back behind them.
 
     Args:
@@ -195,6 +196,7 @@ def timeline(times: Timeline, width: int, palette: Palette, zone: tzinfo | None)
         width: In pixels.
         palette: The colours.
         zone: The time zone; None is the machine's own.
+        of: What a line of the job is called.
     """
     begins = min((beat.at for beat in times.beats), default=0.0)
     ends = max((beat.at for beat in times.beats), default=0.0) + times.width_s
@@ -214,7 +216,7 @@ def timeline(times: Timeline, width: int, palette: Palette, zone: tzinfo | None)
     }
     y: Spec = {
         "type": "quantitative",
-        "axis": {"title": "orders a minute", "tickCount": 4},
+        "axis": {"title": f"{of}s a minute", "tickCount": 4},
         "scale": {"zero": True},
     }
     layers: list[Spec] = [
@@ -246,7 +248,7 @@ def timeline(times: Timeline, width: int, palette: Palette, zone: tzinfo | None)
         },
     ]
     shown: list[Spec] = [layer for layer in layers if _has_values(layer)]
-    return _draw({"height": 220, "layer": shown}, width, palette, "Orders over time")
+    return _draw({"height": 220, "layer": shown}, width, palette, f"{of.capitalize()}s over time")
 
 
 def _stacks(times: Timeline, kinds: Sequence[str], gap_s: float, zone: tzinfo | None) -> list[Spec]:

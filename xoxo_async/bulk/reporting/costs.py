@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.ledger.budget import amount
-from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.lines import POINTS, Delivery, LineState
 from xoxo_async.bulk.ledger.overview import Label, LineGroup, ProductNote, Receivers
 from xoxo_async.bulk.reporting.words import is_personal, is_secret, masked
 
@@ -19,6 +19,7 @@ __all__ = [
     "ProductFact",
     "ReceiverFact",
     "bill_of",
+    "costs",
     "labels_of",
     "products_of",
     "receivers_of",
@@ -171,6 +172,16 @@ def receivers_of(receivers: Iterable[Receivers]) -> list[ReceiverFact]:
     return [ReceiverFact(to, mailed, lines) for (to, mailed), lines in sorted(sums.items(), key=lambda one: -one[1])]
 
 
+def costs(group: LineGroup) -> bool:
+    """Return whether lines are placed and cost something for good: points that were cancelled cost nothing.
+
+    Args:
+        group: The lines.
+    """
+    taken_back = group.delivery is Delivery.CANCELLED and group.currency == POINTS
+    return group.state is LineState.PLACED and not taken_back
+
+
 def products_of(groups: Iterable[LineGroup], notes: Mapping[int, ProductNote]) -> list[ProductFact]:
     """Return the products of a job, those with most lines first.
 
@@ -306,7 +317,7 @@ def _plan_row(
 ) -> PlanRow:
     note = notes.get(product_id or 0)
     mine = [group for group in groups if group.product_id == product_id]
-    placed = [group for group in mine if group.state is LineState.PLACED]
+    placed = [group for group in mine if costs(group)]
     told = [group for group in placed if group.charged is not None and group.currency == currency]
     plan, of_placed = _Price(note, _face(mine, product_id)), _Price(note, _face(placed, product_id))
     of_told = _Price(note, _face(told, product_id)).expected

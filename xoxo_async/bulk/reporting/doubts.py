@@ -37,7 +37,6 @@ _ROWS_SHOWN: Final = 25
 _WAITS: Final = {"pending": "Its codes have not come yet.", "cancelled": "The vendor cancelled its delivery."}
 _WAITS_UNKEYED: Final = {
     "pending": "Not all of its links came.",
-    "cancelled": "Its points were cancelled.",
     "cancelling": "The answer to its cancellation was lost.",
 }
 

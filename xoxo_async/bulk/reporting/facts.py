@@ -11,13 +11,14 @@ import msgspec
 
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Counts, LineState
-from xoxo_async.bulk.ledger.overview import Overview, ProductNote, RunNote
+from xoxo_async.bulk.ledger.overview import LineGroup, Overview, ProductNote, RunNote
 from xoxo_async.bulk.reporting.costs import (
     Bill,
     LabelFact,
     ProductFact,
     ReceiverFact,
     bill_of,
+    costs,
     labels_of,
     products_of,
     receivers_of,
@@ -37,6 +38,7 @@ from xoxo_async.bulk.reporting.doubts import (
 )
 from xoxo_async.bulk.reporting.proof import ProofFact
 from xoxo_async.bulk.reporting.words import KindWords, masked, words_of
+from xoxo_async.effects import EffectClass
 
 __all__ = ["Context", "Facts", "Headline", "Tone", "facts_of"]
 
@@ -52,13 +54,14 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
         verdict: The state of the job in one sentence.
         rows: Order lines.
         issued: Lines whose codes have come.
+        taken_back: Of these, the points that were cancelled later.
         pending: Placed lines whose codes are still to come.
         rejected: Lines that were refused for certain.
         unknown: Lines in flight, in doubt, or waiting for a person.
         not_sent: Lines that are planned or withdrawn.
         withdrawn: Of these, the withdrawn ones.
         orders: Orders that the lines travel in.
-        pieces: Vouchers of placed orders.
+        pieces: Vouchers of placed orders; of points the credits that were not cancelled.
         charged: What placed orders cost, by currency.
         words: What the rows of such a job have.
         hands_out: Whether somebody hands out what the rows have got: the codes of orders.
@@ -68,6 +71,7 @@ class Headline(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
     rows: int
     issued: int
+    taken_back: int
     pending: int
     rejected: int
     unknown: int
@@ -175,6 +179,7 @@ def facts_of(overview: Overview, context: Context) -> Facts:
     """
     counts, groups = overview.counts, overview.groups
     placed = sum(group.orders for group in groups if group.state is LineState.PLACED)
+    products = _products(groups, context)
     return Facts(
         job=masked(context.job),
         ledger=masked(context.ledger),
@@ -185,7 +190,7 @@ def facts_of(overview: Overview, context: Context) -> Facts:
         headline=_headline(overview, context),
         receivers=receivers_of(overview.receivers),
         domains=overview.domains,
-        products=products_of(groups, context.products),
+        products=products_of(groups, products),
         labels=labels_of(overview.labels),
         timeline=timeline_of(
             overview.width_s,
@@ -199,13 +204,21 @@ def facts_of(overview: Overview, context: Context) -> Facts:
         refusals=refusals_of(overview.refused, context.kind),
         open_totals=open_totals_of(groups, context.kind),
         open_rows=open_rows_of(overview.open, context.now, context.kind),
-        bill=bill_of(groups, context.products, context.currency) if context.currency else None,
+        bill=bill_of(groups, products, context.currency) if context.currency else None,
         evidence=evidence_of(groups, context.kind),
-        proof=None if context.proof is None else context.proof.beside_ledger(placed),
+        proof=None if context.proof is None else context.proof.beside_ledger(placed, words_of(context.kind).line),
         runs=runs_of(context.notes, at_work=bool(context.workers)),
         alarms=alarms_of(counts.alarms),
         alarms_total=counts.alarms_total,
     )
+
+
+def _products(groups: list[LineGroup], context: Context) -> dict[int, ProductNote]:
+    """Return what the lines ask for. What a link of a campaign is worth is not kept, but for what was charged."""
+    if context.kind.effect is EffectClass.KEYED or context.kind is JobKind.POINTS:
+        return context.products
+    ids = {group.product_id for group in groups if group.product_id}
+    return {one: ProductNote(f"Campaign {one}", "", None, Decimal(0), Decimal(0)) for one in ids} | context.products
 
 
 def _headline(overview: Overview, context: Context) -> Headline:
@@ -216,13 +229,14 @@ def _headline(overview: Overview, context: Context) -> Headline:
         verdict=verdict,
         rows=counts.rows,
         issued=counts.issued,
+        taken_back=counts.taken_back,
         pending=counts.pending,
         rejected=counts.rejected,
         unknown=counts.unknown,
         not_sent=counts.not_sent,
         withdrawn=counts.states.get(LineState.CANCELLED, 0),
         orders=counts.orders,
-        pieces=sum(group.pieces for group in overview.groups if group.state is LineState.PLACED),
+        pieces=sum(group.pieces for group in overview.groups if costs(group)),
         charged=dict(sorted(counts.charged.items())),
         words=words_of(context.kind),
         hands_out=context.kind is JobKind.ORDERS,
@@ -236,7 +250,7 @@ def _verdict(counts: Counts, context: Context) -> tuple[Tone, str]:
     workers, unknown, refused = context.workers, counts.unknown, counts.rejected
     orders = context.kind is JobKind.ORDERS
     doubted = 0 if orders else counts.cancels_in_doubt
-    lacks_links = 0 if orders else counts.pending - counts.delivery_cancelled
+    lacks_links = 0 if orders else counts.pending
     who = "A process is" if workers == 1 else f"{workers:,} processes are"
     found: tuple[tuple[object, Tone, str], ...] = (
         (
@@ -259,9 +273,9 @@ def _verdict(counts: Counts, context: Context) -> tuple[Tone, str]:
         ),
         (lacks_links, "warn", f"Not all links of {_count(lacks_links, 'row')} came, and no call gives the others."),
         (
-            not orders and counts.delivery_cancelled,
+            counts.taken_back,
             "good",
-            f"Nothing is left; the points of {_count(counts.delivery_cancelled, 'row')} were cancelled.",
+            f"Nothing is left; the points of {_count(counts.taken_back, 'row')} were cancelled.",
         ),
     )
     for holds, tone, verdict in found:

@@ -125,10 +125,10 @@ def _draw(facts: Facts, palette: Palette, zone: tzinfo | None) -> _Charts:
     products = [(one.name or f"product {one.product_id}", one.charged) for one in facts.products]
     bill, latency, times = facts.bill, facts.latency, facts.timeline
     compared = bill is not None and bill.expected is not None and bill.charged > 0
-    head = facts.headline
+    head, line = facts.headline, facts.headline.words.line
     return _Charts(
         outcome=_sizes(_WIDE, lambda width: outcome_bar(head, width, palette)) if head.rows else None,
-        products=_amounts(products, currency, palette, "Charged by product"),
+        products=_amounts(products, currency, palette, f"Charged by {head.words.product.lower()}"),
         labels=[
             _amounts(
                 [(one.value or "(none)", one.charged) for one in label.shown],
@@ -139,8 +139,10 @@ def _draw(facts: Facts, palette: Palette, zone: tzinfo | None) -> _Charts:
             for label in facts.labels
         ],
         bill=_sizes(_HALF, lambda width: bill_bars(bill, width, palette)) if bill is not None and compared else None,
-        timeline=_sizes(_WIDE, lambda width: draw_timeline(times, width, palette, zone)) if times.beats else None,
-        latency=None if latency is None else _sizes(_HALF, lambda width: latency_bars(latency.bars, width, palette)),
+        timeline=_sizes(_WIDE, lambda width: draw_timeline(times, width, palette, zone, line)) if times.beats else None,
+        latency=None
+        if latency is None
+        else _sizes(_HALF, lambda width: latency_bars(latency.bars, width, palette, line)),
         has_bands=any(mark.kind != "stop" for mark in times.marks),
         has_stops=any(mark.kind == "stop" for mark in times.marks),
     )

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.reporting.words import masked, masked_po
 from xoxo_async.errors import ConfigError
 
@@ -15,7 +16,16 @@ __all__ = ["ProofFact", "ProofList", "beside", "proof_of", "read_proof_fact"]
 _ENTRIES_SHOWN: Final = 20
 _LONGEST: Final = 300
 _MOST_BYTES: Final = 64 * 1024 * 1024
-_SHOWN_ELSEWHERE: Final = frozenset({"ok", "job", "ledger", "address", "format", "signature"})
+_SHOWN_ELSEWHERE: Final = frozenset({"ok", "job", "ledger", "address", "format", "signature", "kind"})
+_UNKEYED_NAMES: Final = {
+    "orders": "rows",
+    "placed": "sent",
+    "sums vendor": "sums proven by the report",
+    "sums other orders": "sums other rows of the report",
+    "sums other": "sums of other rows of the report",
+    "sums rate": "sums paid for one",
+}
+"""How single values of a job of points, links or mails are called: it has no orders."""
 
 
 class ProofList(msgspec.Struct, frozen=True):
@@ -42,6 +52,7 @@ class ProofFact(msgspec.Struct, frozen=True, kw_only=True):
         facts: Its single values, by name.
         lists: Its lists that are not empty.
         placed: How many placed orders it knows; None if it does not say.
+        differs: Whether something does not agree; a proof that is not `ok` may only lack knowledge.
         old: Why it is not the proof of the job as it stands now; empty if it is, as far as a report can see.
     """
 
@@ -51,17 +62,19 @@ class ProofFact(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, str]
     lists: list[ProofList]
     placed: int | None = None
+    differs: bool = False
     old: str = ""
 
-    def beside_ledger(self, placed: int) -> "ProofFact":
+    def beside_ledger(self, placed: int, line: str = "order") -> "ProofFact":
         """Return it with why it is old, where the ledger has other orders than it knows.
 
         Args:
             placed: How many placed orders the ledger has.
+            line: What an order is called: a job of points has rows.
         """
         if self.placed is None or self.placed == placed:
             return self
-        knows = f"{self.placed:,} placed {'order' if self.placed == 1 else 'orders'}"
+        knows = f"{self.placed:,} placed {line if self.placed == 1 else line + 's'}"
         old = f"The proof knows {knows}, and the ledger has {placed:,} now: prove the job again."
         return msgspec.structs.replace(self, old=old)
 
@@ -107,6 +120,7 @@ def proof_of(result: Mapping[str, object], file: str) -> ProofFact:
     """
     facts: dict[str, str] = {}
     lists: list[ProofList] = []
+    names = {} if result.get("kind") in {None, JobKind.ORDERS} else _UNKEYED_NAMES
     for name, value in result.items():
         if name in _SHOWN_ELSEWHERE:
             continue
@@ -117,7 +131,7 @@ def proof_of(result: Mapping[str, object], file: str) -> ProofFact:
                 if one:
                     lists.append(ProofList(label, len(one), [_text(entry) for entry in one[:_ENTRIES_SHOWN]]))
             elif one not in (None, "") and not (member and str(one) == "0"):
-                facts[label] = _text(one)
+                facts[names.get(label, label)] = _text(one)
     if result.get("signature"):
         facts["signed"] = "yes; a report does not check it, `xoxo bulk prove --verify` does"
     placed = result.get("placed")
@@ -128,7 +142,13 @@ def proof_of(result: Mapping[str, object], file: str) -> ProofFact:
         facts=facts,
         lists=lists,
         placed=placed if type(placed) is int else None,
+        differs=result.get("ok") is not True and not _only_unknown(result.get("found")),
     )
+
+
+def _only_unknown(found: object) -> bool:
+    """Return whether a proof says of all its findings that they cannot be known."""
+    return isinstance(found, Mapping) and not any(number for kind, number in found.items() if kind != "unknown")
 
 
 def _text(entry: object) -> str:

@@ -134,9 +134,9 @@ _OPEN_UNKEYED: Final = {
     "unknown": "No call can tell what became of it: the next run leaves it to a person.",
     "sending": "The call is under way. If no process is at work, the next run leaves it to a person.",
     "pending": "Not all of its links came, and no call gives the others: look in the vendor's dashboard.",
-    "cancelled": "The points were sent, and were cancelled later.",
+    "cancelling": _OPEN["cancelling"],
 }
-"""The same for points, links and mails, as far as it differs: no call looks them up."""
+"""The same for points, links and mails: no call looks them up. Points that were cancelled are settled."""
 
 _EVIDENCE: Final[dict[str, str]] = {
     "": "The line was not sent.",
@@ -197,20 +197,55 @@ class KindWords(NamedTuple):
         issued: What an issued row has.
         pending: What a pending row has.
         all_issued: The state of a job whose rows are all issued.
+        title: What the report is called.
+        piece: What a receiver gets.
+        line: What a ledger counts.
+        name: What a line is found by.
+        id: What the vendor names a line by.
+        product: What a line asks for.
+        not_placed: The rows that cost nothing.
     """
 
     issued: str
     pending: str
     all_issued: str
+    title: str
+    piece: str
+    line: str = "row"
+    name: str = "Reference"
+    id: str = "unique id"
+    product: str = "Campaign"
+    not_placed: str = "Not sent"
 
 
 _KINDS: Final = {
     JobKind.ORDERS: KindWords(
-        "placed, codes have come", "placed, codes to come", "Every row is issued, and its codes have come."
+        "placed, codes have come",
+        "placed, codes to come",
+        "Every row is issued, and its codes have come.",
+        "Voucher report",
+        "voucher",
+        line="order",
+        name="poNumber",
+        id="order",
+        product="Product",
+        not_placed="Not placed",
     ),
-    JobKind.POINTS: KindWords("points were sent", "cancelled later", "Every row has got its points."),
-    JobKind.LINKS: KindWords("links have come", "not all links came", "Every row has got its links."),
-    JobKind.LINK_MAILS: KindWords("mail was sent", "none", "Every address has been mailed its link."),
+    JobKind.POINTS: KindWords(
+        "points were sent",
+        "none",
+        "Every row has got its points.",
+        "Points report",
+        "credit",
+        product="Kind",
+        not_placed="Not sent, or cancelled later",
+    ),
+    JobKind.LINKS: KindWords(
+        "links have come", "not all links came", "Every row has got its links.", "Links report", "link"
+    ),
+    JobKind.LINK_MAILS: KindWords(
+        "mail was sent", "none", "Every address has been mailed its link.", "Report of mailed links", "mail"
+    ),
 }
 
 
@@ -229,7 +264,7 @@ def open_words(kind: JobKind) -> dict[str, str]:
     Args:
         kind: What the job is of.
     """
-    return _OPEN if kind.effect is EffectClass.KEYED else {**_OPEN, **_OPEN_UNKEYED}
+    return _OPEN if kind.effect is EffectClass.KEYED else _OPEN_UNKEYED
 
 
 def fact_words(fact: str, kind: JobKind) -> str:

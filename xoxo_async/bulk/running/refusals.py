@@ -122,7 +122,8 @@ class RefusalWatch:
                 refused += 1
         self._refused += refused
         self._settled += refused
-        if refused and (self._shared or self._bound.passed(self._refused, self._settled)):
+        # A share begins to count with the row that makes the settled ones enough, which need not be a refused one.
+        if (refused and self._shared) or self._bound.passed(self._refused, self._settled):
             self.begin(await self._ledger.counts())
 
 

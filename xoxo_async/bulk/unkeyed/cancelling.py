@@ -65,6 +65,8 @@ class CancelReport(Part, frozen=True, kw_only=True):
         points: The points of the cancelled rows.
         reason: Why it ended early; empty if it did not.
         results: Each row's own result, in the order of the ledger.
+        in_doubt: Other rows of the job that may have points: nobody knows, so they were not asked for. Counted only
+            where every row was meant.
     """
 
     rows: int
@@ -75,11 +77,12 @@ class CancelReport(Part, frozen=True, kw_only=True):
     points: Decimal
     reason: str
     results: tuple[CancelResult, ...]
+    in_doubt: int = 0
 
     @property
     def exit_code(self) -> int:
         """The command's exit code for this report."""
-        if self.unknown:
+        if self.unknown or self.in_doubt:
             return 4
         if self.not_asked:
             return 5
@@ -132,7 +135,8 @@ class Cancelling:
             mine = await self._intend(few, reason, answered)
             answered = await self._ask(mine) if mine else []
         await self._write(answered)
-        return self._report(lines)
+        states = {} if keys is not None else (await self._ledger.counts()).states
+        return self._report(lines, in_doubt=sum(states.get(state, 0) for state in _IN_DOUBT))
 
     def _is_to_be_asked(self, line: LedgerLine) -> bool:
         """Return whether a row is to be cancelled now; note what is known of the others."""
@@ -231,7 +235,7 @@ class Cancelling:
             message=message,
         )
 
-    def _report(self, lines: Sequence[LedgerLine]) -> CancelReport:
+    def _report(self, lines: Sequence[LedgerLine], *, in_doubt: int) -> CancelReport:
         results = tuple(self._results[line.seq] for line in lines)
         counts = {state: sum(one.state == state for one in results) for state in _STATES}
         return CancelReport(
@@ -239,6 +243,7 @@ class Cancelling:
             points=sum((one.points for one in results if one.state == "cancelled"), Decimal(0)),
             reason=self._reason,
             results=results,
+            in_doubt=in_doubt,
             **counts,
         )
 
@@ -274,10 +279,24 @@ async def _wanted(ledger: Ledger, keys: Collection[str] | None) -> list[LedgerLi
         return placed
     by_key = {line.key: line for line in placed}
     if wrong := [key for key in keys if key not in by_key]:
-        raise ConfigError(f"{ledger.name} has sent no points for {_listed(wrong)}; nothing was cancelled")
+        why = [f"{key} ({await _why_not(ledger, key)})" for key in wrong[:_NAMED]]
+        raise ConfigError(
+            f"{ledger.name} has sent no points for {_listed([*why, *wrong[_NAMED:]])}; nothing was cancelled"
+        )
     return sorted({key: by_key[key] for key in keys}.values(), key=lambda line: line.seq)
 
 
+async def _why_not(ledger: Ledger, key: str) -> str:
+    """Return why the points of a key cannot be cancelled."""
+    line = await ledger.find(key)
+    if line is None:
+        return "no such row"
+    if line.state in _IN_DOUBT:
+        return "in doubt: xoxo bulk status says how to settle it first"
+    return {LineState.REJECTED: "refused", LineState.CANCELLED: "withdrawn"}.get(line.state, "not sent")
+
+
+_IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.MANUAL)
 _NAMELESS: Final = (
     "no answer named the unique_id of these points: find it in the dashboard, and record it by"
     " `xoxo bulk resolve --placed ID`"

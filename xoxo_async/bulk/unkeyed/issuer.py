@@ -21,7 +21,7 @@ from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.session import BulkSession
-from xoxo_async.bulk.settings import Bounds, kept_bounds
+from xoxo_async.bulk.settings import Bounds, kept_bounds, rate_of
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.bulk.unkeyed.preparing import UnkeyedApproval, UnkeyedPreparer
 from xoxo_async.bulk.unkeyed.road import UnkeyedRoad
@@ -265,6 +265,8 @@ class UnkeyedIssuer(Generic[Row]):
     async def _bounds(self) -> Bounds:
         """Return the bounds that hold: the caller's, and for the others the ledger's."""
         bounds = self._own_bounds.over(await kept_bounds(self._ledger))
+        if rate := rate_of(self._client, self._sending.operation.name):
+            bounds = msgspec.structs.replace(bounds, rate=rate)
         if bounds.max_spend is not None and not self._sending.unit:
             raise ConfigError("max_spend cannot be enforced: the vendor does not tell what these rows cost")
         return bounds

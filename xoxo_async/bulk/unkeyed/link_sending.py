@@ -158,9 +158,9 @@ class LinkSending(_Campaign):
             report("quantity", error)
             return None
 
-    def person(self, body: Body) -> str:  # noqa: ARG002 - links have no recipient
+    def persons(self, body: Body) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - links have no recipient
         """Return nothing: links have no recipient, so two rows may be the same."""
-        return ""
+        return ()
 
     def request(self, lines: Sequence[LedgerLine]) -> GenerateRequest:
         """Return the request for the links of all lines."""
@@ -210,9 +210,9 @@ class MailSending(_Campaign):
             return None
         return self._body(1, address)
 
-    def person(self, body: Body) -> str:
-        """Return the address, whose case makes no difference."""
-        return same_address(body.email or "")
+    def persons(self, body: Body) -> Sequence[tuple[str, str]]:
+        """Return the address, in one spelling."""
+        return (("email", same_address(body.email or "")),)
 
     def request(self, lines: Sequence[LedgerLine]) -> EmailRequest:
         """Return the request for the mails of all lines."""

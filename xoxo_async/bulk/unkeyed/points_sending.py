@@ -7,9 +7,9 @@ from typing import Any, Final
 import msgspec
 
 from xoxo_async.bulk.client import BulkClient
-from xoxo_async.bulk.intake.persons import same_address
+from xoxo_async.bulk.intake.persons import same_address, same_phone
 from xoxo_async.bulk.ledger.kinds import JobKind
-from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
+from xoxo_async.bulk.ledger.lines import POINTS, Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.table import MAX_ORDER_ID
 from xoxo_async.bulk.unkeyed.lines import PointsLine
 from xoxo_async.bulk.unkeyed.point_checks import check_points
@@ -27,10 +27,7 @@ from xoxo_async.services.points import (
     WireRecipient,
 )
 
-__all__ = ["POINTS", "PointsBody", "PointsSending"]
-
-POINTS: Final = "points"
-"""The unit of a job of points: what its budget and its charges are in."""
+__all__ = ["PointsBody", "PointsSending"]
 
 _MOST_MONTHS: Final = 1200
 
@@ -111,13 +108,15 @@ class PointsSending:
         """
         return _BODY.decode(body)
 
-    def person(self, body: Body) -> str:
-        """Return the recipient's address in one spelling: case does not count.
+    def persons(self, body: Body) -> Sequence[tuple[str, str]]:
+        """Return the recipient's address and phone, each in one spelling.
 
         Args:
             body: The credit.
         """
-        return same_address(body.email or "")
+        address = ("email", same_address(body.email or ""))
+        phone = same_phone(body.phone or "") if isinstance(body, PointsBody) else ""
+        return (address, ("phone", phone)) if phone else (address,)
 
     def worth(self, body: Body) -> Decimal:
         """Return the points of a credit.
@@ -153,7 +152,8 @@ class PointsSending:
         """Return what an answer proves of each row: each credit belongs to one row at most.
 
         An answer without any credit says that all was done; the vendor's quick start shows it so. One that has credits
-        for some rows only leaves the others in doubt.
+        for some rows only leaves the others in doubt. One that has more credits than rows leaves all of them in doubt:
+        somebody may have got points that nobody asked for, or it is the answer to another call.
 
         Args:
             lines: The rows of the call.
@@ -163,6 +163,8 @@ class PointsSending:
         bodies = [self.decode(line.body) for line in lines]
         if not left:
             return [_credited(line, body, None) for line, body in zip(lines, bodies, strict=True)]
+        if len(left) > len(lines):
+            return [_of_too_many(line, body, left) for line, body in zip(lines, bodies, strict=True)]
         if not any(credit.email for credit in left):
             return _by_place(lines, bodies, left)
         changes: list[Change] = []
@@ -234,8 +236,17 @@ def _by_place(
     return [_credited(line, body, credit) for line, body, credit in zip(lines, bodies, answered, strict=True)]
 
 
+def _of_too_many(line: LedgerLine, body: PointsBody, answered: Sequence[PointsCredit]) -> Change:
+    """Return the doubt of a row whose call was answered with more credits than it has rows."""
+    ids = [str(credit.unique_id) for credit in answered if credit.unique_id and _is_for(credit, body)]
+    own = f"; for this row it has the unique id {', '.join(ids)}" if ids else ""
+    return doubtful(line, f"the answer has {len(answered)} credits, and fewer were asked for{own}")
+
+
 def _credited(line: LedgerLine, body: PointsBody, credit: PointsCredit | None) -> Change:
     """Return the fact that a row has its points, with the id of the credit where the answer has one."""
+    if credit is not None and credit.success is False:
+        return doubtful(line, "the answer names this credit, and says that it was not made")
     unique_id = None if credit is None else credit.unique_id
     named = unique_id is not None and 0 < unique_id <= MAX_ORDER_ID
     return Change(

@@ -14,15 +14,16 @@ from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.budget import amount
 from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY, PRODUCTS
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
-from xoxo_async.bulk.ledger.lines import Counts, LineState, PlannedLine
+from xoxo_async.bulk.ledger.lines import POINTS, Counts, LineState, PlannedLine
 from xoxo_async.bulk.ledger.overview import ProductNote
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
+from xoxo_async.bulk.planning.differing import Fields, RecentLines
 from xoxo_async.bulk.settings import Bounds
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.bulk.unkeyed.rows import KnownRows, rows_of
 from xoxo_async.bulk.unkeyed.sending import Sending
 from xoxo_async.bulk.unkeyed.totals import UnkeyedTotals
-from xoxo_async.errors import PlanError
+from xoxo_async.errors import LedgerConflictError, PlanError
 
 __all__ = ["UnkeyedApproval", "UnkeyedPreparer"]
 
@@ -31,8 +32,24 @@ LineT = TypeVar("LineT", bound=msgspec.Struct)
 UnkeyedApproval = Callable[[UnkeyedTotals], Awaitable[None]]
 """Is awaited with what would be sent now, before the plan is durable; an error that it raises undoes the plan."""
 
-_POINTS: Final = ProductNote("Points", "points", Decimal(1), Decimal(0), Decimal(0))
+_POINTS: Final = ProductNote("Points", POINTS, Decimal(1), Decimal(0), Decimal(0))
 """What a report calls them; a job of points has no product."""
+_FIELDS: Final = Fields(
+    {
+        "productId": "campaign_id",
+        "denomination": "amount",
+        "quantity": "quantity",
+        "expires": "expires_on",
+        "email": "email",
+        "name": "name",
+        "phone": "phone",
+        "citation": "citation",
+        "senderEmail": "sender_email",
+        "expiryMonth": "expiry_month",
+    },
+    shown=frozenset({"productId", "denomination", "quantity", "expires", "expiryMonth"}),
+)
+"""The fields of rows by their names in what a ledger stores."""
 _IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.MANUAL)
 
 
@@ -96,6 +113,7 @@ class UnkeyedPreparer:
         await check_identity(self._client, ledger, self._identity)
         available = await sending.available(self._client)
         known = KnownRows(ledger, sending)
+        recent = RecentLines(ledger, _FIELDS)
         new = rows_of(rows, sending, job, sink)
         totals, facts = self._totals(available), self._facts()
         file = rows if isinstance(rows, RowsFile) else None
@@ -107,6 +125,7 @@ class UnkeyedPreparer:
             async for row in new:
                 if await known.refuses(row, new.problems):
                     continue
+                recent.note(row.line)
                 self._add(totals, Share(0, row.body.denomination, row.body.quantity, 1, 1, None), row.line.worth)
                 yield row.line
             if not self._skip_invalid or not totals.rows:
@@ -138,7 +157,10 @@ class UnkeyedPreparer:
             kind=sending.kind,
         )
         await ledger.recover()  # a row that a dead holder was sending is in doubt, also if the input lacks it
-        await ledger.plan(job, lines(), terms)
+        try:
+            await ledger.plan(job, lines(), terms)
+        except LedgerConflictError as error:
+            raise await recent.explained(error) from error
         trust.planned(terms.restored)
         return totals
 

@@ -27,6 +27,8 @@ from xoxo_async.transport.connections import Attempt, OrderAnswer
 __all__ = ["PersonSettler", "UnkeyedRoad", "refused"]
 
 _CHUNK: Final = 500
+_BALANCES_WITHIN: Final = 0.5
+"""The part of the hold of a claim in which balances are read before the call."""
 _NOBODY_CAN_TELL: Final = "no call can tell what became of it: look it up in the vendor's dashboard"
 
 
@@ -94,8 +96,11 @@ class UnkeyedRoad:
             lines: The rows.
         """
         request = self._sending.request(lines)  # what cannot be read must not be sent
-        before = await self._note_balances(lines) if self._balances else {}
-        latest = min(line.last_sent_tick or 0.0 for line in lines) + 0.9 * MAX_HOLD_S
+        claimed = min(line.last_sent_tick or 0.0 for line in lines)
+        before: dict[int, str] = {}
+        if self._balances:
+            before = await self._note_balances(lines, claimed + _BALANCES_WITHIN * MAX_HOLD_S - wall())
+        latest = claimed + 0.9 * MAX_HOLD_S
         attempt = Attempt("", lambda: wall() < latest)
         try:
             reply = await self._client.dispatcher.once(self._sending.operation, request, attempt=attempt)
@@ -117,12 +122,20 @@ class UnkeyedRoad:
         """
         return PersonSettler(self._ledger, run, self._balance if self._balances else None)
 
-    async def _note_balances(self, lines: Sequence[LedgerLine]) -> dict[int, str]:
-        """Keep durably what each recipient holds before the call, and return it in words by line."""
+    async def _note_balances(self, lines: Sequence[LedgerLine], within_s: float) -> dict[int, str]:
+        """Keep durably what each recipient holds before the call, and return it in words by line.
+
+        Those that cannot be read in time are left out. Otherwise a large batch would never leave within its hold, and
+        the run would read balances for ever.
+        """
         before: dict[int, str] = {}
         facts: list[Change] = []
+        until = anyio.current_time() + within_s
         for line in lines:
-            text = await self._balance(line)
+            text = "the recipient's balance was not read: there was no time"
+            if (left_s := until - anyio.current_time()) > 0:
+                with anyio.move_on_after(left_s):
+                    text = await self._balance(line)
             if text:
                 text = before[line.seq] = before_call(text)
                 facts.append(

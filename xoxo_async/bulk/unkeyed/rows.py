@@ -7,7 +7,6 @@ import msgspec
 
 from xoxo_async.bulk.intake.kept_columns import KeptColumnError, check_kept
 from xoxo_async.bulk.intake.keys import check_key, derive_po_number
-from xoxo_async.bulk.intake.persons import same_phone
 from xoxo_async.bulk.intake.problems import Problems, ProblemSink
 from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.intake.streaming import Rows, stream
@@ -15,7 +14,7 @@ from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.bulk.intake.unique import FirstRows, OtherSpellings, RepeatedKeys
 from xoxo_async.bulk.ledger.kept import encode_kept
 from xoxo_async.bulk.ledger.kinds import JobKind
-from xoxo_async.bulk.ledger.lines import LedgerLine, LineState, PlannedLine
+from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.unkeyed.rows_files import row_kind
 from xoxo_async.bulk.unkeyed.sending import Body, Sending, digest_of, encode_body
@@ -32,13 +31,11 @@ class NewRow(NamedTuple):
     Attributes:
         line: As it is planned.
         body: What the ledger keeps of it.
-        phone: The phone of its person, in the form in which phones are compared; empty for none.
         given: The row as it was given: values by column.
     """
 
     line: PlannedLine
     body: Body
-    phone: str
     given: Mapping[str, object]
 
     @property
@@ -96,8 +93,8 @@ class _Intake:
         """Return whether a row has a key and a person of its own; note what it repeats."""
         if not self._keys.is_new(row, self.problems):
             return False
-        for column, person in (("email", self._sending.person(row.body)), ("phone", row.phone)):
-            first = self._people.first((column, person), row.number) if person else row.number
+        for column, person in self._sending.persons(row.body):
+            first = self._people.first((column, person), row.number)
             if first != row.number:
                 add_up = "add the two up, or " if self._sending.kind is JobKind.POINTS else ""
                 what = f"is in row {first} already: one row a person, so {add_up}leave one out"
@@ -118,7 +115,7 @@ class _Intake:
             what = error.message.removeprefix(f"{column} ")
             self.problems.add(number, what, column=where, value=fields.get(column), given=given)
 
-        key, kept, phone = fields.get("key"), fields.get("kept"), fields.get("phone")
+        key, kept = fields.get("key"), fields.get("kept")
         try:
             check_key("" if key is None else key)
         except ConfigError as error:
@@ -141,7 +138,7 @@ class _Intake:
             pieces=body.quantity,
             kept=encode_kept(kept) if isinstance(kept, Mapping) and kept else "",
         )
-        return NewRow(line, body, same_phone(phone) if isinstance(phone, str) else "", given)
+        return NewRow(line, body, given)
 
 
 _NAMING: Final = frozenset({"key", "kept"})
@@ -151,7 +148,8 @@ _NAMING: Final = frozenset({"key", "kept"})
 class KnownRows:
     """The keys and recipients that a ledger holds: what has them in another form would be sent twice.
 
-    A recipient whose row was refused may come under another key: with another address for the first one, for example.
+    A recipient whose row was refused, or whose points were cancelled, may come under another key: with another amount,
+    for example.
 
     Args:
         ledger: The ledger.
@@ -161,16 +159,16 @@ class KnownRows:
     def __init__(self, ledger: Ledger, sending: Sending) -> None:
         self._sending: Final = sending
         self._spellings: Final = OtherSpellings(ledger, self._note)
-        self._persons: Final[dict[str, str]] = {}
+        self._persons: Final[dict[tuple[str, str], str]] = {}
 
     async def read(self) -> None:
         """Read every row of the ledger; see `OtherSpellings.read`."""
         await self._spellings.read()
 
     def _note(self, line: LedgerLine) -> None:
-        if line.state is LineState.REJECTED:
+        if line.state is LineState.REJECTED or line.delivery is Delivery.CANCELLED:
             return
-        if person := self._sending.person(self._sending.decode(line.body)):
+        for person in self._sending.persons(self._sending.decode(line.body)):
             self._persons.setdefault(person, line.key)
 
     async def refuses(self, row: NewRow, problems: Problems) -> bool:
@@ -182,10 +180,11 @@ class KnownRows:
         """
         if await self._spellings.refuses(row, problems):
             return True
-        person = self._sending.person(row.body)
-        other = self._persons.get(person) if person else None
-        if other is not None and other != row.line.key:
-            what = f"its recipient is in this ledger already, under the key {other!a}"
-            problems.add(row.number, what, column="email", value=row.body.email, given=row.given)
-            return True
+        for column, person in self._sending.persons(row.body):
+            other = self._persons.get((column, person), row.line.key)
+            if other != row.line.key:
+                what = f"its recipient is in this ledger already, under the key {other!a}"
+                value = row.given.get(problems.titles.get(column, column))
+                problems.add(row.number, what, column=column, value=value, given=row.given)
+                return True
         return False

@@ -83,8 +83,8 @@ class Sending(Protocol):
         """Read what a ledger keeps of a row."""
         ...
 
-    def person(self, body: Body) -> str:
-        """Return what two rows of one job must not share, in one spelling: the recipient. Empty where there is none."""
+    def persons(self, body: Body) -> Sequence[tuple[str, str]]:
+        """Return what two rows of a job must not share: each column that names the recipient, and its one spelling."""
         ...
 
     def worth(self, body: Body) -> Decimal | None:

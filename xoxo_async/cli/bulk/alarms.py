@@ -27,4 +27,4 @@ def print_alarms(alarms: Sequence["Alarm"], total: int) -> None:
     if total > _SHOWN:
         say(f"… and {count(total - _SHOWN, 'more alarm')}")
     if total:
-        say("ask the vendor about these orders before you hand out their codes; alarms stay in the ledger")
+        say("ask the vendor about these rows before you hand out their codes or links; alarms stay in the ledger")

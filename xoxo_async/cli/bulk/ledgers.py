@@ -35,4 +35,4 @@ def with_ledger(
         async with open_ledger(where, must_exist=True, read_only=read_only, store_codes=store_codes) as ledger:
             return await work(ledger)
 
-    return run_async(opened)
+    return run_async(opened, network=not where.is_file)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.report import Report
     from xoxo_async.cli.bulk.request import WorkRequest
 
-__all__ = ["Outcome", "count_line", "print_failure", "print_report"]
+__all__ = ["Outcome", "count_line", "counted_lines", "print_failure", "print_report"]
 
 
 class Outcome(msgspec.Struct):
@@ -79,6 +79,7 @@ def print_report(request: "WorkRequest", report: "Report", outcome: Outcome) -> 
     if follow:
         if report.pause is Pause.REFUSALS:
             say_command("see which and why", command_line("bulk", "status", "--ledger", request.ledger.argument))
+        waiting = waiting if request.exports == "codes" else 0  # no call fetches links that an answer lacked
         _say_what_is_left(report, outcome, code, waiting, follow)
     if request.as_json:
         facts = _report_to_json(request, report)
@@ -99,6 +100,7 @@ def _lines_of(report: "Report", outcome: Outcome, code: int) -> list[tuple[str, 
         waiting = report.pending - outcome.cancelled
         pending = f", {waiting:,} pending delivery" if waiting > 0 else ""
         pending += f", {outcome.cancelled:,} cancelled" if outcome.cancelled else ""
+        pending += f", {report.taken_back:,} of them cancelled later" if report.taken_back else ""
         lines.append((f"nothing left to do: {report.issued:,} of {report.rows:,} issued{pending}", ""))
     if report.rows or outcome.began:
         lines += _summary(report, cancelled=outcome.cancelled)
@@ -116,11 +118,25 @@ def _summary(report: "Report", *, cancelled: int = 0) -> list[tuple[str, Colour]
     lines += [count_line(name, getattr(report, name), open_=report.unknown > report.in_flight) for name in COUNTS[1:]]
     if report.in_flight:
         lines.append((f"  in flight {report.in_flight:>9,}, counted as unknown: sent, and not settled yet", ""))
-    if cancelled:
-        lines.append((f"  cancelled {cancelled:>9,}, counted as pending", ""))
-    if report.withdrawn:
-        lines.append((f"  withdrawn {report.withdrawn:>9,}, counted as not sent", ""))
-    return [*lines, (f"  charged   {amounts(report.charged)}", "")]
+    counted = counted_lines(cancelled, report.taken_back, report.withdrawn)
+    lines += [(line, "") for line in (*counted, f"  charged   {amounts(report.charged)}")]
+    return lines
+
+
+def counted_lines(delivery_cancelled: int, taken_back: int, withdrawn: int) -> list[str]:
+    """Return what stands below the counts of a job: rows that they count, and that were cancelled or withdrawn.
+
+    Args:
+        delivery_cancelled: Rows whose delivery the vendor cancelled.
+        taken_back: Rows whose points were cancelled later.
+        withdrawn: Rows that are never sent.
+    """
+    counted = (
+        ("cancelled", delivery_cancelled, "pending"),
+        ("cancelled", taken_back, "issued: the points were taken back"),
+        ("withdrawn", withdrawn, "not sent"),
+    )
+    return [f"  {name} {number:>9,}, counted as {words}" for name, number, words in counted if number]
 
 
 def count_line(name: str, number: int, *, open_: bool = True) -> tuple[str, Colour]:

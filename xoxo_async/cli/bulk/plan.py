@@ -28,13 +28,13 @@ from xoxo_async.cli.json_output import empty_counts, print_json
 from xoxo_async.cli.numbers import RATE
 from xoxo_async.cli.options import connection_options, json_option
 from xoxo_async.cli.output import say, say_command
-from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ConfigError
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.intake.problems import ProblemSink
     from xoxo_async.bulk.ledger.protocol import Ledger
     from xoxo_async.bulk.planning.totals import PlanTotals
+    from xoxo_async.client import XoxoClient
 
 __all__ = ["PlanRequest", "plan", "run_plan", "totals_of"]
 
@@ -205,7 +205,7 @@ def _temporary_folder() -> Generator[Path]:
 
 
 async def _plan_into(
-    ledger: "Ledger", client: XoxoClient, request: PlanRequest, job: str, problems: "ProblemSink | None"
+    ledger: "Ledger", client: "XoxoClient", request: PlanRequest, job: str, problems: "ProblemSink | None"
 ) -> "PlanTotals":
     from xoxo_async.bulk.intake.orders_file import ORDERS
     from xoxo_async.bulk.intake.rows_file import RowsFile

@@ -50,12 +50,20 @@ _TITLES: Final = {
     "wallet": "movements of the wallet that do not fit the charges",
     "unknown": "not known",
 }
+_TITLES_UNKEYED: Final = {
+    "missing": "rows for which the payment report took nothing",
+    "repeated": "credits that the payment report took more than once",
+    "charges": "rows for which the payment report took another amount",
+    "delivery": "rows that are cancelled in the ledger, and not given back",
+    "wallet": "movements of the wallet that do not fit the rows",
+}
+"""The same for points, links and mails, as far as it differs."""
 _DOING: Final = {
-    "ledger": "orders of the ledger read",
+    "ledger": "rows of the ledger read",
     "history": "orders of the vendor's history read",
     "details": "orders looked up",
     "payments": "rows of the payment report read",
-    "comparing": "orders compared",
+    "comparing": "rows compared",
 }
 
 
@@ -105,6 +113,9 @@ def prove(
 
     It reads the vendor's order history and payment report, and looks up the orders that the history does not show. An
     interrupted proof goes on where it stopped.
+
+    Of a job of points or links it compares each row with the payment report, the only list of the vendor's that may
+    name it. What the report says of a row in doubt is for you to judge: nothing is settled or sent by it.
 
     Exit code 0: everything agrees. Exit code 4: something does not agree, or cannot be known; the output names it.
     With --verify: 0 if the signature is valid, whatever the result says, and 2 if not.
@@ -241,9 +252,11 @@ def _prove(
             )
         if proof.ok:
             return proof, ""
-        workers = await ledger.holders()
-        follow = await next_command(ledger, place, await ledger.counts(), workers[0].pid if workers else None)
-        return proof, follow or command_line("bulk", "prove", "--ledger", place.argument)
+        workers, counts = await ledger.holders(), await ledger.counts()
+        follow = await next_command(ledger, place, counts, workers[0].pid if workers else None)
+        # Rows for a person: `status` says what to look for, and how to record it.
+        again = "status" if counts.for_a_person and not workers else "prove"
+        return proof, follow or command_line("bulk", again, "--ledger", place.argument)
 
     return with_ledger(place, work, read_only=True, store_codes=False)
 
@@ -263,12 +276,14 @@ class _Teller:
 
 def _print(proof: "Proof", place: "LedgerAddress") -> None:
     out(f"job {proof.job} · ledger {place} · {proof.address} · {proof.since} to {proof.until}")
-    out(f"  orders      {proof.orders:>10,}, {proof.placed:,} of them placed")
+    unkeyed = proof.kind != "orders"
+    what, done = ("rows", "sent") if unkeyed else ("orders", "placed")
+    out(f"  {what:<12}{proof.orders:>10,}, {proof.placed:,} of them {done}")
     out(f"  agree       {proof.agree:>10,}")
     out(f"  differ      {proof.differ:>10,}")
     out(f"  not known   {proof.undecided:>10,}")
-    _print_sums(proof)
-    for kind, title in _TITLES.items():
+    (_print_credits if unkeyed else _print_sums)(proof)
+    for kind, title in (_TITLES | _TITLES_UNKEYED if unkeyed else _TITLES).items():
         _print_findings(title, getattr(proof, kind), proof.found.get(kind, 0))
     for note in proof.notes:
         out(f"note: {note}")
@@ -292,6 +307,26 @@ def _print_sums(proof: "Proof") -> None:
         out(f"  in no row   {money(sums.unlisted, unit)}")
     if sums.other_orders or sums.other:
         out(f"  other jobs  {money(sums.other, unit)} for {count(sums.other_orders, 'order')}")
+
+
+def _print_credits(proof: "Proof") -> None:
+    """Print the sums of a job of points or links: the wallet's amounts are in the account's currency."""
+    sums = proof.sums
+    out(f"  ledger      {money(sums.ledger, sums.currency)}")
+    if sums.paid is None:
+        out("  report      names none of them")
+    else:
+        each = "a point" if proof.kind == "points" else f"{sums.currency} 1"
+        rate = f", {money(sums.rate)} for {each}" if sums.rate is not None else ""
+        back = f", {money(sums.refunded)} given back" if sums.refunded else ""
+        out(f"  report      {money(sums.vendor, sums.currency)} proven")
+        out(f"  wallet      {money(sums.paid)} paid for this job{rate}{back}")
+    if sums.opening is not None and sums.closing is not None:
+        out(f"              from {money(sums.opening)} to {money(sums.closing)}")
+    if sums.added:
+        out(f"              {money(sums.added)} added")
+    if sums.other_orders:
+        out(f"  other rows  {sums.other_orders:,} of the report, {money(sums.other)} in all")
 
 
 def _print_findings(title: str, findings: "tuple[Finding, ...]", total: int) -> None:

@@ -1,6 +1,5 @@
 """Find the server that a ledger belongs to: the account's, or a sandbox of its own."""
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,8 @@ def books_of(ledger: "LedgerAddress") -> Path:
     """
     if ledger.path is not None:
         return ledger.path.with_name(f"{ledger.path.name}.sandbox")
+    import hashlib
+
     from xoxo_async.environment import state_folder
 
     database = msgspec.structs.replace(ledger, job=None).name

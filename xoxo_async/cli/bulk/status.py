@@ -12,7 +12,7 @@ from xoxo_async.cli.bulk.alarms import print_alarms
 from xoxo_async.cli.bulk.continuing import continue_ledger, next_command, stopped_by_refusals
 from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import ledger_option
-from xoxo_async.cli.bulk.outcome import count_line
+from xoxo_async.cli.bulk.outcome import count_line, counted_lines
 from xoxo_async.cli.bulk.servers import check_sandbox
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.failures import scrub
@@ -101,7 +101,16 @@ class Status(msgspec.Struct, frozen=True):
     def to_json(self) -> dict[str, object]:
         """Return the object that `--json` prints."""
         facts = empty_counts(job=self.job, ledger=self.where.name, elapsed_s=0.0)
-        for name in (*COUNTS, "orders", "delivery_cancelled", "states", "charged", "alarms", "alarms_total"):
+        for name in (
+            *COUNTS,
+            "orders",
+            "delivery_cancelled",
+            "taken_back",
+            "states",
+            "charged",
+            "alarms",
+            "alarms_total",
+        ):
             facts[name] = getattr(self.counts, name)
         problems = [_line_to_json(line, self.where, self.kind) for line in self.lines]
         workers = [worker._asdict() for worker in self.workers]
@@ -261,10 +270,8 @@ def _print(found: Status) -> None:
     open_ = counts.unknown > _lines_in(counts, "sending") or found.holder is None
     for name in COUNTS[1:]:
         out(*count_line(name, getattr(counts, name), open_=open_))
-    if counts.delivery_cancelled:
-        out(f"  cancelled {counts.delivery_cancelled:>9,}, counted as pending")
-    if withdrawn := _lines_in(counts, "cancelled"):
-        out(f"  withdrawn {withdrawn:>9,}, counted as not sent")
+    for line in counted_lines(counts.delivery_cancelled, counts.taken_back, _lines_in(counts, "cancelled")):
+        out(line)
     out(f"  charged   {amounts(counts.charged)}")
     if found.holder is not None:
         in_flight = _lines_in(counts, "sending")

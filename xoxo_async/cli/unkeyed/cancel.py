@@ -3,11 +3,14 @@
 import os
 from collections.abc import Collection
 from decimal import Decimal
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import msgspec
 
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
+from xoxo_async.bulk.settings import kept_bounds
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.servers import address_of, at_its_server
@@ -16,8 +19,9 @@ from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection, is_real_money
 from xoxo_async.cli.consent import agree, need_a_person
 from xoxo_async.cli.failures import one_error, scrub
-from xoxo_async.cli.json_output import print_json, to_json
+from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.output import Colour, out, say, say_command
+from xoxo_async.cli.reply_values import to_json
 from xoxo_async.cli.signals import as_before, ending_signals
 from xoxo_async.cli.tables import table
 from xoxo_async.cli.wording import count, money
@@ -76,6 +80,8 @@ def cancel_points(
 
         require_kind(ledger, JobKind.POINTS)
         server = at_its_server(connection, ledger)
+        if (rate := (await kept_bounds(ledger)).rate) is not None:  # these calls are as many as the job's own
+            server = msgspec.structs.replace(server, rate=inf if rate == "none" else rate, paced="other")
 
         async def approve(rows: int, sum_of_points: Decimal) -> None:
             if asks:
@@ -102,6 +108,9 @@ def cancel_points(
         say_command("continue with", follow)
     if report.unknown:
         _say_what_is_in_doubt(where, connection)
+    if report.in_doubt:
+        rows = f"{count(report.in_doubt, 'row')} of this ledger may have points, and nobody knows; see them by"
+        say_command(rows, command_line("bulk", "status", "--ledger", where.argument))
     if as_json:
         print_json({**to_json(report), "ledger": str(where), "exit_code": code, "continue_with": follow})
     return code

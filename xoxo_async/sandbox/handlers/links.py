@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final, NamedTuple
 
+from xoxo_async.sandbox.products import COUNTRIES
 from xoxo_async.sandbox.reading import Data, digits
 from xoxo_async.sandbox.state import State
 
@@ -26,6 +28,7 @@ _CAMPAIGNS: Final = (
     _Campaign(7003, "Founders Day", 20, "EUR", "Germany", ("Marktplatz",)),
     _Campaign(7004, "Last Year", 50, "GBP", "United Kingdom", ("High Street Card",), enabled=False),
 )
+_RATES: Final = {country.currency: country.rate for country in COUNTRIES}
 _DAY: Final = re.compile(r"\d{2}-\d{2}-\d{4}")
 
 
@@ -90,12 +93,15 @@ def _make(state: State, data: Data, quantity: int, emails: Sequence[str] = ()) -
     campaign = next((one for one in _CAMPAIGNS if one.enabled and str(one.id) == wanted), None)
     if campaign is None or not 1 <= quantity <= 10_000 or not _DAY.fullmatch(str(data.get("link_expiry"))):
         return {"success": 0, "message": "invalid campaign, quantity or expiry", "links": []}
-    batch = state.book_links(campaign.id, quantity, emails)
+    worth = quantity * campaign.value * _RATES.get(campaign.currency, Decimal(1))
+    batch = state.book_links(campaign.id, quantity, emails, worth)
+    if batch is None:
+        return {"success": 0, "message": "insufficient balance", "links": []}
     return {
         "success": 1,
         "message": "Links generated successfully",
         "links": list(batch.links),
-        "batchId": f"batch_{batch.call:06d}",
+        "batchId": batch.batch_id,
         "campaignName": campaign.name,
         "campaignId": str(campaign.id),
         "denomination_value": campaign.value,

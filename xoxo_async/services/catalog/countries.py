@@ -1,11 +1,11 @@
 """Find a country in the catalog's filters, by any name that the catalog has for it."""
 
-import html
 from collections.abc import Iterable
 from typing import Final
 
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.catalog.replies import Filter, FilterGroup
+from xoxo_async.wire.entities import unescape
 
 __all__ = ["country_name", "find_country"]
 
@@ -48,7 +48,7 @@ def find_country(groups: Iterable[FilterGroup], country: str) -> Filter:
     for one in filters:
         if wanted_too in {country_name(one.filter_value_code), country_name(one.filter_value)}:
             return one
-    listed = sorted(html.unescape(one.filter_value or one.filter_value_code or "") for one in filters)
+    listed = sorted(unescape(one.filter_value or one.filter_value_code or "") for one in filters)
     raise ConfigError(f"the catalog has no country {country!r}; it has: {', '.join(listed) or 'none'}")
 
 
@@ -58,4 +58,4 @@ def country_name(text: str | None) -> str:
     Args:
         text: A name or a code, as the vendor or a person writes it.
     """
-    return " ".join(html.unescape(text or "").casefold().replace("_", " ").split())
+    return " ".join(unescape(text or "").casefold().replace("_", " ").split())

@@ -1,6 +1,5 @@
 """The catalog's replies: filters, products, the operator of a phone number."""
 
-import html
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -9,6 +8,7 @@ from typing import Any, ClassVar, Final, cast
 import msgspec
 
 from xoxo_async.errors import DecodeError
+from xoxo_async.wire.entities import unescape
 from xoxo_async.wire.enums import ValueType
 from xoxo_async.wire.replies import Part, Reply
 from xoxo_async.wire.scalars import parse_date, parse_datetime, to_decimal, to_text
@@ -220,7 +220,7 @@ class Voucher(Reply, frozen=True, kw_only=True, rename="camel"):
     def categories(self) -> tuple[str, ...]:
         """The categories, without HTML entities."""
         text = self.categories_ if isinstance(self.categories_, str) else ""
-        return tuple(html.unescape(part).strip() for part in text.split(",") if part.strip())
+        return tuple(unescape(part).strip() for part in text.split(",") if part.strip())
 
     @property
     def last_update_date(self) -> datetime | None:

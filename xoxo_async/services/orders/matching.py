@@ -4,7 +4,6 @@ No reply of placeOrder or getOrderDetails repeats the poNumber (wire documentati
 poNumber is compared with the request field by field. A field that is absent or blank on either side is not compared.
 """
 
-import html
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +14,7 @@ import msgspec
 from xoxo_async.errors import DecodeError
 from xoxo_async.services.orders.replies import Order, OrderSummary, meta_of
 from xoxo_async.services.orders.requests import PlaceOrder
+from xoxo_async.wire.entities import unescape
 from xoxo_async.wire.scalars import parse_date
 
 __all__ = ["contradictions", "dates_apart", "require_order_id", "with_po_number"]
@@ -294,7 +294,7 @@ def _upper(code: str | None) -> str:
 
 
 def _folded(text: object) -> str:
-    return html.unescape(_echoed(text)).strip().casefold()
+    return unescape(_echoed(text)).strip().casefold()
 
 
 def _same_words(mine: str, told: str) -> bool:
@@ -308,7 +308,7 @@ def _same_day(mine: str, told: str) -> bool:
 
 def _same_tag(mine: str, told: str) -> bool:
     # The vendor returns some names with HTML entities (`&amp;`, wire documentation § 4.1).
-    return mine.strip() in ("", told.strip(), html.unescape(told).strip()) or not told.strip()
+    return mine.strip() in ("", told.strip(), unescape(told).strip()) or not told.strip()
 
 
 def _digits(phone: str) -> str:

@@ -162,7 +162,7 @@ def test_a_given_separator_counts(tmp_path: Path) -> None:
     path = tmp_path / "o.csv"
     path.write_text("key^product_id^denomination\na^1^10\n")
     assert [line.key for line in read_orders(path, delimiter="^")] == ["a"]
-    with pytest.raises(errors.PlanError, match="columns product_id and denomination are missing"):
+    with pytest.raises(errors.PlanError, match="columns product_id, denomination and key or po_number are missing"):
         list(read_orders(path, delimiter="comma"))
 
 

@@ -9,6 +9,7 @@ def test_case_and_blanks_do_not_count() -> None:
     """A mail program writes an address in its own way."""
     assert same_address(" Jane@Example.COM ") == same_address("jane@example.com")
     assert same_address("jane@example.com") != same_address("jan@example.com")
+    assert same_address("J\u00fcrgen@example.com") == same_address("ju\u0308rgen@Example.com")  # u and its dots apart
 
 
 @pytest.mark.parametrize("phone", ["+91-98765 43210", "0091 (98765) 43210", "919876543210"])

@@ -23,6 +23,8 @@ def written(path: Path, text: str) -> Path:
     ("key,email,name\nA,a@example.com,Ann\n", "column amount is missing"),
     ("key,phone,name,amount\nA,+91-9812345678,Ann,5\n",
      "column email is missing: the vendor sends points to an e-mail address, and takes no phone (found: "),
+    ("Staff,phone\nA,+91-9812345678\n",
+     "columns email, name, amount and key are missing; email: the vendor sends points"),
     ("email,name,amount\na@example.com,Ann,5\n", "column key, so that nobody gets points twice"),
     ("key,po_number,order_id,state,delivery,code,pin\na,b,c,d,e,f,g\n", "and no file of recipients"),
     ('{"key": "A", "product_id": 1}\n', "not one JSON object of recipient fields"),

@@ -38,17 +38,20 @@ def test_an_empty_ledger_counts_nothing() -> None:
 
 
 def test_a_cancellation_in_doubt_is_unknown() -> None:
-    """Cancelled points are pending for good, as an order whose delivery was cancelled; a refused one is issued."""
+    """Cancelled points are issued and taken back, at no cost; an order whose delivery was cancelled is pending."""
     placed = LineState.PLACED
     counts = add_up(
         [
             OrderGroup(placed, Delivery.DELIVERED, "points", Decimal(5), single=True, orders=3),
             OrderGroup(placed, Delivery.CANCELLING, "points", Decimal(5), single=True, orders=2),
-            OrderGroup(placed, Delivery.CANCELLED, "points", Decimal(5), single=True, orders=1),
+            OrderGroup(placed, Delivery.CANCELLED, "points", Decimal(0), single=True, orders=1),
+            OrderGroup(placed, Delivery.CANCELLED, "INR", Decimal(5), single=True, orders=1),
         ],
         [],
         packs=0,
         alarms=(),
         alarms_total=0,
     )
-    assert (counts.rows, counts.issued, counts.unknown, counts.pending, counts.delivery_cancelled) == (6, 3, 2, 1, 1)
+    assert (counts.rows, counts.issued, counts.unknown, counts.pending) == (7, 4, 2, 1)
+    assert (counts.delivery_cancelled, counts.taken_back) == (1, 1)
+    assert counts.charged == {"points": Decimal(25), "INR": Decimal(5)}

@@ -393,6 +393,18 @@ def test_points_are_cancelled_by_the_vendors_word(evidences: tuple[Evidence, ...
     assert line.evidence == E.ANSWERED_PLACED
 
 
+@pytest.mark.parametrize("evidence", [E.CANCEL_DONE, E.PERSON_CANCELLED])
+def test_cancelled_points_cost_nothing(evidence: Evidence) -> None:
+    """Also after a late answer that tells their amount; as long as the cancellation is in doubt, they cost it."""
+    unkeyed, told_again = EffectClass.UNKEYED, {"amount_charged": Decimal(50), "currency": "points"}
+    line = told(a_line(S.PLACED), E.ANSWERED_PLACED, effect=unkeyed, **told_again).line
+    line = told(line, E.CANCEL_ASKED, effect=unkeyed).line
+    assert line.amount_charged == 50
+    line = told(line, evidence, effect=unkeyed).line
+    assert (line.amount_charged, line.currency) == (0, "points")
+    assert told(line, E.ANSWERED_PLACED, effect=unkeyed, **told_again).line.amount_charged == 0
+
+
 def test_a_cancellation_in_doubt_is_not_repeated() -> None:
     """Neither are one that was answered, one without an id, and one of an order."""
     unkeyed = EffectClass.UNKEYED

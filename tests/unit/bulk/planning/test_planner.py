@@ -10,7 +10,7 @@ from tests.unit.bulk.intake.order_rows import line, rows
 from xoxo_async.bulk import OrderLine
 from xoxo_async.bulk.ledger.lines import PlannedLine
 from xoxo_async.bulk.planning.catalog import PlanCatalog
-from xoxo_async.bulk.planning.planner import Planner, what_differs
+from xoxo_async.bulk.planning.planner import Planner
 from xoxo_async.errors import PlanError
 from xoxo_async.services.catalog import Voucher
 from xoxo_async.services.orders import PLACE_ORDER, AirmilesDetails, PlaceOrder
@@ -63,19 +63,6 @@ async def test_a_planned_line_keeps_its_request() -> None:
     assert isinstance(planned_line.order, PlaceOrder)
     assert planned_line.request == PLACE_ORDER.encode_request(planned_line.order)
     assert planned_line.po_number == planned_line.order.po_number
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ('{"denomination":500}', '{"denomination":1000}', "denomination was 500 and is 1000"),
-        ('{"tag":"x"}', '{"shippingCity":"Goa","shippingState":"GA"}', "tag has changed, details have changed"),
-        ('{"quantity":1}', '{"quantity":1}', ""),
-    ],
-)  # fmt: skip
-def test_a_difference_is_named_by_field(old: str, new: str, said: str) -> None:
-    """By the names that a file has, and only amounts with their values."""
-    assert what_differs(old, new.encode()) == said
 
 
 class Catalog:

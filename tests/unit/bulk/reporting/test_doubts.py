@@ -1,6 +1,7 @@
 """What is left to do, and how the rest was proven."""
 
 from tests.unit.bulk.reporting.jobs import BEGAN, group, line, overview
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Delivery, LineState
 from xoxo_async.bulk.reporting.doubts import alarms_of, evidence_of, open_rows_of, open_totals_of, refusals_of
 
@@ -23,6 +24,15 @@ def test_open_orders_are_counted_by_state() -> None:
         ("pending", 1),
         ("cancelled", 1),
     ]
+
+
+def test_cancelled_points_are_not_open() -> None:
+    """They were sent and taken back, and nothing is left to do; a cancellation in doubt is a person's."""
+    groups = [group(delivery=delivery) for delivery in (Delivery.CANCELLED, Delivery.CANCELLING)]
+    assert [total.state for total in open_totals_of(groups, JobKind.POINTS)] == ["cancelling"]
+    placed = LineState.PLACED
+    lines = [line(1, state=placed, delivery=Delivery.CANCELLED), line(2, state=placed, delivery=Delivery.CANCELLING)]
+    assert [row.row for row in open_rows_of(lines, BEGAN, JobKind.POINTS)] == [2]
 
 
 def test_open_rows_have_po_number_and_age() -> None:

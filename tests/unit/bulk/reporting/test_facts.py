@@ -37,7 +37,7 @@ def counts(**other: Any) -> Counts:
         ({}, {}, "good", "Every row is issued, and its codes have come."),
         ({}, {"kind": JobKind.LINK_MAILS}, "good", "Every address has been mailed its link."),
         (
-            {"pending": 2, "delivery_cancelled": 2},
+            {"taken_back": 2},
             {"kind": JobKind.POINTS},
             "good",
             "Nothing is left; the points of 2 rows were cancelled.",

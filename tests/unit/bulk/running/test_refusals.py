@@ -69,6 +69,22 @@ async def test_a_run_pauses_and_says_why(
 
 
 @pytest.mark.anyio
+async def test_early_refusals_count_in_a_share(client: Client, ledger: SqliteLedger) -> None:
+    """A share counts from 20 settled rows on, also where the row that completes them is placed."""
+
+    async def happen(_po_number: str) -> None:
+        await anyio.sleep(0)
+        if len(client.sent) in {2, 4, 6}:
+            raise errors.DenominationError("not offered", error_id="PLE10012")
+
+    client.happens = happen
+    report = await issuer(client, ledger, max_errors="10%").run(lines(*KEYS))
+    assert (report.pause, report.rejected) == (Pause.REFUSALS, 3)
+    assert 20 <= len(client.sent) <= 21
+    assert report.reason.startswith("3 rows were refused, 1")
+
+
+@pytest.mark.anyio
 async def test_a_bound_that_holds_pauses_nothing(client: Client, ledger: SqliteLedger) -> None:
     """Refused rows are rejected, as ever."""
     refusing(client, every=10)

@@ -124,7 +124,7 @@ async def test_points_are_cancelled_by_their_ids(vendor: Vendor) -> None:
         "k3": Delivery.CANCELLED,
     }
     counts = await vendor.ledger.counts()
-    assert (counts.issued, counts.pending, counts.delivery_cancelled) == (2, 2, 2)
+    assert (counts.issued, counts.pending, counts.delivery_cancelled, counts.taken_back) == (4, 0, 0, 2)
 
 
 async def test_all_are_the_rows_that_got_points(vendor: Vendor) -> None:
@@ -278,12 +278,23 @@ async def test_a_person_settles_a_cancellation(vendor: Vendor, cancelled: bool, 
     assert len(vendor.calls) == (not cancelled)
 
 
-@pytest.mark.parametrize("wrong", ["k5", "k6", "k7"])
-async def test_a_wrong_key_cancels_nothing(vendor: Vendor, wrong: str) -> None:
+@pytest.mark.parametrize(("wrong", "why"), [("k5", "refused"), ("k6", "not sent"), ("k7", "no such row")])
+async def test_a_wrong_key_cancels_nothing(vendor: Vendor, wrong: str, why: str) -> None:
     """A row that was refused, is not sent or is not there: it is named, and no call is made."""
-    with pytest.raises(ConfigError, match=f"has sent no points for {wrong}; nothing was cancelled"):
+    with pytest.raises(ConfigError, match=rf"has sent no points for {wrong} \({why}\); nothing was cancelled"):
         await cancel(vendor, "k1", wrong)
     assert vendor.calls == []
+
+
+async def test_rows_that_may_have_points_are_counted(vendor: Vendor) -> None:
+    """Whoever takes everything back has to know of them; by its key such a row is refused with the reason."""
+    (line,) = await vendor.ledger.claim(1)
+    await vendor.ledger.record([Change(seq=line.seq, evidence=Evidence.OUTCOME_LOST, epoch=line.epoch)])
+    with pytest.raises(ConfigError, match=r"for k6 \(in doubt: xoxo bulk status says"):
+        await cancel(vendor, "k6")
+    report = await cancel(vendor)
+    assert (report.in_doubt, report.rows, report.exit_code) == (1, 4, 4)
+    assert (await cancel(vendor, "k1")).in_doubt == 0
 
 
 async def test_one_text_is_no_list_of_keys(vendor: Vendor) -> None:

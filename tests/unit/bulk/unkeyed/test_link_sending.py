@@ -71,8 +71,8 @@ def test_one_person_is_one_address_in_any_case() -> None:
     one, two = (mails.body({"email": email}, refuse) for email in ("Jane@B.example", "jane@b.EXAMPLE"))
     assert one is not None
     assert two is not None
-    assert mails.person(one) == mails.person(two) != ""
-    assert made.person(LinkBody(expires=DAY)) == ""
+    assert mails.persons(one) == mails.persons(two) != ()
+    assert made.persons(LinkBody(expires=DAY)) == ()
     assert (mails.kind, made.kind) == (JobKind.LINK_MAILS, JobKind.LINKS)
 
 

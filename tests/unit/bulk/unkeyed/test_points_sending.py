@@ -65,7 +65,9 @@ def test_a_stored_row_is_what_was_planned() -> None:
     stored = encode_body(body).decode()
     assert stored.startswith('{"productId":0,"denomination":12,"quantity":1,"email":"A@b.example"')
     assert SENDING.decode(stored) == body
-    assert (SENDING.person(body), SENDING.worth(body)) == ("a@b.example", Decimal(12))
+    assert (SENDING.persons(body), SENDING.worth(body)) == ((("email", "a@b.example"),), Decimal(12))
+    reached = msgspec.structs.replace(body, phone="+91-98765 43210")
+    assert SENDING.persons(reached) == (("email", "a@b.example"), ("phone", "919876543210"))
 
 
 def test_rows_of_two_senders_share_no_call() -> None:
@@ -101,6 +103,28 @@ def test_a_row_without_its_credit_is_in_doubt(given: dict[str, Any], why: str) -
     first, second = SENDING.changes([line(1), line(2)], answer(given, credit(2)))
     assert (first.evidence, first.error) == (E.OUTCOME_LOST, why)
     assert second.evidence is E.ANSWERED_PLACED
+
+
+def test_a_credit_may_be_denied() -> None:
+    """A success of the call as a whole does not outweigh the no about one recipient."""
+    first, second = SENDING.changes([line(1), line(2)], answer(credit(1, success=0), credit(2, success=1)))
+    assert (first.evidence, first.error) == (
+        E.OUTCOME_LOST,
+        "the answer names this credit, and says that it was not made",
+    )
+    assert second.evidence is E.ANSWERED_PLACED
+    (alone,) = SENDING.changes([line(1)], answer(credit(1, email=None, success=False)))
+    assert alone.evidence is E.OUTCOME_LOST
+
+
+def test_more_credits_than_rows_are_doubt() -> None:
+    """Somebody may have got points that nobody asked for: a person sees it, with the ids that the answer names."""
+    doubts = SENDING.changes([line(1), line(2)], answer(credit(1), credit(2), credit(1, unique_id=910)))
+    assert told(doubts) == [(E.OUTCOME_LOST, None), (E.OUTCOME_LOST, None)]
+    assert [one.error for one in doubts] == [
+        "the answer has 3 credits, and fewer were asked for; for this row it has the unique id 901, 910",
+        "the answer has 3 credits, and fewer were asked for; for this row it has the unique id 902",
+    ]
 
 
 def test_a_success_without_credits_is_done_for_all() -> None:

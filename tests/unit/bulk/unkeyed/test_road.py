@@ -199,6 +199,27 @@ async def test_a_balance_that_cannot_be_read_stops_nothing(ledger: SqliteLedger)
     assert rows[0] == "before the call: the recipient's balance could not be read (ServerError)"
 
 
+async def test_slow_balances_do_not_hold_the_call(ledger: SqliteLedger) -> None:
+    """A row leaves within its hold: the balances of a large batch are read as long as there is time, and no longer."""
+
+    class Slow(Vendor):
+        async def once(self, operation: Any, request: Any, /, *, attempt: Attempt | None = None) -> Any:
+            if operation.name == "user_balance" and self.asked:
+                await anyio.sleep_forever()
+            return await super().once(operation, request, attempt=attempt)
+
+    vendor = Slow()
+    with anyio.fail_after(20):
+        after = await sent(vendor, ledger, wall=NOW + 29.9, balances=True)
+    assert vendor.may_leave is True
+    assert {line.state for line in after} == {LineState.PLACED}
+    rows = [row.reason async for row in ledger.journal() if row.evidence == E.BALANCE_SEEN.value]
+    assert rows == [
+        "before the call: the recipient holds 0 points",
+        *["before the call: the recipient's balance was not read: there was no time"] * 2,
+    ]
+
+
 async def test_a_look_shows_that_the_server_works(ledger: SqliteLedger) -> None:
     """It reads, with the credentials that points need."""
     vendor = Vendor()

@@ -15,7 +15,7 @@ def test_the_first_alarms_are_named(capsys: pytest.CaptureFixture[str], monkeypa
     assert said[0] == "alarm: order 0 ***[2J"
     assert said[-2:] == [
         "… and 2 more alarms",
-        "ask the vendor about these orders before you hand out their codes; alarms stay in the ledger",
+        "ask the vendor about these rows before you hand out their codes or links; alarms stay in the ledger",
     ]
 
 

@@ -173,6 +173,17 @@ def test_alarms_are_printed_beside_an_error(printer: Printer) -> None:
     assert "alarm: order 0 is odd" in printer.failure(work(), ended).err
 
 
+def test_rows_that_came_back_are_named(printer: Printer) -> None:
+    """Cancelled points are issued and settled: nothing is left to collect, and they stand below the counts."""
+    taken = report(issued=3, taken_back=2, charged={"points": Decimal(100)})
+    output = printer.end(work(), taken, Outcome(began=True, idle=True))
+    assert (output.code, output.next()) == (0, "")
+    assert "nothing left to do: 3 of 3 issued, 2 of them cancelled later\n" in output.out
+    assert (
+        "  cancelled         2, counted as issued: the points were taken back\n  charged   points 100\n" in output.out
+    )
+
+
 @pytest.mark.parametrize(("cancelled", "command"), [(0, "bulk reconcile --ledger m.db"), (2, "")])
 def test_late_codes_are_collected_unless_cancelled(printer: Printer, cancelled: int, command: str) -> None:
     """The vendor never delivers codes of an order whose delivery it cancelled."""

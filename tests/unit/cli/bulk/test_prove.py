@@ -249,3 +249,66 @@ def test_a_result_names_its_report(command: Command, books: Sandbox) -> None:
     """The report takes the file, whatever its name is."""
     ended = command(*PROVE, "--out", "proof.json")
     assert "xoxo bulk report --ledger march.db --out march.html --proof proof.json" in ended.out + ended.err
+
+
+PEOPLE = "key,email,name,amount\n" + "".join(f"E-{n},p{n}@example.com,P,{100 * n}\n" for n in range(1, 7))
+
+
+@pytest.fixture
+def points(command: Command, sandbox: Sandbox) -> Sandbox:
+    """Send points to six people, two of them with a lost answer, and cancel one row's."""
+    sandbox.script("commit_then_reset", operation="sendBalance", email="p2@example.com")
+    sandbox.script("reset_before_commit", operation="sendBalance", email="p3@example.com")
+    Path("people.csv").write_text(PEOPLE)
+    send = ("points", "send", "--file", "people.csv", "--ledger", "p.db", "--sender", "a@example.com", "--rate", "none")
+    assert command(*send).code == 4
+    assert command("points", "cancel", "--ledger", "p.db", "E-1", "--reason", "left").code == 0
+    return sandbox
+
+
+def test_points_are_proven_by_the_payment_report(command: Command, points: Sandbox) -> None:
+    """In the words of points; rows in doubt have evidence, and are a person's all the same."""
+    ended = command("bulk", "prove", "--ledger", "p.db", "--lines", "lines.csv")
+    assert ended.code == 4
+    assert "  rows                 6, 4 of them sent\n  agree                4\n" in ended.out
+    assert "  ledger      points 1,500\n  report      points 1,500 proven\n" in ended.out
+    assert "  wallet      160 paid for this job, 0.1 for a point, 10 given back\n" in ended.out
+    assert "  other rows  1 of the report, 20 in all\n" in ended.out
+    assert "row 3 E-2" in ended.out
+    assert "has 1 row of 20 of these days that names no credit of this ledger (REF9000002 of" in ended.out
+    assert "has no row of 30 of these days yet, but for those of this ledger's other rows" in ended.out
+    assert "example.com" not in ended.out + Path("lines.csv").read_text()
+    assert not any(word in ended.out for word in ("order", "voucher", "poNumber"))
+    assert ended.err.endswith("continue with: xoxo bulk status --ledger p.db\n")
+    with Path("lines.csv").open(newline="") as file:
+        verdicts = {row["key"]: row["verdict"] for row in csv.DictReader(file)}
+    assert verdicts == {f"E-{n}": "not known" if n in {2, 3} else "agrees" for n in range(1, 7)}
+
+
+def test_a_persons_word_is_proven_too(command: Command, points: Sandbox) -> None:
+    """The right one agrees; that points are there which the report did not take is not passed."""
+    resolve = ("bulk", "resolve", "--ledger", "p.db", "--reason", "seen")
+    assert command(*resolve, "--placed", "9000002", "E-2").code == 0
+    assert command(*resolve, "--done", "E-3").code == 0
+    ended = command("bulk", "prove", "--ledger", "p.db")
+    assert (ended.code, "  agree                5\n" in ended.out) == (4, True)
+    assert "no answer named its credit; the payment report has no row of 30 of these days" in ended.out
+
+
+def test_every_sum_of_points_is_the_same(command: Command, points: Sandbox) -> None:
+    """Status, export, report and proof agree to the point after a cancellation."""
+    status = command("bulk", "status", "--ledger", "p.db", "--json").facts
+    assert (status["charged"], status["taken_back"], status["pending"]) == ({"points": 1500}, 1, 0)
+    assert (status["issued"], status["delivery_cancelled"]) == (4, 0)
+    shown = command("bulk", "status", "--ledger", "p.db").out
+    assert "  cancelled         1, counted as issued: the points were taken back\n  charged   points 1,500\n" in shown
+    command("bulk", "export", "--ledger", "p.db", "--out", "p.csv")
+    with Path("p.csv").open(newline="") as file:
+        assert sum(int(row["denomination"]) for row in csv.DictReader(file) if row["delivery"] == "delivered") == 1500
+    command("bulk", "prove", "--ledger", "p.db", "--out", "p.proof.json")
+    assert json.loads(Path("p.proof.json").read_text())["sums"]["ledger"] == "1500"
+    assert command("bulk", "report", "--ledger", "p.db", "--out", "p.html").err.count("charged points 1,500") == 1
+    page = Path("p.html").read_text()
+    assert "Points report" in page
+    assert "sums proven by the report" in page
+    assert "Nothing disagrees, and not everything is known." in page

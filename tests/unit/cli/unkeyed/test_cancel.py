@@ -177,6 +177,17 @@ def test_a_corrected_id_hides_no_doubt(command: Command, sandbox: Sandbox) -> No
     assert sandbox.books().points_given == 1000
 
 
+def test_all_names_the_rows_that_may_have_points(command: Command, sandbox: Sandbox) -> None:
+    """A lost answer to the send: the row has no id, so no call takes its points back."""
+    sandbox.script("commit_then_reset", operation="sendBalance", email="p5@example.com")
+    Path("people.csv").write_text(PEOPLE + "E-5,p5@example.com,P,500\n")
+    sent = command("points", "send", "--file", "people.csv", *LEDGER, "--sender", "a@example.com", "--rate", "none")
+    assert sent.code == 4, sent.err
+    ended = command(*CANCEL, "--all", "--json")
+    assert (ended.code, ended.facts["cancelled"], ended.facts["in_doubt"]) == (4, 4, 1)
+    assert "1 row of this ledger may have points, and nobody knows; see them by: xoxo bulk status" in ended.err
+
+
 def test_a_refused_row_is_named(command: Command, sandbox: Sandbox) -> None:
     """The vendor's words stand beside its key, and the exit code is 3."""
     (credit,) = [one for one in sandbox.books().credits if one.email == "p2@example.com"]
@@ -195,7 +206,7 @@ def test_a_refused_row_is_named(command: Command, sandbox: Sandbox) -> None:
     (("points", "cancel", *LEDGER, "E-1", "--all", "--reason", "x"), "give the KEY of each row, or --all"),
     (("points", "cancel", *LEDGER, "E-1"), "--ledger needs --reason"),
     (("points", "cancel", *LEDGER, "--all", "--found", "kept", "--reason", "x"), "--found needs the KEY of each row"),
-    (("points", "cancel", *LEDGER, "E-9", "--reason", "x"), "p.db has sent no points for E-9; nothing was cancelled"),
+    (("points", "cancel", *LEDGER, "E-9", "--reason", "x"), "p.db has sent no points for E-9 (no such row); nothing"),
     (("points", "cancel", *LEDGER, "E-1", "--found", "kept", "--reason", "x"), "no cancellation of E-1 is in doubt"),
 ])  # fmt: skip
 def test_wrong_usage_cancels_nothing(

@@ -1,6 +1,7 @@
 """`starting`: links for rows of a file or a number of them, mails for addresses, and what goes on with a ledger."""
 
 import csv
+import shlex
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,52 @@ def test_a_lost_answer_about_links_is_a_persons(command: Command, sandbox: Sandb
     assert command("links", "generate", "--ledger", "l.db", "--rate", "none").code == 4
     assert len(sandbox.books().links) == 3
     assert "Look for links of the campaign made at that time" in command("bulk", "status", "--ledger", "l.db").out
+
+
+def test_rows_are_read_as_orders_are(command: Command, sandbox: Sandbox) -> None:
+    """Mapped and kept columns, a budget, a bound on refusals, and every problem beside its row."""
+    Path("stands.csv").write_text("Ref;No of links;City\nA;2;Köln\nB;3;Bonn\nC;0;Ulm\nC;1;Ulm\n", encoding="cp1252")
+    job = (
+        "links",
+        "generate",
+        "--file",
+        "stands.csv",
+        "--ledger",
+        "f.db",
+        "--map",
+        "Ref=key",
+        "--keep",
+        "City",
+        *TERMS,
+    )
+    refused = command(*job, "--problems", "bad.csv")
+    assert (refused.code, "row 4, column No of links: must be a whole number from 1" in refused.err) == (2, True)
+    assert "4,No of links,0," in Path("bad.csv").read_text()
+    assert sandbox.books().requests.get("generateLink") is None
+    paused = command(*job, "--skip-invalid", "--max-spend", "250", "--concurrency", "1", "--json")
+    assert (paused.code, paused.facts["pause"], paused.facts["issued"]) == (5, "budget", 1)
+    ended = command("links", "generate", "--ledger", "f.db", "--max-spend", "1000", "--json")
+    assert (ended.code, ended.facts["issued"]) == (0, 3)
+    assert command("bulk", "export", "--ledger", "f.db", "--out", "f.csv").code == 0
+    assert [row.rsplit(",", 1)[1] for row in Path("f.csv").read_text().splitlines()[1:]] == ["Köln"] * 2 + [
+        *["Bonn"] * 3,
+        "Ulm",
+    ]
+    watched = command("bulk", "status", "--ledger", "f.db", "--watch")
+    assert (watched.code, "f: 3 of 3 issued" in watched.err) == (0, True)
+
+
+def test_refused_addresses_pause_a_job(command: Command, sandbox: Sandbox) -> None:
+    """As --max-errors says; the printed command goes on without the bound."""
+    for number in (1, 2):
+        sandbox.script("error_in_200", operation="generateLinkEmail", email=f"p{number}@example.com")
+    Path("p.csv").write_text("Emp ID,Mail,Team\n" + "".join(f"E-{n},p{n}@example.com,T\n" for n in range(1, 6)))
+    job = ("links", "send", "--file", "p.csv", "--ledger", "m.db", "--keep", "all", *TERMS, "--concurrency", "1")
+    paused = command(*job, "--max-errors", "1", "--json")
+    assert (paused.code, paused.facts["pause"], paused.facts["rejected"]) == (5, "refusals", 2)
+    ended = command(*shlex.split(paused.facts["continue_with"])[1:])
+    assert (ended.code, ended.facts["issued"], ended.facts["rejected"]) == (3, 3, 2)
+    assert sorted(sandbox.books().link_mails) == [f"p{n}@example.com" for n in (3, 4, 5)]
 
 
 def test_an_address_is_mailed_once(command: Command, sandbox: Sandbox) -> None:

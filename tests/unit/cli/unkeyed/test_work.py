@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import anyio
 import pytest
 
 from tests.unit.cli.in_process import Command
+from xoxo_async.bulk import SqliteLedger
+from xoxo_async.bulk.settings import kept_bounds
 from xoxo_async.sandbox import Sandbox
 
 PEOPLE = "Emp ID,E-mail,Full name,Points,Reason,Team\n" + "".join(
@@ -124,6 +127,27 @@ def test_a_budget_in_points_holds(command: Command, sandbox: Sandbox) -> None:
     assert "with a greater budget, continue with: " in ended.err
     done = command(*RESUME, "--max-spend", "1500", "--json")
     assert (done.code, sandbox.books().points_given) == (0, 1500)
+
+
+def test_the_ledger_keeps_the_rate(command: Command, sandbox: Sandbox) -> None:
+    """A resume without flags, and a cancellation, make as many calls a minute; `none` lifts all limits."""
+
+    def kept(path: str = "p.db") -> object:
+        async def read() -> object:
+            async with SqliteLedger(path, read_only=True) as ledger:
+                return (await kept_bounds(ledger)).rate
+
+        return anyio.run(read)
+
+    assert command(*SEND[:-2], "--rate", "6000").code == 0
+    assert kept() == 6000
+    assert command("points", "send", "--ledger", "p.db").code == 0
+    assert kept() == 6000
+    assert command("points", "cancel", "--ledger", "p.db", "--all", "--reason", "a slip").code == 0
+    assert command(*RESUME).code == 0
+    assert kept() == "none"
+    assert command(*SEND[:-2], "--ledger", "other.db").code == 0
+    assert kept("other.db") is None  # the vendor states no limit for points
 
 
 def test_another_command_does_not_send_the_rows(command: Command, sandbox: Sandbox) -> None:

@@ -1,5 +1,7 @@
 """`handlers.links`: campaigns, and links made or mailed for them."""
 
+from decimal import Decimal
+
 import pytest
 
 from tests.unit.sandbox.handlers.servers import FlatServer
@@ -60,3 +62,11 @@ def test_a_mailed_link_is_not_shown(flat: FlatServer) -> None:
     assert len(flat.state.links.all()) == 2
     assert flat.ask("generateLinkEmail", **{**given, "email_ids": "rubbish"})["success"] == 0
     assert flat.state.books().link_mails == {"a@b.example": 1, "c@d.example": 1}
+
+
+def test_links_that_cannot_be_paid_are_refused(flat: FlatServer) -> None:
+    """The account pays when it sends: 100 INR a link, and ten dollars at the catalog's rate."""
+    assert flat.ask("generateLink", **(BATCH | {"campaignId": 7002}))["success"] == 1
+    assert flat.state.balance == 100_000 - 2 * 10 * Decimal("83.25")
+    refused = flat.ask("generateLink", **(BATCH | {"links_quantity": 999}))
+    assert (refused["success"], refused["message"]) == (0, "insufficient balance")

@@ -67,9 +67,11 @@ _REFUSED: Final = (
     " AND (lines = 1 OR state <> 'rejected' OR evidence <> 'refused_no_order')"  # such a pack gave its lines back
     " GROUP BY state, error_id ORDER BY 4 DESC, 1, 2"
 )
+# What was cancelled comes last: a thousand such rows must not hide one whose cancellation is in doubt.
 _OPEN: Final = (
     f"SELECT {', '.join(LINE_COLUMNS)} FROM xoxo.line WHERE job = $1 AND state = $2"
-    " AND (state <> 'placed' OR delivery <> 'delivered') ORDER BY id LIMIT $3"
+    " AND (state <> 'placed' OR delivery <> 'delivered')"
+    " ORDER BY delivery = 'cancelled', id LIMIT $3"
 )
 _PAUSES: Final = (
     "SELECT at, evidence = 'paused' AS paused, reason FROM xoxo.journal"

@@ -9,14 +9,11 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 
-import anyio
-import anyio.to_thread
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.clock import Boot, boot_clock
 from xoxo_async.bulk.ledger.facts import CURRENCY, KEPT_NAMES, PAUSED, RUNS
@@ -34,9 +31,7 @@ from xoxo_async.bulk.ledger.lines import (
     PlannedLine,
     Rules,
 )
-from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.overview import Overview, RunNote, with_note
-from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
 from xoxo_async.bulk.ledger.sqlite.codes import MARKS_KEY, read_codes, unpacked
@@ -44,22 +39,25 @@ from xoxo_async.bulk.ledger.sqlite.journal import read_journal
 from xoxo_async.bulk.ledger.sqlite.kept import read_kept
 from xoxo_async.bulk.ledger.sqlite.lock import holder_of
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, read_kind, set_meta
-from xoxo_async.bulk.ledger.sqlite.opening import LedgerFile, Opened
 from xoxo_async.bulk.ledger.sqlite.overview import read_overview
 from xoxo_async.bulk.ledger.sqlite.packs import pack_of, read_packed
-from xoxo_async.bulk.ledger.sqlite.planning import run_plan
-from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.statements import read_key, read_state
 from xoxo_async.bulk.ledger.sqlite.sums import count_orders, read_committed
 from xoxo_async.bulk.ledger.sqlite.tally import count
 from xoxo_async.bulk.ledger.sqlite.view import LedgerView
-from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
 from xoxo_async.bulk.ledger.terms import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.errors import ConfigError, LedgerConflictError, LedgerError
 from xoxo_async.file_locks import POSIX
 from xoxo_async.secret_sources import secret_variable
+
+if TYPE_CHECKING:
+    import anyio
+
+    from xoxo_async.bulk.ledger.sqlite.opening import LedgerFile, Opened
+    from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
+    from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
 
 __all__ = ["SqliteLedger"]
 
@@ -140,7 +138,6 @@ class SqliteLedger:
         self._older = False
         self._given_up: Final[set[asyncio.Future[Any]]] = set()
         self._identity: Identity | None = None
-        self._planning: Final = anyio.Lock()
         self._approving: asyncio.Task[object] | None = None
 
     @property
@@ -210,7 +207,7 @@ class SqliteLedger:
         if self._open is not None or self._view is not None:
             raise LedgerError(f"{self.path} is open already")
         if self._only_read is not None:
-            job = await anyio.to_thread.run_sync(self._only_read.job)
+            job = await asyncio.to_thread(self._only_read.job)
             self._refuse_other_job(job)
             self._job = job
             self._view, self._copied = self._only_read, self._only_read.copied
@@ -232,17 +229,24 @@ class SqliteLedger:
 
     def _take(self, loop: asyncio.AbstractEventLoop) -> "_Open":
         """Open the file, and start its writer; blocks."""
+        # Imported here: a command that only reads takes a tenth less time without all that writes.
+        import anyio  # noqa: PLC0415
+
+        from xoxo_async.bulk.ledger.marks import CodeMarks  # noqa: PLC0415
+        from xoxo_async.bulk.ledger.sqlite.opening import LedgerFile  # noqa: PLC0415
+        from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter  # noqa: PLC0415
+
         box = self._box() if self._store_codes else None
         marks = CodeMarks(self._box)
         file = LedgerFile(
             self.path, self._file, box, marks, must_exist=self._must_exist, wall=self._wall, boot=self._boot
         )
 
-        def start(parts: Opened) -> LedgerWriter:
+        def start(parts: "Opened") -> "LedgerWriter":
             self._refuse_other_job(parts.job)
             return LedgerWriter(self._file, parts.session, parts.lock, parts.holding, parts.watch, loop)
 
-        return _Open(file, *file.open(start))
+        return _Open(file, *file.open(start), planning=anyio.Lock())
 
     def _refuse_other_job(self, job: str | None) -> None:
         if job and self._asked and job != self._asked:
@@ -300,7 +304,9 @@ class SqliteLedger:
             LedgerError: When the ledger holds another job, or another account's orders, or cannot be written; or when
                 `approve` writes to it.
         """
-        writer = self._writer()
+        from xoxo_async.bulk.ledger.sqlite.planning import run_plan  # noqa: PLC0415 - as in `_take`
+
+        opened = self._to_write()
 
         def planned() -> None:
             self._job, self._kind = job, terms.kind
@@ -317,8 +323,8 @@ class SqliteLedger:
                     self._approving = None
 
         asking = msgspec.structs.replace(terms, approve=ask if terms.approve else None)
-        async with self._planning:
-            return await run_plan(writer.plan, job, lines, asking, planned)
+        async with opened.planning:
+            return await run_plan(opened.writer.plan, job, lines, asking, planned)
 
     async def rebind(self, identity: Identity, *, reason: str, expected: Identity | UnsetType | None = UNSET) -> None:
         """Bind the ledger to another account or address, on a person's word; journalled.
@@ -428,7 +434,7 @@ class SqliteLedger:
         writer = self._writer()
         armed = await self._taken(
             writer,
-            writer.arm(ArmRequest(job, line, identity, units(budget))),
+            writer.arm(job, line, identity, units(budget)),
             lambda armed: [armed.line] if armed.mine else [],
         )
         self._job, self._identity = self._job or job, self._identity or identity
@@ -436,7 +442,7 @@ class SqliteLedger:
         return armed
 
     async def _taken(
-        self, writer: LedgerWriter, future: "asyncio.Future[T]", lines_of: Callable[[T], Sequence[LedgerLine]]
+        self, writer: "LedgerWriter", future: "asyncio.Future[T]", lines_of: Callable[[T], Sequence[LedgerLine]]
     ) -> T:
         """Wait for lines to send; if the caller is cancelled meanwhile, give them back."""
         try:
@@ -503,8 +509,7 @@ class SqliteLedger:
         Raises:
             LedgerError: When it cannot be written.
         """
-        why = storable_text(reason) or "no reason was given"
-        await self._writer().step(lambda session: session.pause(why))
+        await self._writer().step(lambda session: session.pause(reason))
 
     async def unpause(self) -> None:
         """Let claims give lines again; does nothing to a job that is not paused.
@@ -512,7 +517,7 @@ class SqliteLedger:
         Raises:
             LedgerError: When it cannot be written.
         """
-        await self._writer().step(lambda session: session.pause(""))
+        await self._writer().step(lambda session: session.unpause())
 
     async def paused(self) -> str | None:
         """Return why the job is paused, None when it is not."""
@@ -526,6 +531,8 @@ class SqliteLedger:
         """
         stored = await self._read(lambda connection: get_meta(connection, MARKS_KEY))
         if stored is not None:  # a new ledger makes its key with the first write
+            from xoxo_async.bulk.ledger.marks import CodeMarks  # noqa: PLC0415 - as in `_take`
+
             CodeMarks(self._box).open_key(stored)
 
     async def settles(self) -> bool:
@@ -669,7 +676,7 @@ class SqliteLedger:
             note: The note.
         """
 
-        def keep(session: LedgerSession) -> None:
+        def keep(session: "LedgerSession") -> None:
             name = fact(RUNS)
             set_meta(session.connection, name, with_note(get_meta(session.connection, name), note))
 
@@ -677,14 +684,17 @@ class SqliteLedger:
 
     # Private.
 
-    def _writer(self) -> LedgerWriter:
+    def _writer(self) -> "LedgerWriter":
+        return self._to_write().writer
+
+    def _to_write(self) -> "_Open":
         if self._open is None:
             raise self._not_open()
         if self._approving is not None and self._approving is asyncio.current_task():
             # It would wait for the plan's transaction, which waits for `approve`. Other tasks may wait: they go on
             # once the plan has ended.
             raise LedgerError("`approve` of a plan wrote to the ledger that is being planned; it may only read")
-        return self._open.writer
+        return self._open
 
     def _not_open(self) -> LedgerError:
         if self._view is not None:
@@ -697,7 +707,7 @@ class SqliteLedger:
 
     async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
         if self._view is not None:
-            return await anyio.to_thread.run_sync(self._view.read, run)
+            return await asyncio.to_thread(self._view.read, run)
         if self._open is None:
             raise self._not_open()
         return await self._open.parts.reader.read(run)
@@ -706,9 +716,10 @@ class SqliteLedger:
 class _Open(NamedTuple):
     """The parts of a ledger that is open to write."""
 
-    file: LedgerFile
-    parts: Opened
-    writer: LedgerWriter
+    file: "LedgerFile"
+    parts: "Opened"
+    writer: "LedgerWriter"
+    planning: "anyio.Lock"
 
 
 def _with_codes(connection: sqlite3.Connection, lines: list[LedgerLine], box: CodeBox | None) -> list[LedgerLine]:

@@ -50,7 +50,11 @@ _REFUSED: Final = (
     " AND (lines = 1 OR state <> 'rejected' OR evidence <> 'refused_no_order')"  # such a pack gave its lines back
     " GROUP BY state, error_id ORDER BY 4 DESC, 1, 2"
 )
-_WAITING: Final = "SELECT seq FROM lines WHERE state = 'placed' AND delivery <> 'delivered' ORDER BY seq LIMIT ?"
+# What was cancelled comes last: a thousand such rows must not hide one whose cancellation is in doubt.
+_WAITING: Final = (
+    "SELECT seq FROM lines WHERE state = 'placed' AND delivery <> 'delivered'"
+    " ORDER BY delivery = 'cancelled', seq LIMIT ?"
+)
 _PAUSES: Final = (
     "SELECT at, evidence = 'paused', reason FROM journal WHERE seq = 0 AND evidence IN ('paused', 'unpaused')"
 )

@@ -3,7 +3,6 @@
 # ruff: noqa: S608 - the only words put into SQL are this package's own
 
 import os
-import secrets
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -202,7 +201,7 @@ def build(path: Path) -> None:
     connection = connect(path)
     try:
         make_tables(connection)
-        connection.execute("INSERT INTO meta VALUES ('ledger', ?)", (secrets.token_hex(_NAME_BYTES),))
+        connection.execute("INSERT INTO meta VALUES ('ledger', ?)", (os.urandom(_NAME_BYTES).hex(),))
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:

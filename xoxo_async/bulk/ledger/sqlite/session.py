@@ -407,10 +407,17 @@ class LedgerSession:
         return counted_anew + self._state_for_all(LineState.PLANNED, evidence)
 
     def pause(self, reason: str) -> None:
-        """Pause the job, or end its pause with an empty reason; journalled when it changes something."""
+        """Pause the job; journalled when it changes something."""
+        self._set_paused(storable_text(reason) or "no reason was given")
+
+    def unpause(self) -> None:
+        """End the pause of the job; journalled when it changes something."""
+        self._set_paused("")
+
+    def _set_paused(self, reason: str) -> None:
         if (get_meta(self.connection, fact(PAUSED)) or "") != reason:
             set_meta(self.connection, fact(PAUSED), reason)
-            note_ledger(self.connection, self.date(), "paused" if reason else "unpaused", storable_text(reason))
+            note_ledger(self.connection, self.date(), "paused" if reason else "unpaused", reason)
 
     def rebind(self, identity: Identity, reason: str) -> None:
         """Bind the ledger to another account or address."""

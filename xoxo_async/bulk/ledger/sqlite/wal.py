@@ -1,7 +1,6 @@
 """The `-wal` beside a ledger: keep it short, and leave marks that show when it is missing."""
 
 import os
-import secrets
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
@@ -77,7 +76,7 @@ class Wal:
         Raises:
             sqlite3.Error: When the file cannot be written.
         """
-        base = secrets.token_hex(_BASE_BYTES)
+        base = os.urandom(_BASE_BYTES).hex()
         try:
             self._lock.remove_base()
         except OSError as error:

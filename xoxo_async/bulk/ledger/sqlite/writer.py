@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest
-from xoxo_async.bulk.ledger.lines import Armed, Change, LedgerLine, Rules
+from xoxo_async.bulk.ledger.lines import Armed, Change, LedgerLine, PlannedLine, Rules
+from xoxo_async.bulk.ledger.owners import Identity
 from xoxo_async.bulk.ledger.recording import RecordRequest, given_back, refusal_of
 from xoxo_async.bulk.ledger.sqlite.failures import failure
 from xoxo_async.bulk.ledger.sqlite.holding import Holding
@@ -84,10 +85,12 @@ class LedgerWriter:
         self._queue.put(Claim(future, ClaimRequest(limit, budget)))
         return future
 
-    def arm(self, request: ArmRequest) -> "asyncio.Future[Armed]":
+    def arm(
+        self, job: str, line: PlannedLine, identity: Identity | None, budget: int | None
+    ) -> "asyncio.Future[Armed]":
         """Queue a line to be sent at once."""
         future: asyncio.Future[Armed] = self._loop.create_future()
-        self._queue.put(Arm(future, request))
+        self._queue.put(Arm(future, ArmRequest(job, line, identity, budget)))
         return future
 
     def record(

@@ -1,6 +1,7 @@
 """A ledger of calls without a key: its kind, what a fact leads to there, and rows that are placed without an id."""
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ from tests.unit.bulk.ledger.facts import fact
 from tests.unit.bulk.ledger.ledgers import each, line
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, PlannedLine, Rules
+from xoxo_async.bulk.ledger.overview import OPEN_SHOWN
 from xoxo_async.bulk.ledger.protocol import Ledger, PlanTerms
 from xoxo_async.bulk.ledger.table import Moment, decide
 from xoxo_async.effects import EffectClass
@@ -257,3 +259,42 @@ async def test_a_restored_ledger_asks_a_person(subject: Subject) -> None:
         await ledger.record([fact(one, Evidence.NO_LOOKUP) async for one in ledger.lines()])
         assert [one.state async for one in ledger.lines()] == [LineState.MANUAL, LineState.MANUAL]
         assert await ledger.claim(2) == []
+
+
+def of_cancelling(one: LedgerLine, evidence: Evidence) -> Change:
+    """Return a fact about the cancellation of a row's points."""
+    return Change(seq=one.seq, evidence=evidence, epoch=one.epoch, reason="wrong amount")
+
+
+async def test_cancelled_points_are_charged_no_more(subject: Subject) -> None:
+    """They stay issued, and count as taken back; what is in doubt costs its points until somebody knows."""
+    async with subject.open() as ledger:
+        await planned(ledger, subject, 4)
+        claimed = await ledger.claim(4)
+        await ledger.record(
+            [
+                msgspec.structs.replace(credited(one, 700 + one.seq), amount_charged=Decimal(50), currency="points")
+                for one in claimed
+            ]
+        )
+        await ledger.record([of_cancelling(one, Evidence.CANCEL_ASKED) for one in claimed[:2]])
+        await ledger.record([of_cancelling(claimed[0], Evidence.CANCEL_DONE)])
+        counts = await ledger.counts()
+        assert (counts.issued, counts.pending, counts.unknown, counts.taken_back) == (3, 0, 1, 1)
+        assert counts.charged == {"points": Decimal(150)}
+        overview = await ledger.overview()
+        assert overview.counts == counts
+    async with subject.open() as ledger:
+        assert (await ledger.counts()).charged == {"points": Decimal(150)}
+
+
+async def test_a_doubt_is_named_among_many_cancelled(subject: Subject) -> None:
+    """An overview names a few rows that wait: one whose cancellation is in doubt comes before those that are gone."""
+    async with subject.open() as ledger:
+        await planned(ledger, subject, OPEN_SHOWN + 2)
+        claimed = await ledger.claim(OPEN_SHOWN + 2)
+        await ledger.record([credited(one, 700 + one.seq) for one in claimed])
+        await ledger.record([of_cancelling(one, Evidence.CANCEL_ASKED) for one in claimed])
+        *gone, doubted = sorted(claimed, key=lambda one: one.seq)
+        await ledger.record([of_cancelling(one, Evidence.CANCEL_DONE) for one in gone])
+        assert doubted.key in {one.key for one in (await ledger.overview()).open}

@@ -137,7 +137,7 @@ async def test_a_writer_that_cannot_start_leaves_no_lock(tmp_path: Path, monkeyp
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patched:
-        patched.setattr("xoxo_async.bulk.ledger.sqlite.ledger.LedgerWriter", refuse)
+        patched.setattr("xoxo_async.bulk.ledger.sqlite.writer.LedgerWriter", refuse)
         with pytest.raises(RuntimeError, match="new thread"):
             await SqliteLedger(path).open()
     assert not (tmp_path / "l.db.lock").exists()

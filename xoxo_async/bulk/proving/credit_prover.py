@@ -1,0 +1,261 @@
+"""Prove a job of points, links or mails: its rows against the payment report, the only list that may name them."""
+
+import os
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from anyio.lowlevel import checkpoint
+
+from xoxo_async.bulk.ledger.facts import CURRENCY
+from xoxo_async.bulk.ledger.kinds import JobKind
+from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.proving.collecting import Tell, ranges_of, read_payments
+from xoxo_async.bulk.proving.crediting import (
+    cancelled_last,
+    credit_cases,
+    credits_charged,
+    find_loose,
+    named_by,
+    paid_for,
+    rate_and_step,
+    read_credits,
+)
+from xoxo_async.bulk.proving.credits import CreditReport, Named, judge_credit, unproven_why
+from xoxo_async.bulk.proving.days import Days, days_of
+from xoxo_async.bulk.proving.facts import LineFacts, Scope
+from xoxo_async.bulk.proving.gathering import ZONE_NOTE, Findings, stamp
+from xoxo_async.bulk.proving.notebook import Notebook
+from xoxo_async.bulk.proving.result import KINDS, Finding, Proof, ProofSums
+from xoxo_async.bulk.proving.summing import wallet_facts
+from xoxo_async.bulk.proving.vendor import Vendor
+from xoxo_async.bulk.proving.wallet import WalletFacts, judge_rows
+
+__all__ = ["CreditTerms", "prove_credits"]
+
+_CHUNK: Final = 500
+_DAY: Final = timedelta(days=1)
+_NOT_COMPARED: Final = "not compared are the recipients: no row of the payment report names one"
+_NEVER_GOT: Final = (
+    "rows that were refused, withdrawn or not sent are not looked for: no row of the payment report could name them"
+)
+_NO_LOOKUP: Final = "nothing was looked up: no call finds what was sent without a key"
+
+
+class CreditTerms(NamedTuple):
+    """What a proof of a job without a key is asked for.
+
+    Attributes:
+        progress: The file that keeps what was read.
+        address: The address that the ledger keeps.
+        since: The first day; None is a day before the job.
+        until: The last day; None is tomorrow.
+        thorough: Whether look-ups were asked for; there are none.
+    """
+
+    progress: Path
+    address: str
+    since: date | None
+    until: date | None
+    thorough: bool
+
+
+class _Compared(NamedTuple):
+    """What a comparison gave.
+
+    Attributes:
+        named: How far the payment report names the job's rows.
+        fits: How many of those the rate of `sums` fits.
+        sums: The money.
+    """
+
+    named: Named
+    fits: int
+    sums: ProofSums
+
+
+async def prove_credits(
+    client: Vendor,
+    ledger: Ledger,
+    kind: JobKind,
+    terms: CreditTerms,
+    tell: Tell,
+    each: Callable[[LineFacts, list[Finding]], None],
+    clock: Callable[[], float],
+) -> Proof:
+    """Compare the ledger of a job of points, links or mails with the payment report. See `prove_job`.
+
+    Args:
+        client: Reads the payment report.
+        ledger: The ledger, open, of the client's account.
+        kind: What its job is of.
+        terms: What is asked for.
+        tell: Is told what is being read.
+        each: Is called with each row and what was found about it.
+        clock: The time, in seconds since the epoch.
+
+    Raises:
+        XoxoError: The ledger or a call failed. Call it again to go on.
+    """
+    cancelled_at = await cancelled_last(ledger) if kind is JobKind.POINTS else 0.0
+    days = await days_of(ledger, terms.since, terms.until, clock(), changed_at=cancelled_at)
+    about = [ledger.job, terms.address, str(terms.since), str(terms.until), kind.value]
+    with Notebook(terms.progress) as notes:
+        if not notes.begin(msgspec.json.encode(about).decode(), newest=days.newest):
+            notes.keep("scope", msgspec.json.encode([days.first, days.last, clock()]).decode())
+            # A payment may be of the day before its row's, by another clock of the vendor's.
+            notes.plan_ranges("payments", ranges_of(days.first - _DAY, days.last))
+        first, last, began = msgspec.json.decode(notes.fact("scope"), type=tuple[date, date, float])
+        scope = Scope(ledger.job or "", first, last, began)
+        at_work = any(holder.pid != os.getpid() for holder in await ledger.holders())
+        await read_credits(ledger, notes, kind, tell)
+        refused = await read_payments(client, notes, tell)
+        gathered = Findings()
+        compared = await _compare(ledger, notes, scope, kind, refused, gathered, tell, each)
+        if days.cut:
+            gathered.unknown(
+                f"the days are cut: the job may have rows {days.cut}, and what the payment report has of them was not"
+                " read"
+            )
+        if alarms := (await ledger.counts()).alarms_total:
+            gathered.unknown(f"the ledger has {alarms} alarms that a person must see: `xoxo bulk status` names them")
+        told = _told(kind, compared, days, thorough=terms.thorough, at_work=at_work)
+        proof = _result(ledger, scope, kind, compared, gathered, told, notes.calls(), ended_at=clock())
+        notes.remove()
+        return proof
+
+
+async def _compare(
+    ledger: Ledger,
+    notes: Notebook,
+    scope: Scope,
+    kind: JobKind,
+    refused: str,
+    gathered: Findings,
+    tell: Tell,
+    each: Callable[[LineFacts, list[Finding]], None],
+) -> _Compared:
+    """Compare every row with the report, gather what was found, and return the sums."""
+    wallet = wallet_facts(notes, scope, refused=refused)
+    named = named_by(notes, kind, scope)
+    rate, fits, step = rate_and_step(notes, kind)
+    why = unproven_why(kind, named, wallet.rows)
+    if refused:
+        why = f"the payment report cannot be read, so nothing is compared with it: {refused}"
+    unproven = Finding(kind="unknown", why=why)
+    report = CreditReport(
+        kind=kind,
+        scope=scope,
+        names=not why,
+        hints=not why or (not refused and not named.placed and kind is not JobKind.LINK_MAILS),
+        unproven=unproven,
+        rate=rate,
+        step=step,
+        loose=find_loose(notes, scope, step),
+    )
+    if why and named.placed:
+        gathered.add((unproven,))
+    borne_out = Decimal(0)
+    for number, case in enumerate(credit_cases(notes, kind), 1):
+        findings = judge_credit(case, report)
+        gathered.add(found for found in findings if found is not unproven)
+        gathered.count(case.line, findings)
+        each(case.line, findings)
+        if not findings and case.line.state == LineState.PLACED:
+            borne_out += case.line.charged or Decimal(0)
+        if number % _CHUNK == 0:
+            tell("comparing", number)
+            await checkpoint()  # Ctrl-C ends a long comparison too
+    if not refused:
+        # Whole amounts may have lost fractions, so that balances do not follow from one another to the unit.
+        gathered.add(judge_rows(wallet._replace(rounded=int(step == 1))))
+    sums = _sums(notes, kind, wallet, named, await ledger.get_fact(CURRENCY) or "", borne_out)
+    return _Compared(named, fits, msgspec.structs.replace(sums, rate=rate if named.found else None))
+
+
+def _sums(
+    notes: Notebook, kind: JobKind, wallet: WalletFacts, named: Named, currency: str, borne_out: Decimal
+) -> ProofSums:
+    """Return the money of a result."""
+    paid, back = paid_for(notes, kind)
+    chained = [count for _balance, count in wallet.ends] in ([1, -1], [-1, 1])
+    ends = {count: balance for balance, count in wallet.ends} if chained else {}
+    return ProofSums(
+        currency=currency,
+        ledger=credits_charged(notes),
+        vendor=borne_out,
+        paid=paid if named.found else None,
+        refunded=back,
+        added=wallet.added,
+        other_orders=named.loose,
+        other=named.loose_sum,
+        opening=ends.get(-1),
+        closing=ends.get(1),
+    )
+
+
+def _told(kind: JobKind, compared: _Compared, days: Days, *, thorough: bool, at_work: bool) -> list[str]:
+    """Return what a reader has to know about the result."""
+    told = [ZONE_NOTE]
+    named = compared.named
+    if compared.sums.rate is not None:
+        unit = "a point" if kind is JobKind.POINTS else f"links worth {compared.sums.currency} 1"
+        what = "credits" if kind is JobKind.POINTS else "batches"
+        told.append(
+            f"the payment report took {compared.sums.rate.normalize():f} for {unit}, by {compared.fits:,} of the"
+            f" {named.found:,} {what} that it names; whether that is the price, your contract says"
+        )
+    told += [_NOT_COMPARED, _NEVER_GOT]
+    if named.loose and named.found:
+        what = "points" if kind is JobKind.POINTS else "links"
+        told.append(
+            f"the payment report has {named.loose:,} more {'row' if named.loose == 1 else 'rows'} of {what} that name"
+            " nothing of this job: of other jobs, of the dashboard, or of rows in doubt"
+        )
+    if days.ends_early:
+        told.append(f"rows of the payment report after {days.last} were not read")
+    if thorough:
+        told.append(_NO_LOOKUP)
+    if at_work:
+        told.append("the job was at work meanwhile: rows that were sent after the reading may be unknown here")
+    return told
+
+
+def _result(
+    ledger: Ledger,
+    scope: Scope,
+    kind: JobKind,
+    compared: _Compared,
+    gathered: Findings,
+    told: list[str],
+    calls: dict[str, int],
+    *,
+    ended_at: float,
+) -> Proof:
+    identity = ledger.identity
+    lists: dict[str, Any] = {name: tuple(gathered.lists[name]) for name in KINDS}
+    return Proof(
+        ok=not any(gathered.found.values()),
+        job=scope.job,
+        ledger=ledger.name,
+        address=identity.address if identity is not None else "",
+        since=scope.first.isoformat(),
+        until=scope.last.isoformat(),
+        began_at=stamp(scope.now),
+        ended_at=stamp(ended_at),
+        kind=kind.value,
+        orders=gathered.orders,
+        placed=gathered.placed,
+        agree=gathered.agree,
+        differ=gathered.differ,
+        undecided=gathered.undecided,
+        found=gathered.found,
+        **lists,
+        sums=compared.sums,
+        notes=tuple(told),
+        calls=calls,
+    )

@@ -1,0 +1,247 @@
+"""Read the rows of points, links or mails into a notebook, and find what the payment report says of each."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Final, TypeVar
+
+import msgspec
+
+from xoxo_async.bulk.ledger.kinds import JobKind
+from xoxo_async.bulk.ledger.lines import Evidence, JournalRow
+from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.proving.collecting import Tell
+from xoxo_async.bulk.proving.credits import CreditCase, Loose, Named, rate_of
+from xoxo_async.bulk.proving.facts import LineFacts, Scope, credit_facts
+from xoxo_async.bulk.proving.notebook import SCALE, Notebook
+
+__all__ = [
+    "cancelled_last",
+    "credit_cases",
+    "credits_charged",
+    "find_loose",
+    "named_by",
+    "paid_for",
+    "rate_and_step",
+    "read_credits",
+]
+
+T = TypeVar("T")
+
+_CHUNK: Final = 500
+_SHOWN: Final = 3
+_ZONES: Final = timedelta(hours=14)
+"""The vendor's dates have no time zone, and no zone is farther from UTC than 14 hours."""
+_BATCH: Final = "batch "
+"""How the journal begins where the answer named the batch of a row's links."""
+_CANCELS: Final = frozenset({Evidence.CANCEL_ASKED.value, Evidence.CANCEL_DONE.value, Evidence.PERSON_CANCELLED.value})
+_CENT: Final = Decimal("0.01")
+_LINE: Final = msgspec.json.Decoder(LineFacts)
+
+
+async def cancelled_last(ledger: Ledger) -> float:
+    """Return when the ledger last asked for a cancellation or had it answered, in epoch seconds; 0 without one.
+
+    Args:
+        ledger: The ledger, of points.
+    """
+    last = 0.0
+    async for row in ledger.journal():
+        if row.evidence in _CANCELS:
+            last = max(last, row.at)
+    return last
+
+
+async def read_credits(ledger: Ledger, notes: Notebook, kind: JobKind, tell: Tell) -> None:
+    """Note every row of the ledger, what the report may name it by, and when it was cancelled.
+
+    Args:
+        ledger: The ledger.
+        notes: The notebook.
+        kind: What its job is of.
+        tell: Is told how many rows are read.
+    """
+    done = 0
+    async for lines in _chunks(ledger.lines()):
+        notes.add_credits(credit_facts(line, kind) for line in lines)
+        done += len(lines)
+        tell("ledger", done)
+    if kind is JobKind.LINK_MAILS:
+        return
+    async for rows in _chunks(ledger.journal()):
+        if kind is JobKind.POINTS:
+            notes.add_cancellations((row.at, row.seq) for row in rows if row.evidence in _CANCELS)
+        else:
+            notes.add_batches((row.reason.removeprefix(_BATCH), row.seq) for row in rows if _names_batch(row))
+
+
+def _names_batch(row: JournalRow) -> bool:
+    return row.evidence == Evidence.ANSWERED_DONE and row.reason.startswith(_BATCH)
+
+
+async def _chunks(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
+    chunk: list[T] = []
+    async for item in items:
+        chunk.append(item)
+        if len(chunk) >= _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _about(kind: JobKind) -> str:
+    return "points" if kind is JobKind.POINTS else "links"
+
+
+def _named(kind: JobKind) -> str:
+    """Return the SQL of what a row of the report names, as `credit.reference` has it."""
+    return "CAST(order_id AS TEXT)" if kind is JobKind.POINTS else "reference"
+
+
+def _paid(kind: JobKind) -> str:
+    """Return the SQL of what the report took and gave back, by reference. A row about vouchers is of an order."""
+    return (
+        f"(SELECT {_named(kind)} AS reference, count(*) FILTER (WHERE movement = 'out') AS taken,"  # noqa: S608 - constants
+        " coalesce(sum(amount) FILTER (WHERE movement = 'out'), 0) AS paid,"
+        " coalesce(sum(amount) FILTER (WHERE movement = 'back'), 0) AS back"
+        " FROM payment WHERE about <> 'orders' GROUP BY 1)"
+    )
+
+
+_SENT: Final = (
+    "(SELECT reference, sum(worth) AS worth, count(*) = count(worth) AS known FROM credit"
+    " WHERE placed AND reference <> '' GROUP BY reference)"
+)
+"""What the rows of each reference sent. A batch of links has several rows."""
+
+
+def credit_cases(notes: Notebook, kind: JobKind) -> Iterator[CreditCase]:
+    """Yield everything that is known about each row, in the order of the ledger.
+
+    Args:
+        notes: What was read.
+        kind: What the job is of.
+    """
+    rows = notes.rows(
+        "SELECT body, credit.reference, cancelled_at, CASE WHEN known THEN sent.worth END, coalesce(taken, 0),"  # noqa: S608 - constants
+        f" coalesce(paid, 0), coalesce(back, 0) FROM credit LEFT JOIN {_SENT} AS sent USING (reference)"
+        f" LEFT JOIN {_paid(kind)} AS paid ON paid.reference = credit.reference AND credit.reference <> ''"
+        " ORDER BY seq"
+    )
+    for body, reference, cancelled_at, worth, number, paid, back in rows:
+        yield CreditCase(
+            line=_LINE.decode(body),
+            reference=reference,
+            cancelled_at=cancelled_at,
+            worth=None if worth is None else _amount(worth),
+            rows=number,
+            paid=_amount(paid),
+            refunded=_amount(back),
+        )
+
+
+def named_by(notes: Notebook, kind: JobKind, scope: Scope) -> Named:
+    """Return how far the report names the job's placed rows.
+
+    Args:
+        notes: What was read.
+        kind: What the job is of.
+        scope: What was read.
+    """
+    all_, found = notes.row(
+        f"SELECT count(*), count(*) FILTER (WHERE taken > 0) FROM {_SENT} LEFT JOIN {_paid(kind)} USING (reference)"  # noqa: S608 - constants
+    )
+    (placed,) = notes.row("SELECT count(*) FROM credit WHERE placed")
+    notes.add_loose(_loose(kind), scope.first.isoformat(), scope.last.isoformat())
+    loose, loose_sum = notes.row("SELECT count(*), sum(amount) FROM loose")
+    return Named(int(all_), int(found), int(placed), int(loose), _amount(loose_sum))
+
+
+def _loose(kind: JobKind) -> str:
+    """Return the SQL of the report's rows about points, or about links, that name nothing of this ledger."""
+    return (
+        f"SELECT name, day, amount FROM payment WHERE movement = 'out' AND about IN ('', '{_about(kind)}')"  # noqa: S608 - constants
+        f" AND coalesce({_named(kind)}, '') NOT IN (SELECT reference FROM credit WHERE placed AND reference <> '')"
+        " AND (day = '' OR day BETWEEN ? AND ?)"
+    )
+
+
+def find_loose(notes: Notebook, scope: Scope, step: Decimal) -> Loose:
+    """Return what finds the rows of the report that may be of a row in doubt, once `named_by` has noted them.
+
+    Args:
+        notes: What was read.
+        scope: What was read.
+        step: The smallest amount that the report shows.
+    """
+
+    def find(line: LineFacts, cost: Decimal | None) -> tuple[int, tuple[str, ...]]:
+        first = _day(line.first_sent_at or scope.now, -_ZONES)
+        last = _day(max(line.last_sent_at or 0.0, line.first_sent_at or scope.now), _ZONES)
+        where = "(day = '' OR day BETWEEN ? AND ?)"
+        values: list[object] = [first.isoformat(), last.isoformat()]
+        if cost is not None:
+            where += " AND amount BETWEEN ? AND ?"
+            values += [int((cost - step) * SCALE) + 1, int((cost + step) * SCALE) - 1]
+        (number,) = notes.row(f"SELECT count(*) FROM loose WHERE {where}", *values)  # noqa: S608 - constants
+        rows = notes.rows(
+            f"SELECT name, day FROM loose WHERE {where} ORDER BY day, name LIMIT {_SHOWN}",  # noqa: S608 - constants
+            *values,
+        )
+        return int(number), tuple(f"{name} of {day or 'an unknown day'}" for name, day in rows)
+
+    return find
+
+
+def _day(seconds: float, shift: timedelta) -> date:
+    return (datetime.fromtimestamp(seconds, UTC) + shift).date()
+
+
+def rate_and_step(notes: Notebook, kind: JobKind) -> tuple[Decimal | None, int, Decimal]:
+    """Return what the report takes for a unit, how many references that fits, and the smallest amount it shows.
+
+    The vendor's page calls its amounts integers (wire documentation § 4.7), so they may be whole ones.
+
+    Args:
+        notes: What was read.
+        kind: What the job is of.
+    """
+    (fractions,) = notes.row(
+        f"SELECT count(*) FROM payment WHERE amount % {int(SCALE)} <> 0 OR closing % {int(SCALE)} <> 0"  # noqa: S608 - constants
+    )
+    step = _CENT if fractions else Decimal(1)
+    margin = int(step * SCALE) * 99 // 100  # an amount that is rounded differs by less than the smallest one
+    fits = "taken = 1" if kind is JobKind.POINTS else "taken > 0"
+    least, most = (
+        f"SELECT (paid {sign} {margin}) * 1.0 / worth AS rate, {side} AS side"  # noqa: S608 - constants
+        f" FROM {_SENT} JOIN {_paid(kind)} USING (reference) WHERE {fits} AND known AND worth > 0"
+        for sign, side in (("-", 0), ("+", 1))
+    )
+    rate, number = rate_of(notes.rows(f"{least} UNION ALL {most} ORDER BY rate, side"))
+    return rate, number, step
+
+
+def paid_for(notes: Notebook, kind: JobKind) -> tuple[Decimal, Decimal]:
+    """Return what the report took for the job's rows, and what it gave back for them.
+
+    Args:
+        notes: What was read.
+        kind: What the job is of.
+    """
+    paid, back = notes.row(f"SELECT sum(paid), sum(back) FROM {_SENT} JOIN {_paid(kind)} USING (reference)")  # noqa: S608 - constants
+    return _amount(paid), _amount(back)
+
+
+def credits_charged(notes: Notebook) -> Decimal:
+    """Return what the placed rows cost by the ledger: what was cancelled costs nothing.
+
+    Args:
+        notes: What was read.
+    """
+    (charged,) = notes.row("SELECT sum(charged) FROM credit WHERE placed")
+    return _amount(charged)
+
+
+def _amount(number: int | None) -> Decimal:
+    return Decimal(number or 0) / SCALE

@@ -1,0 +1,77 @@
+"""Gather the findings of a proof: all are counted, and the first thousand of each kind are kept. No I/O."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.proving.facts import Case, LineFacts
+from xoxo_async.bulk.proving.result import KINDS, MOST_FINDINGS, Finding, FindingKind, ProofSums
+
+__all__ = ["ZONE_NOTE", "Findings", "stamp"]
+
+ZONE_NOTE: Final = "the vendor's dates have no time zone, so the days are those of the vendor's unknown one"
+"""What every result says of its days."""
+
+
+def stamp(seconds: float) -> str:
+    """Return a moment as a result has it: in UTC, to the second.
+
+    Args:
+        seconds: The moment, in epoch seconds.
+    """
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Findings:
+    """The findings of a proof: all are counted, and the first thousand of a kind are kept."""
+
+    def __init__(self) -> None:
+        self.found: Final[dict[str, int]] = dict.fromkeys(KINDS, 0)
+        self.lists: Final[dict[FindingKind, list[Finding]]] = {kind: [] for kind in KINDS}
+        self.orders = self.placed = self.agree = self.differ = self.undecided = self.unlisted_orders = 0
+        self.unlisted = Decimal(0)
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Add findings."""
+        for finding in findings:
+            self.found[finding.kind] += 1
+            if len(self.lists[finding.kind]) < MOST_FINDINGS:
+                self.lists[finding.kind].append(finding)
+
+    def add_case(self, case: Case, findings: list[Finding]) -> None:
+        """Add the findings about one poNumber, and count its line."""
+        self.add(findings)
+        line = case.line
+        if line is None and any(finding.kind == "unlisted" for finding in findings):
+            self.unlisted_orders += len(case.orders)
+            self.unlisted += sum((order.charged or Decimal(0) for order in case.orders), Decimal(0))
+        if line is not None and line.lines:
+            self.count(line, findings)
+
+    def count(self, line: LineFacts, findings: list[Finding]) -> None:
+        """Count a line of the ledger by what was found about it."""
+        self.orders += 1
+        self.placed += line.state == LineState.PLACED
+        if not findings:
+            self.agree += 1
+        elif all(finding.kind == "unknown" for finding in findings):
+            self.undecided += 1
+        else:
+            self.differ += 1
+
+    def apart(self, sums: ProofSums) -> ProofSums:
+        """Return sums in which orders of this job that the ledger lacks do not count as another job's."""
+        return msgspec.structs.replace(
+            sums,
+            unlisted=self.unlisted,
+            other_orders=sums.other_orders - self.unlisted_orders,
+            other=sums.other - self.unlisted,
+        )
+
+    def unknown(self, why: str) -> None:
+        """Add something that cannot be known about the whole job."""
+        self.add((Finding(kind="unknown", why=why),))
