@@ -59,6 +59,7 @@ class PostgresServer:
         self.port: Final = _free_port()
         self._settings: Final = _SETTINGS | settings
         self._template = ""
+        self._unused: Final[list[str]] = []
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -129,11 +130,19 @@ class PostgresServer:
         """Make a copy of a database that nobody has open, such as a backup that is restored; return its URL."""
         return self.dsn(await self._create(database.rpartition("/")[2]))
 
+    def drop(self, database: str) -> None:
+        """Have a database dropped with the next that is made, over one connection: it takes 8 MB of memory."""
+        self._unused.append(database.rpartition("/")[2])
+
     async def _create(self, template: str) -> str:
         name = f"t{uuid4().hex[:12]}"
         connection = await asyncpg.connect(self.dsn())
         try:
-            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            while self._unused:
+                await connection.execute(f"DROP DATABASE {self._unused.pop()} WITH (FORCE)")
+            # Files are copied in half the time that it takes to log their pages.
+            how = "STRATEGY FILE_COPY" if connection.get_server_version().major >= 15 else ""
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} {how}")
         finally:
             await connection.close()
         return name

@@ -81,7 +81,7 @@ async def test_two_workers_deal_each_link_once(sandbox: Sandbox, xoxo: XoxoClien
     assert len(held) == sum(1 + n % 2 for n in range(ROWS))
 
 
-POINTS = {"sender_email": "boss@b.example", "missing": "keep"}
+POINTS: dict[str, Any] = {"sender_email": "boss@b.example", "missing": "keep"}
 
 
 def gift(key: str, email: str) -> PointsLine:
@@ -145,6 +145,23 @@ async def until_it_waits(database: str) -> None:
                 await anyio.sleep(0.01)
     finally:
         await connection.close()
+
+
+async def test_two_runs_of_one_file_pay_once(sandbox: Sandbox, xoxo: XoxoClient, database: str) -> None:
+    """Two machines start the same job at the same moment: one of them plans it, and both send it."""
+    rows = [gift(f"k{n}", f"p{n}@b.example") for n in range(ROWS)]
+    reports: list[Report] = []
+
+    async def run() -> None:
+        async with PostgresLedger(database, job="thanks") as ledger:
+            reports.append(await BulkPoints(xoxo, ledger, concurrency=4, batch=3, settle_s=0, **POINTS).run(rows))
+
+    async with anyio.create_task_group() as both:
+        both.start_soon(run)
+        both.start_soon(run)
+    assert sorted(credit.email for credit in sandbox.books().credits) == sorted(row.email or "" for row in rows)
+    assert [report.issued for report in reports] == [ROWS, ROWS]
+    assert sum(report.placed_now for report in reports) == ROWS
 
 
 async def test_two_cancellations_at_once_are_one(sandbox: Sandbox, xoxo: XoxoClient, database: str) -> None:

@@ -126,20 +126,22 @@ def decide_claims(
         What is to be written.
     """
     moves: list[Move] = []
-    reserved = 0
+    reserved, slot = 0, Evidence.SLOT_IN_HAND
+    budgeted = any(request.budget is not None for request in requests)
     ahead = iter(planned)
     line = next(ahead, None)
     for request in requests:
         request.lines, request.short = [], ""
         while line is not None and len(request.lines) < request.limit:
-            change = Change(seq=line.seq, evidence=Evidence.SLOT_IN_HAND, epoch=line.epoch)
+            change = Change(seq=line.seq, evidence=slot, epoch=line.epoch)
             outcome = decide(line, change, moment)
             if outcome.transition is not None:
                 if request.budget is not None:
                     request.short = shortage(outcome.line, request.budget, funds, reserved)
                     if request.short:
                         break
-                reserved += commitment(outcome.line, funds.currency)
+                if budgeted:
+                    reserved += commitment(outcome.line, funds.currency)
                 request.lines.append(outcome.line)
                 moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
             line = next(ahead, None)

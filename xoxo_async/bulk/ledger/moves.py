@@ -48,7 +48,7 @@ class Move(NamedTuple):
             reason: For the journal; by default the fact's own reason or error.
         """
         why = reason or change.reason or change.error
-        return cls(before, after, transition, change.evidence.value, change.order_id, change.error_id, why)
+        return cls(before, after, transition, change.evidence._value_, change.order_id, change.error_id, why)
 
     @property
     def loses_order(self) -> bool:

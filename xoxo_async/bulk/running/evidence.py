@@ -18,6 +18,10 @@ __all__ = ["change_from_error", "change_from_order", "described", "mismatch", "o
 
 _REQUEST: Final = msgspec.json.Decoder(PlaceOrder)
 
+# Python 3.11 finds a member of an enum ten times slower than a name of the module, and these are read for each order.
+_ANSWERED: Final = Evidence.ANSWERED_PLACED
+_DELIVERED: Final = Delivery.DELIVERED
+
 _EVIDENCE_OF: Final[dict[Proof, Evidence]] = {
     Proof.NOT_PROCESSED: Evidence.NOT_PROCESSED,
     Proof.NO_ORDER: Evidence.REFUSED_NO_ORDER,
@@ -48,11 +52,11 @@ def change_from_order(line: LedgerLine, wanted: PlaceOrder, order: Order, eviden
             request is `OUTCOME_LOST`.
     """
     doubt = "" if 0 < order.order_id <= MAX_ORDER_ID else "the answer has no order id, or an impossible one"
-    if not doubt and evidence is Evidence.ANSWERED_PLACED:
+    if not doubt and evidence is _ANSWERED:
         # On a connection whose answers are not in step, this may be the answer to another request.
         doubt = mismatch(line, order, wanted)
     if doubt:
-        lost = Evidence.OUTCOME_LOST if evidence is Evidence.ANSWERED_PLACED else Evidence.LOOKUP_MISMATCHED
+        lost = Evidence.OUTCOME_LOST if evidence is _ANSWERED else Evidence.LOOKUP_MISMATCHED
         return Change(seq=line.seq, evidence=lost, epoch=line.epoch, error=f"order {order.order_id}: {doubt}")
     codes = stored_codes(order)
     held = deal((), codes, wanted.quantity).held
@@ -61,7 +65,7 @@ def change_from_order(line: LedgerLine, wanted: PlaceOrder, order: Order, eviden
         evidence=evidence,
         epoch=line.epoch,
         order_id=order.order_id,
-        delivery=_delivery(line, order, wanted, held, looked_up=evidence is not Evidence.ANSWERED_PLACED),
+        delivery=_delivery(line, order, wanted, held, looked_up=evidence is not _ANSWERED),
         amount_charged=_charged(line, order),
         currency=order.currency_code or "",
         codes=msgspec.json.encode(codes) if codes else None,
@@ -119,12 +123,12 @@ def _delivery(line: LedgerLine, order: Order, wanted: PlaceOrder, held: int, *, 
     if status == "cancelled":
         return Delivery.CANCELLED
     if held == wanted.quantity:
-        return Delivery.DELIVERED
+        return _DELIVERED
     # Top-ups, miles, goods and gifts to charity come without codes. A gift card without codes counts as delivered only
     # when a look-up says `delivered` again. Lines that share an order all want codes.
     codeless = wanted.user_meta is not None or wanted.shipping_address1 is not None or looked_up
     if status == "delivered" and not order.vouchers and codeless and line.lines == 1 and not line.held:
-        return Delivery.DELIVERED
+        return _DELIVERED
     return Delivery.PENDING
 
 

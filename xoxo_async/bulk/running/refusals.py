@@ -114,9 +114,9 @@ class RefusalWatch:
         """
         if not self._bound or self._stop.pause:
             return
-        refused = 0
+        refused, placed = 0, LineState.PLACED
         for line in lines:
-            if line.state is LineState.PLACED:  # one whose codes came now was settled before
+            if line.state is placed:  # one whose codes came now was settled before
                 self._settled += line.lines if line.evidence != Evidence.DELIVERY_SEEN else 0
             elif line.state is LineState.REJECTED and line.lines == 1:  # the lines of a refused pack are sent alone
                 refused += 1

@@ -99,6 +99,15 @@ class _Campaign:
             )
         self._value, self.unit = campaign.denomination_value, unit
 
+    def expired(self, line: LedgerLine) -> date | None:
+        """Return the last day of a row's links if it is over, else None.
+
+        Args:
+            line: The row.
+        """
+        expires = _BODY.decode(line.body).expires
+        return expires if _is_over(expires) else None
+
     def require_terms(self) -> None:
         """Refuse to plan without a campaign and an expiry.
 
@@ -243,9 +252,14 @@ class MailSending(_Campaign):
 def _still_to_come(expires_on: date) -> date:
     """Refuse a day that is over everywhere: the vendor would refuse every row, and a refused row is not sent again."""
     day = checks.day("expires_on", expires_on)
-    if day < (datetime.now(UTC) - timedelta(hours=12)).date():
+    if _is_over(day):
         raise ArgumentError(f"expires_on is over: {day:%Y-%m-%d}. A job that is planned goes on without it")
     return day
+
+
+def _is_over(day: date) -> bool:
+    """Return whether a day is over everywhere."""
+    return day < (datetime.now(UTC) - timedelta(hours=12)).date()
 
 
 def _on_the_wire(day: date) -> str:

@@ -8,8 +8,10 @@ from typing import ClassVar, Final, Literal
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.facts import CURRENCY
-from xoxo_async.bulk.ledger.kinds import JobKind
+from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
+from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.settings import Bounds
 from xoxo_async.bulk.unkeyed.issuer import Row, UnkeyedIssuer, UnkeyedSettings
 from xoxo_async.bulk.unkeyed.lines import LinkLine, MailLine
@@ -67,6 +69,31 @@ class _CampaignIssuer(UnkeyedIssuer[Row]):
     async def _bounds(self) -> Bounds:
         await self._campaign.ask(self._client, await self._ledger.get_fact(CURRENCY) or "")
         return await super()._bounds()
+
+    async def _work(self, started: float) -> Report:
+        await self._refuse_expired()
+        return await super()._work(started)
+
+    async def _refuse_expired(self) -> None:
+        """Send nothing where links of planned rows could be used by nobody: the vendor would refuse each row for good.
+
+        Raises:
+            ConfigError: There are such rows; the first one is named.
+        """
+        require_kind(self._ledger, self._campaign.kind)
+        first, over = "", 0
+        async for line in self._ledger.lines(states=(LineState.PLANNED,)):
+            if line.attempts:
+                continue  # nobody can withdraw it, and the vendor may refuse it
+            if (day := self._campaign.expired(line)) is not None:
+                first = first or f"row {line.row} (key {line.key}) has {day:%Y-%m-%d}"
+                over += 1
+        if over:
+            rows = "1 planned row" if over == 1 else f"{over:,} planned rows"
+            raise ConfigError(
+                f"expires_on of {rows} is over: {first}; nothing was sent."
+                " Withdraw them (`xoxo bulk withdraw`), and plan them with a later day under new keys"
+            )
 
 
 class BulkLinks(_CampaignIssuer[LinkLine]):

@@ -118,8 +118,8 @@ def _summary(report: "Report", *, cancelled: int = 0) -> list[tuple[str, Colour]
     lines += [count_line(name, getattr(report, name), open_=report.unknown > report.in_flight) for name in COUNTS[1:]]
     if report.in_flight:
         lines.append((f"  in flight {report.in_flight:>9,}, counted as unknown: sent, and not settled yet", ""))
-    counted = counted_lines(cancelled, report.taken_back, report.withdrawn)
-    lines += [(line, "") for line in (*counted, f"  charged   {amounts(report.charged)}")]
+    lines.extend((line, "") for line in counted_lines(cancelled, report.taken_back, report.withdrawn))
+    lines.append((f"  charged   {amounts(report.charged)}", ""))
     return lines
 
 

@@ -5,7 +5,6 @@ import msgspec
 from tests.unit.bulk.ledger.facts import codes
 from xoxo_async.bulk.ledger.dealing import Claim, Dealing
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
-from xoxo_async.bulk.ledger.vouchers import codes_of
 
 MARKS = {name: number for number, name in enumerate(["A", "B", "C", "D"], 1)}
 
@@ -62,7 +61,7 @@ def test_codes_held_already_are_not_claimed() -> None:
     dealing = dealing_with((one, told(one, "B")), kept={1: codes("A")})
     assert dealing.claims().dealt == [(2, 1)]
     ((seq, stored),) = dealing.codes_to_keep()
-    assert (seq, [code.code for code in codes_of(stored)]) == (1, ["A", "B"])
+    assert (seq, [code.code for code in stored]) == (1, ["A", "B"])
     assert dealing_with((one, told(one, "A")), kept={1: codes("A")}).codes_to_keep() == []
 
 

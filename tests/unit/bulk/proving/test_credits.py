@@ -132,7 +132,7 @@ def test_the_evidence_of_a_doubt_is_its_amount() -> None:
     assert "report" not in judge_credit(case(never, reference=""), report(loose=loose))[0].why
 
 
-def test_a_row_that_was_sent_again_may_be_there_twice() -> None:
+def test_a_row_sent_again_may_be_there_twice() -> None:
     """A person saw nothing and had it sent again: another row of its amount is shown, and may be another sender's."""
     again, one_more = case(row(resent=True)), report(loose=lambda *_: (1, ("REF7 of 2026-03-10",)))
     assert judge_credit(again, report()) == []

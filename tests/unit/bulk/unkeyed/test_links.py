@@ -262,3 +262,17 @@ async def test_a_ledger_of_links_takes_no_mails(xoxo: XoxoClient, tmp_path: Path
         mails = BulkLinkMails(xoxo, ledger, campaign_id=7001, expires_on=DAY)
         with pytest.raises(LedgerError, match="links"):
             await mails.run(addresses("ada"))
+
+
+async def test_links_that_are_over_are_not_asked_for(
+    sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that waited too long: the vendor would refuse each row for good, so they stay planned and are named."""
+    async with linking(xoxo, tmp_path) as (links, ledger):
+        await links.plan(rows(1, 2))
+        monkeypatch.setattr("xoxo_async.bulk.unkeyed.link_sending._is_over", lambda day: day <= DAY)
+        with pytest.raises(ConfigError, match=r"expires_on of 2 planned rows is over: row 1 \(key k1\) has 2099-12-31"):
+            await BulkLinks(xoxo, ledger).resume()
+        assert not sandbox.books().links
+        assert await links.withdraw(None, reason="too late") == 2
+        assert (await BulkLinks(xoxo, ledger).resume()).not_sent == 2

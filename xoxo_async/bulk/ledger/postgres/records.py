@@ -32,6 +32,7 @@ from xoxo_async.bulk.ledger.recording import (
     seqs_with_codes,
     storable_text,
 )
+from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.tallying import ends_of
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.errors import LedgerError
@@ -164,7 +165,7 @@ class Records:
         claims = dealing.claims()
         if claims.listed or len(dict(claims.dealt)) < len(claims.dealt):
             return False
-        codes = [] if work.box is None else [(seq, work.box.seal(text, seq)) for seq, text in dealing.codes_to_keep()]
+        codes = _sealed(dealing, work.box)
         await self._write(self._what(recorded.moves, lines, moment.now, codes, claims.dealt)._replace(awake=awake))
         return True
 
@@ -260,6 +261,13 @@ def _is_sent(line: LedgerLine) -> bool:
     return line.state.value == "sending"
 
 
+def _sealed(dealing: Dealing, box: CodeBox | None) -> list[tuple[int, str]]:
+    """Return the codes to keep as they are stored; none where no codes are kept."""
+    if box is None:
+        return []
+    return [(seq, box.seal(msgspec.json.encode(codes), seq)) for seq, codes in dealing.codes_to_keep()]
+
+
 class _Transaction:
     """The facts of one transaction that locks their lines, and those of other jobs that have their orders."""
 
@@ -315,11 +323,9 @@ class _Transaction:
         """Mark the codes of this transaction; return the alarms, and the codes to keep."""
         if dealing.is_empty:
             return [], []
-        box = self._work.box
         while refused := await self._take_marks(dealing):
             dealing.refuse(refused)
-        changed = dealing.codes_to_keep() if keep and box is not None else []
-        codes = [(seq, box.seal(text, seq)) for seq, text in changed] if box is not None else []
+        codes = _sealed(dealing, self._work.box if keep else None)
         owners = await self._owners(dealing.owners()) if dealing.owners() else {}
         return dealing.alarms(lines, owners), codes
 

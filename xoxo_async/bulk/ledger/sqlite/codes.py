@@ -1,7 +1,7 @@
 """The SQL of voucher codes, sealed or not, and of their marks."""
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -24,7 +24,7 @@ MARKS_KEY: Final = "marks_key"
 """The name of the meta fact with the key of the marks, see `CodeMarks`."""
 
 _KEEP: Final = (
-    "INSERT INTO codes (seq, body) SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)"
+    "INSERT INTO codes (seq, body) SELECT CAST(key AS INTEGER), value FROM json_each(?)"
     " WHERE true ON CONFLICT (seq) DO UPDATE SET body = excluded.body"
 )
 _READ: Final = (
@@ -40,24 +40,17 @@ _OWNERS: Final = "SELECT mark, seq FROM code_marks WHERE mark IN (SELECT value F
 
 _CODES: Final = msgspec.json.Decoder(list[tuple[int, str]])
 _encode: Final = msgspec.json.Encoder().encode
-_STORED: Final = msgspec.json.Decoder(list[StoredCode])
 _PACKED: Final = msgspec.json.Decoder(list[list[str]])
 _PACKED_START: Final = b"[["
 
 
-def packed(codes: bytes) -> bytes:
+def packed(codes: Iterable[StoredCode]) -> bytes:
     """Return voucher codes without the names of their fields, which take more bytes than a code; `unpacked` undoes it.
 
     Args:
-        codes: A JSON list of objects, as in `Change.codes`. Anything else stays as it is.
+        codes: The codes.
     """
-    try:
-        stored = _STORED.decode(codes)
-    except msgspec.MsgspecError:
-        return codes
-    if not stored or _encode(stored) != codes:
-        return codes
-    return _encode([_without_blanks(msgspec.structs.astuple(code)) for code in stored])
+    return _encode([_without_blanks(msgspec.structs.astuple(code)) for code in codes])
 
 
 def _without_blanks(facts: tuple[str, ...]) -> tuple[str, ...]:
@@ -69,10 +62,10 @@ def _without_blanks(facts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def unpacked(codes: bytes) -> bytes:
-    """Return voucher codes as `packed` got them.
+    """Return packed voucher codes as JSON, as in `Change.codes`.
 
     Args:
-        codes: What `packed` returned, or codes as an older ledger has them.
+        codes: What `packed` returned, or codes as an older ledger has them: these stay as they are.
     """
     if not codes.startswith(_PACKED_START):
         return codes
@@ -81,7 +74,7 @@ def unpacked(codes: bytes) -> bytes:
 
 def write_codes(connection: sqlite3.Connection, sealed: Sequence[tuple[int, str]]) -> None:
     """Keep voucher codes; each line's replace its earlier ones."""
-    connection.execute(_KEEP, (_encode(sealed),))
+    connection.execute(_KEEP, (_encode(dict(sealed)),))
 
 
 def read_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> dict[int, str]:

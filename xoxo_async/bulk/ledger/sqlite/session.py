@@ -85,6 +85,7 @@ from xoxo_async.errors import LedgerConflictError
 __all__ = ["LedgerSession"]
 
 _CHUNK: Final = 1000
+_SENDING: Final = LineState.SENDING  # Python 3.11 finds a member of an enum ten times slower than a name of the module
 
 
 class LedgerSession:
@@ -111,6 +112,7 @@ class LedgerSession:
         self._epoch = 0
         self._funds: Funds | None = None
         self._kind: JobKind | None = None
+        self._sending: Final[dict[int, LedgerLine]] = {}  # as this holder has written them: it alone writes
         self._box: Final = box
         self._marks: Final = marks
         self._clock: Final = clock
@@ -168,8 +170,13 @@ class LedgerSession:
         """Forget what was read: a transaction was undone that may have changed it."""
         self._funds = None
         self._kind = None
+        self.forget_lines()
         for part in (self._shapes, self._journal, self._tally):
             part.forget()
+
+    def forget_lines(self) -> None:
+        """Forget the lines that are being sent: a plan may have changed some, and not by moves."""
+        self._sending.clear()
 
     def kind(self) -> JobKind:
         """Return what the ledger's job is of; one without a line yet counts as orders."""
@@ -229,12 +236,21 @@ class LedgerSession:
         self, records: Sequence[RecordRequest], moment: Moment, dealing: Dealing, owners: Mapping[int, int] | None
     ) -> Recorded:
         seqs = {change.seq for request in records for change in request.changes} | set((owners or {}).values())
-        lines = {line.seq: line for line in read_lines(self.connection, seqs)}
+        lines = self._lines_of(seqs)
         coded = seqs_with_codes(records, lines)
         if coded and self._box is not None:
             stored = read_codes(self.connection, coded)
             dealing.give({seq: unpacked(self._box.open(codes, seq)) for seq, codes in stored.items()})
         return decide_records(records, lines, moment, dealing, owners)
+
+    def _lines_of(self, seqs: Collection[int]) -> dict[int, LedgerLine]:
+        """Return lines by number. Those that are being sent are known already, and reading them takes the longest."""
+        sending = self._sending
+        lines = {seq: sending[seq] for seq in seqs if seq in sending}
+        if len(lines) < len(seqs):
+            rest = [seq for seq in seqs if seq not in lines]
+            lines.update((line.seq, line) for line in read_lines(self.connection, rest))
+        return lines
 
     def _settle_codes(self, dealing: Dealing, lines: Mapping[int, LedgerLine], *, keep: bool = True) -> list[Move]:
         """Mark and keep the codes of this transaction, once its moves are written; return the alarms to write."""
@@ -370,7 +386,13 @@ class LedgerSession:
         if not write_moves(self.connection, moves):
             raise LedgerConflictError("a line changed while it was being written: something else writes to this ledger")
         self.noted = self._journal.note_moves(self.connection, moves, self._dated(now))
-        self._tally.add(tally_of(ends_of(moves)))
+        ends = ends_of(moves)
+        for _, after in ends:
+            if after.state is _SENDING:
+                self._sending[after.seq] = after
+            else:
+                self._sending.pop(after.seq, None)
+        self._tally.add(tally_of(ends))
         if self._funds is not None:
             self._funds = self._funds.after([(move.before, move.after) for move in moves])
 

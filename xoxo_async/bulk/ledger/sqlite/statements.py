@@ -110,6 +110,9 @@ def read_state(connection: sqlite3.Connection, states: Sequence[LineState], afte
     """
     if not states:
         return _LINES.decode(connection.execute(_READ_ALL, (after, limit)).fetchone()[0])
+    if len(states) == 1:
+        query = f"{_GATHER} ({_read_state(states[0])})"
+        return _LINES.decode(connection.execute(query, (states[0].value, after, limit)).fetchone()[0])
     # One index scan a state, merged: `state IN (...) ORDER BY seq` would sort the whole rest for every chunk.
     each = " UNION ALL ".join(f"SELECT * FROM ({_read_state(state)})" for state in states)
     query = f"{_GATHER} (SELECT line FROM ({each}) ORDER BY seq LIMIT ?)"
@@ -165,7 +168,7 @@ def _update(connection: sqlite3.Connection, before: Sequence[LedgerLine], after:
     was, now = (list(zip(*map(msgspec.structs.astuple, lines), strict=True)) for lines in (before, after))
     changed = {name: now[at] for name, at in _PLACES.items() if was[at] != now[at]}
     asked = {f"was_{name}": was[_PLACES[name]] for name in ("state", "epoch")}
-    words, values = passed({"seq": now[0], **changed, **asked})
+    words, values = passed({"seq": now[0], **changed, **asked}, keyed=True)
     sets = ", ".join(f"{name} = {words[name]}" for name in changed) or "seq = lines.seq"
     query = (
         f"UPDATE lines SET {sets} FROM json_each(?1) AS new WHERE lines.seq = {words['seq']}"
@@ -174,7 +177,7 @@ def _update(connection: sqlite3.Connection, before: Sequence[LedgerLine], after:
     return connection.execute(query, values).rowcount
 
 
-def passed(columns: Mapping[str, Sequence[object]]) -> tuple[dict[str, str], list[object]]:
+def passed(columns: Mapping[str, Sequence[object]], *, keyed: bool = False) -> tuple[dict[str, str], list[object]]:
     """Return the words and the parameters by which SQL gets many rows: from `json_each(?1) AS new`.
 
     Rows that are written together mostly have the same values. Such a value is bound once, and only what differs from
@@ -182,20 +185,37 @@ def passed(columns: Mapping[str, Sequence[object]]) -> tuple[dict[str, str], lis
 
     Args:
         columns: The values of each column, in the order of the rows.
+        keyed: Whether `new.key` need not be the place of the row.
     """
     words: dict[str, str] = {}
     bound: list[object] = []
-    differ: list[Sequence[object]] = []
+    differ: dict[str, Sequence[object]] = {}
     for name, column in columns.items():
         values = _told(column)
-        if values.count(values[0]) == len(values):
+        if values[0] == values[-1] and values.count(values[0]) == len(values):
             bound.append(values[0].value if isinstance(values[0], StrEnum) else values[0])
             words[name] = f"?{len(bound) + 1}"
         else:
-            words[name] = f"json_extract(new.value, '$[{len(differ)}]')"
-            differ.append(values)
-    rows: Sequence[object] = list(zip(*differ, strict=True)) if differ else [()] * len(next(iter(columns.values())))
-    return words, [_encode(rows), *bound]
+            differ[name] = values
+    rows, of_rows = _rows(differ, len(next(iter(columns.values()))), keyed=keyed)
+    return words | of_rows, [_encode(rows), *bound]
+
+
+def _rows(columns: Mapping[str, Sequence[object]], number: int, *, keyed: bool) -> tuple[object, dict[str, str]]:
+    """Return rows as they are passed, and the words by which SQL gets their columns.
+
+    One column is passed as a list, and two as an object if the first one is made of different numbers: SQLite parses
+    each row of a list of lists a second time.
+    """
+    values = list(columns.values())
+    if len(values) == 1:
+        return values[0], dict.fromkeys(columns, "new.value")
+    if keyed and len(values) == 2:
+        pairs = dict(zip(*values, strict=True))
+        if len(pairs) == number and all(type(key) is int for key in pairs):
+            return pairs, dict(zip(columns, ("CAST(new.key AS INTEGER)", "new.value"), strict=True))
+    rows = list(zip(*values, strict=True)) if values else [()] * number
+    return rows, {name: f"json_extract(new.value, '$[{at}]')" for at, name in enumerate(columns)}
 
 
 def _told(column: Sequence[object]) -> Sequence[object]:

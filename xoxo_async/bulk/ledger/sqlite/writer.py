@@ -245,6 +245,7 @@ class LedgerWriter:
                     self._begin()
                 self._open_plan = True
                 task.result = task.run()
+                self._session.forget_lines()
                 if task.last:
                     self._session.finish()
                     self._session.connection.execute("COMMIT")

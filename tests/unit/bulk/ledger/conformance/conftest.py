@@ -10,7 +10,7 @@ from tests.unit.bulk.ledger.conformance.subjects import SUBJECTS, URL, Subject
 
 
 @pytest.fixture
-def database_of(request: pytest.FixtureRequest) -> Callable[[str, str], str]:
+def database_of(request: pytest.FixtureRequest) -> Iterator[Callable[[str, str], str]]:
     """Give a function that returns the URL of a test's database for a store and a key of codes, one key a database.
 
     The URL is empty where the store needs none.
@@ -24,7 +24,9 @@ def database_of(request: pytest.FixtureRequest) -> Callable[[str, str], str]:
             made[store, key] = request.getfixturevalue("postgres").database()
         return made[store, key]
 
-    return database
+    yield database
+    for url in made.values():
+        request.getfixturevalue("postgres").drop(url)
 
 
 @pytest.fixture(params=SUBJECTS)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.unit.bulk.ledger.ledgers import each, line, placed
@@ -45,3 +46,17 @@ async def test_no_claim_without_the_key_of_the_marks(tmp_path: Path, monkeypatch
     monkeypatch.setenv("XOXO_LEDGER_KEY", KEY)
     async with SqliteLedger(path, store_codes=False) as ledger:
         assert len(await ledger.claim(1)) == 1
+
+
+async def test_results_apply_to_lines_as_stored(tmp_path: Path) -> None:
+    """A line in flight is not read again for its result, and is what the file has, also after a new price."""
+    request = b'{"productId":1,"denomination":5,"quantity":1}'
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        lines = [msgspec.structs.replace(line(number), request=request) for number in (1, 2)]
+        await ledger.plan("march", each(lines))
+        one, other = await ledger.claim(2)
+        recorded = await ledger.record([placed(one, 1)])
+        await ledger.reprice(lambda _product, value, count: value * count)
+        recorded += await ledger.record([placed(other, 2)])
+        assert recorded == [stored async for stored in ledger.lines()]
+        assert [stored.worth for stored in recorded] == [None, 50_000]

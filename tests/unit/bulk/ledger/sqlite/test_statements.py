@@ -14,6 +14,7 @@ from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.sqlite.statements import (
     last_seq,
+    passed,
     read_lines,
     read_owners,
     read_state,
@@ -103,3 +104,25 @@ def test_a_move_that_changes_nothing_is_written(connection: sqlite3.Connection) 
     (line,) = read_lines(connection, [1])
     assert write_moves(connection, [moved(line, line.state)])
     assert not write_moves(connection, [moved(msgspec.structs.replace(line, epoch=1), line.state, epoch=1)])
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"a": [1, 1], "b": ["x", "x"]},
+        {"a": [1, 2], "b": ["x", "x"]},
+        {"a": [1, 2], "b": ["x", None]},
+        {"a": [1, 1, 2], "b": [0.5, 1.5, 2.5]},
+        {"a": ["p", "q"], "b": [2**63 - 1, -5]},
+        {"a": [3, 2, 1], "b": [Decimal(500), Decimal("500.00"), None], "c": [True, False, True]},
+    ],
+)
+def test_rows_reach_sql_as_they_are(
+    connection: sqlite3.Connection, columns: dict[str, list[object]], keyed: bool
+) -> None:
+    """However many of their columns differ."""
+    words, values = passed(columns, keyed=keyed)
+    query = f"SELECT {', '.join(words[name] for name in columns)} FROM json_each(?1) AS new"  # noqa: S608
+    told = [[str(one) if isinstance(one, Decimal) else one for one in column] for column in columns.values()]
+    assert connection.execute(query, values).fetchall() == list(zip(*told, strict=True))
