@@ -269,7 +269,7 @@ class Once:
             await catalog.load([row])
         order = row.order
         product = catalog.get(order.product_id)
-        check_product(row._replace(number=1), product, problems)
+        check_product(msgspec.structs.replace(row, number=1), product, problems)
         return catalog.at_most(order.product_id, order.denomination, order.quantity)
 
     async def _outcome(self, begun: _Begun, planned: PlannedLine) -> LedgerLine:

@@ -102,10 +102,9 @@ class Http:
                 hdrs.USER_AGENT: self._network.agent,
             }
         )
-        # Over our own session only the token is added to what the session sends with every request.
-        self._added_headers: Final = _Headers() if callers is None else self._plain_headers
+        # Over a caller's session each request has its headers with it.
         self._bearer: Secret | None = None
-        self._bearer_headers = self._added_headers
+        self._bearer_headers: CIMultiDict[str] = self._plain_headers
         self._session: aiohttp.ClientSession | None = None
 
     def open(self) -> None:
@@ -143,17 +142,17 @@ class Http:
         if url is None:
             url = self._url_of(path)
         deadlines = self._deadlines.get(total_s) or self._deadlines_of(total_s)
-        headers = self._bearer_headers if bearer is self._bearer else self._headers_of(bearer)
-        if body.added_headers:
-            headers = headers.copy()  # a view's; the SDK refuses any that would replace one of these
-            headers.extend(body.added_headers)
         session, payload = self._session, None if method == "GET" else body
+        assert session is not None  # noqa: S101 - opened with the loop
+        if bearer is not self._bearer:
+            self._take_bearer(bearer, session)
+        headers = self._headers_for(body) if body.added_headers or self._callers is not None else None
         if payload is None:
             body.sent_at = _now()  # there is nothing to write after the head
         more = _NOTHING_MORE if self._callers is None else self._guarded(body)
-        assert session is not None  # noqa: S101 - opened with the loop
         try:
             with deadlines:
+                # aiohttp copies the session's headers before it waits for anything, so they are those of this request.
                 # A redirect is never followed: with a 307, another host would get the order and the token.
                 response = await session.request(
                     method, url, data=payload, headers=headers, timeout=self._connect, allow_redirects=False, **more
@@ -222,13 +221,27 @@ class Http:
             max_field_size=MAX_HEADER_BYTES,
         )
 
-    def _headers_of(self, bearer: Secret | None) -> CIMultiDict[str]:
-        """Return a request's headers; those of the last token are kept, since nearly every request has them."""
-        if bearer is None:
-            return self._added_headers
-        headers = self._added_headers.copy()
-        headers[hdrs.AUTHORIZATION] = f"Bearer {bearer.reveal()}"
-        self._bearer, self._bearer_headers = bearer, headers
+    def _take_bearer(self, bearer: Secret | None, session: aiohttp.ClientSession) -> None:
+        """Change the token that requests have from now on: nearly every request has that of the one before.
+
+        It is among the headers of our own session. aiohttp copies these at once, and merges those of a request one by
+        one (measured: 5 k of the 517 k instructions of an order).
+        """
+        if self._callers is None:
+            headers = session.headers
+        else:
+            headers = self._bearer_headers = self._plain_headers.copy()
+        headers.pop(hdrs.AUTHORIZATION, None)
+        if bearer is not None:
+            headers[hdrs.AUTHORIZATION] = f"Bearer {bearer.reveal()}"
+        self._bearer = bearer
+
+    def _headers_for(self, body: Body) -> CIMultiDict[str]:
+        """Return what a request has beside the headers of our own session; all of them over a caller's session."""
+        headers = _Headers() if self._callers is None else self._bearer_headers
+        if body.added_headers:
+            headers = headers.copy()  # a view's; the SDK refuses any that would replace one of these
+            headers.extend(body.added_headers)
         return headers
 
     def _url_of(self, path: str) -> URL:

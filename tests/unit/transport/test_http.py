@@ -57,6 +57,35 @@ async def test_an_answer_comes_back_whole_and_the_token_goes_out() -> None:
     assert body == b'{"order":1}'
 
 
+@pytest.mark.parametrize("callers", [False, True])
+async def test_each_request_has_its_own_token(callers: bool) -> None:
+    """A new token, a token request without one, and a request with more headers: also where they are sent at once."""
+    seen: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append((await read_request(reader))[0].lower())
+        writer.write(http(b"hi"))
+
+    first, second = Secret("one"), Secret("two")
+    async with serving(talk) as url, aiohttp.ClientSession() as session:
+        pool = Http(url, timeouts=Timeouts(), max_connections=4, callers=session if callers else None)
+        pool.open()
+        async with anyio.create_task_group() as group:
+            for number, bearer in enumerate((first, second, None, None, second, first, first)):
+                body = Body(b"%d" % number, "application/json")
+                body.added_headers = (("X-Number", f"{number}"),) if number % 2 else ()
+                group.start_soon(pool.send, "POST", "/api", body, 10, bearer)
+        await pool.aclose()
+    tokens = [head.partition(b"authorization: bearer ")[2][:3] for head in seen]
+    assert sorted(tokens) == [b"", b"", b"one", b"one", b"one", b"two", b"two"]
+    assert sorted(token for token, head in zip(tokens, seen, strict=True) if b"x-number" in head) == [
+        b"",
+        b"one",
+        b"two",
+    ]
+    assert all(head.count(b"authorization") <= 1 and head.count(b"user-agent") == 1 for head in seen)
+
+
 async def test_a_refused_connection_proves_that_nothing_was_sent() -> None:
     """Nobody listens: ConnectError, effect none, host and port named."""
     with socket.socket() as free:

@@ -182,10 +182,9 @@ class FileRows:
                 values[name] = text
         kept = self._kept(row) if self.columns.kept else _NOTHING
         self.form.rows += 1
-        if kept is None or self._is_header(row):
+        if kept is None or (cells[0] == self._header[0] and self._is_header(row)):
             return None
-        given: dict[str, object] = dict(zip(self._header, cells, strict=True))
-        return FileRow(row.number, values, self.columns.key_column, given, kept, alike)
+        return FileRow(row.number, values, self.columns.key_column, (self._header, cells), kept, alike)
 
     def _given(self, row: TableRow) -> dict[str, object]:
         """Return a row as the file has it. What stands beyond the header has no name."""

@@ -40,20 +40,23 @@ def read_alike(row: FileRow, alike: Alike) -> FileRow:
     """Do as `read_fields` does for a row that may have much in common with earlier ones.
 
     Args:
-        row: The row, as its table's reader gives it. All its values are texts or numbers.
+        row: The row, as its table's reader gives it. All its values are texts or numbers, or already those of an
+            order's fields where `alike` has turned them.
         alike: What it has in common with others.
     """
-    if alike.fields is None:
-        alike.fields = {name: _TURNS.get(name, as_text)(value) for name, value in alike.values.items()}
-    values = {**row.fields, **alike.fields}
+    values = row.fields
+    if not alike.turned:
+        alike.values = {name: _TURNS.get(name, as_text)(value) for name, value in alike.values.items()}
+        alike.turned = True
+        values.update(alike.values)
     if "contact" in values:
         values["contact"] = as_phone(values["contact"])
-    first, *others = _KEYS
-    if first not in values:
+    if _KEYS[0] not in values:
+        first, *others = _KEYS
         values.update((first, values[key]) for key in reversed(others) if key in values)
     if row.kept:
         values["kept"] = row.kept
-    return FileRow(row.number, values, row.key_column, row.given, alike=alike)
+    return row
 
 
 def is_turned(column: str, value: object) -> bool:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 from xoxo_async.errors import ArgumentError, ConfigError
@@ -24,6 +25,8 @@ _BEFORE_DIGITS: Final = frozenset("'+0")
 _UNCOUNTED: Final = re.compile(r"^\+?0*(?=[0-9])")
 _MAX_PO: Final = 100
 """Characters that the vendor's webhook field holds (wire documentation § 4.4)."""
+_DIGEST: Final = 20
+_READABLE: Final = _MAX_PO - _DIGEST - 1
 
 
 def check_key(value: object) -> None:
@@ -107,13 +110,20 @@ def derive_po_number(job: str, key: str) -> str:
     """
     if not key.strip():
         raise ArgumentError("the key of an order must not be blank")
+    job_plain, job_hashed = _job_part(job)
     try:
-        digest = hashlib.sha256(f"{len(job)}:{job}{key}".encode()).hexdigest()[:20]
+        digest = hashlib.sha256(f"{job_hashed}{key}".encode()).hexdigest()[:_DIGEST]
     except UnicodeEncodeError:  # a header's bytes that are no UTF-8, for example
         raise ArgumentError("the key of an order, or the job's name, has a character that is no text") from None
-    one, other = _plain(job), _plain(key)
-    readable = (f"{one}-{other}" if one and other else one or other)[: _MAX_PO - len(digest) - 1]
+    key_plain = _plain(key)
+    readable = (f"{job_plain}-{key_plain}" if job_plain and key_plain else job_plain or key_plain)[:_READABLE]
     return f"{readable}-{digest}" if readable else digest
+
+
+@lru_cache(maxsize=16)  # all rows of a job have the same
+def _job_part(job: str) -> tuple[str, str]:
+    """Return what a poNumber shows of its job, and what is hashed of it."""
+    return _plain(job), f"{len(job)}:{job}"
 
 
 def _plain(text: str) -> str:

@@ -1,7 +1,7 @@
 """The one check of a row, from a file or from Python, and the request that a good row makes."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -17,7 +17,7 @@ from xoxo_async.services.orders.requests import FIELD_CHECKS, PlaceOrder, reques
 __all__ = ["Row", "check_fields", "check_file_row", "make_row", "report_fields"]
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One row that passed its check.
 
     Attributes:
@@ -30,12 +30,12 @@ class Row(NamedTuple):
     number: int
     line: OrderLine
     order: PlaceOrder
-    file_row: Mapping[str, object] | None = None
+    file_row: FileRow | None = None
 
     @property
     def given(self) -> Mapping[str, object]:
         """The row as it was given: values by column."""
-        return msgspec.structs.asdict(self.line) if self.file_row is None else self.file_row
+        return msgspec.structs.asdict(self.line) if self.file_row is None else self.file_row.given
 
 
 def check_fields(
@@ -102,9 +102,9 @@ def _check_own(fields: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str
     request = dict(common)
     try:
         check_key(fields.get("key"))
-        for name in _OWN_FIELDS:
+        for name, check in _OWN_FIELDS.items():
             if (value := fields.get(name)) is not None:
-                request[name] = FIELD_CHECKS[name][1](name, value)
+                request[name] = check(name, value)
         if "kept" in fields:
             check_kept("kept", fields["kept"])
     except ConfigError:
@@ -137,9 +137,7 @@ def report_fields(fields: Mapping[str, object], report: Callable[[str, ConfigErr
     return request_fields(order, report)
 
 
-def make_row(
-    number: int, line: OrderLine, request: dict[str, Any], job: str, file_row: Mapping[str, object] | None = None
-) -> Row:
+def make_row(number: int, line: OrderLine, request: dict[str, Any], job: str, file_row: FileRow | None = None) -> Row:
     """Return the row of a line that passed its check, with its poNumber.
 
     Args:
@@ -166,5 +164,6 @@ _OWN_CHECKS: Final[dict[str, Callable[[str, object], object]]] = {
 }
 """The fields of a row that no request holds."""
 _REQUIRED: Final = ("product_id", "denomination")
-_OWN_FIELDS: Final = ("email", "contact", "po_number")
-"""What the request of a row holds of the fields in `FieldSet.own`. Their names are the same there."""
+_OWN_FIELDS: Final = {name: FIELD_CHECKS[name][1] for name in ("email", "contact", "po_number")}
+"""What the request of a row holds of the fields in `FieldSet.own`, each with its check. Their names are the same there.
+"""

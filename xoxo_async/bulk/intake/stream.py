@@ -56,7 +56,7 @@ class _Intake:
         request = check_file_row(row, self.problems)
         if request is None:
             return None
-        return make_row(row.number, OrderLine(**row.fields), self._asked(request), self._job, row.given)
+        return make_row(row.number, OrderLine(**row.fields), self._asked(request), self._job, row)
 
     def from_python(self, number: int, line: object) -> Row | None:
         """Check an item of an iterable; any object may stand there."""

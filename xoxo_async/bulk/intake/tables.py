@@ -73,7 +73,8 @@ Cell = str | Decimal | bool | date | datetime | ShownNumber | BadCell | None
 """The value of a cell. None and an empty text both mean that nothing is in it."""
 
 
-class TableRow(NamedTuple):
+# Structs and no named tuples, as `FileRow` is: these are made for each row, in a quarter of the time.
+class TableRow(msgspec.Struct, gc=False):
     """One row below the header.
 
     Attributes:
@@ -136,18 +137,18 @@ class Alike:
     would be equal.
 
     Attributes:
-        values: The values of these cells by field, as the table's reader gives them.
+        values: The values of these cells by field: as the table's reader gives them, until the first row was turned.
         names: All fields of the table, in the order of its columns: problems are told in that order.
-        fields: The same as fields of an order; None before the first row was turned.
+        turned: Whether `values` are those of an order's fields.
         request: What the request of an order holds of them; None before the first row was found good.
     """
 
-    __slots__ = ("fields", "names", "request", "values")
+    __slots__ = ("names", "request", "turned", "values")
 
-    def __init__(self, values: dict[str, object], names: Sequence[str]) -> None:
-        self.values: Final = values
+    def __init__(self, values: dict[str, Any], names: Sequence[str]) -> None:
+        self.values: dict[str, Any] = values
         self.names: Final = names
-        self.fields: dict[str, Any] | None = None
+        self.turned: bool = False
         self.request: dict[str, Any] | None = None
 
 
@@ -167,7 +168,7 @@ class Table(NamedTuple):
     has_texts: bool = False
 
 
-class FileRow(NamedTuple):
+class FileRow(msgspec.Struct, gc=False):
     """One row of a file, by the names of fields.
 
     Attributes:
@@ -175,7 +176,7 @@ class FileRow(NamedTuple):
         fields: Values by the names of fields, without the empty ones. They are not checked yet. A `BadCell` among them
             is noted as a problem already; the check refuses it, because no field takes such a value.
         key_column: The field that names the row: for orders `key`, or `po_number`.
-        given: The row as the file has it, by the names of its columns, for those who have to correct it.
+        source: What `given` is made of: that, or the names of the columns and the texts below them.
         kept: The texts of the columns that ride along, by the names of the columns.
         alike: What other rows have in common with it; None where that is not known.
     """
@@ -183,9 +184,15 @@ class FileRow(NamedTuple):
     number: int
     fields: dict[str, Any]
     key_column: str
-    given: Mapping[str, object] = {}
+    source: Mapping[str, object] | tuple[Sequence[str], Sequence[Cell]] = {}
     kept: Mapping[str, str] = {}
     alike: Alike | None = None
+
+    @property
+    def given(self) -> Mapping[str, object]:
+        """The row as the file has it, by the names of its columns, for those who have to correct it."""
+        source = self.source  # hardly any row has to be corrected, so it is put together when it is asked for
+        return dict(zip(*source, strict=True)) if isinstance(source, tuple) else source
 
 
 MOST_COLUMNS: Final = 1000

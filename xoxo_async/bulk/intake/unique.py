@@ -61,9 +61,10 @@ class FirstRows:
     """
 
     def __init__(self) -> None:
-        self._count = 0
         self._hashes = array("Q", bytes(8 * 1024))
         self._rows = array("I", bytes(4 * 1024))
+        # Half of the places stay free: with more in use, a new thing takes twice as many looks at taken ones.
+        self._room = 512
 
     def first(self, thing: object, row: int) -> int:
         """Return the row in which a thing was first seen; this row when the thing is new.
@@ -80,9 +81,10 @@ class FirstRows:
             if not found:
                 if not row:
                     return 0
-                hashes[place], self._rows[place] = wanted, row
-                self._count += 1
-                if 3 * self._count > 2 * last:
+                hashes[place] = wanted
+                self._rows[place] = row
+                self._room -= 1
+                if not self._room:
                     self._grow()
                 return row
             place = (place + 1) & last
@@ -90,6 +92,7 @@ class FirstRows:
 
     def _grow(self) -> None:
         size = 2 * len(self._hashes)
+        self._room = len(self._hashes) // 2
         hashes, rows, last = array("Q", bytes(8 * size)), array("I", bytes(4 * size)), size - 1
         for number, row in zip(self._hashes, self._rows, strict=True):
             if number:
@@ -109,7 +112,12 @@ class FirstKeys:
 
     def __init__(self) -> None:
         self._places: Final = FirstRows()
-        self._texts: Final = bytearray(1)  # a place is never 0
+        self._texts = bytearray(1)  # a place is never 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no key was added."""
+        return len(self._texts) == 1
 
     def add(self, key: str, row: int) -> tuple[int, str] | None:
         """Return the row and the spelling of the same key that was there first; None when the key is new.
@@ -124,8 +132,7 @@ class FirstKeys:
         if place != end:
             return self._read(place, key, plain)
         text = key.encode("utf-8", "surrogatepass")
-        self._texts.extend(_ENTRY.pack(row, len(text)))
-        self._texts.extend(text)
+        self._texts += _ENTRY.pack(row, len(text)) + text
         return None
 
     def find(self, key: str) -> str | None:
@@ -266,6 +273,11 @@ class OtherSpellings:
         self._ledger: Final = ledger
         self._note: Final = note
         self._keys: Final = FirstKeys()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the ledger holds no key that a row could repeat."""
+        return self._keys.is_empty
 
     async def read(self) -> None:
         """Read every key of the ledger; a million keys take some four seconds.

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import msgspec
+
 __all__ = ["Anchor", "Boot", "LedgerClock", "boot_clock", "continued"]
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -21,7 +23,7 @@ _SLACK_S: Final = 1.0
 """Stamps are rounded to milliseconds: a stamp may be that much later than the clock that made it."""
 
 
-class Boot(NamedTuple):
+class Boot(msgspec.Struct, frozen=True, gc=False):
     """A reading of the machine's own clock.
 
     Attributes:

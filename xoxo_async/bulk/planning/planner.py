@@ -13,7 +13,7 @@ from xoxo_async.bulk.ledger.kept import encode_kept
 from xoxo_async.bulk.ledger.lines import PlannedLine
 from xoxo_async.bulk.planning.catalog import PlanCatalog, check_product
 from xoxo_async.bulk.planning.differing import Fields
-from xoxo_async.bulk.planning.totals import PlanTotals
+from xoxo_async.bulk.planning.totals import PlanTotals, Worth
 from xoxo_async.services.catalog.replies import Voucher
 from xoxo_async.services.orders.operations import PLACE_ORDER
 from xoxo_async.services.orders.requests import MAX_QUANTITY
@@ -93,7 +93,8 @@ class Planner:
         self._pack: Final = pack
         self._skip_invalid: Final = skip_invalid
         self._spellings: Final = spellings
-        self._good: Final[set[tuple[object, ...]]] = set()  # all that `check_product` looks at
+        # By all that `check_product` looks at: rows mostly want the same as an earlier one.
+        self._good: Final[dict[tuple[object, ...], tuple[Worth, Voucher | None]]] = {}
 
     async def plan(self, rows: Rows[Row]) -> AsyncIterator[PlannedLine]:
         """Yield a planned line for every row; raise at the end if any row is bad and may not be left out.
@@ -122,44 +123,49 @@ class Planner:
     async def _planned(self, batch: list[Row], problems: Problems) -> AsyncIterator[PlannedLine]:
         if self._catalog is not None and batch:
             await self._catalog.load(batch)
+        spellings = None if self._spellings is None or self._spellings.is_empty else self._spellings
         for row in batch:
-            if self._spellings is not None and await self._spellings.refuses(row, problems):
+            if spellings is not None and await spellings.refuses(row, problems):
                 continue
-            product = None
-            if self._catalog is not None:
-                product = self._catalog.get(row.order.product_id)
-                if not self._fits(row, product, problems):
-                    continue
-            yield self._line(row, product)
+            line = self._line(row, problems)
+            if line is not None:
+                yield line
 
-    def _fits(self, row: Row, product: Voucher | None, problems: Problems) -> bool:
-        """Return whether a row has no problem with its product; most rows want the same as an earlier one."""
+    def _line(self, row: Row, problems: Problems) -> PlannedLine | None:
+        """Return a row as it is planned; None if it has a problem with its product."""
         order, line = row.order, row.line
         wanted = (
             order.product_id, order.denomination, order.quantity, bool(order.contact), line.currency, line.country
         )  # fmt: skip
-        if wanted in self._good:
-            return True
-        if not check_product(row, product, problems):
-            return False
-        if len(self._good) >= _MOST_GOOD:
-            self._good.clear()
-        self._good.add(wanted)
-        return True
+        good = self._good.get(wanted)
+        if good is None:
+            good = self._look(row, problems)
+            if good is None:
+                return None
+            if len(self._good) >= _MOST_GOOD:
+                self._good.clear()
+            self._good[wanted] = good
+        worth, product = good
+        self.totals.add(order, worth)
+        return planned_line(row, worth.most, room=self._room(row, product) if self._pack else 0)
 
-    def _line(self, row: Row, product: Voucher | None) -> PlannedLine:
-        worth = self.totals.add(row.order, product, self._catalog.currency if self._catalog else "")
-        return planned_line(row, worth, room=self._room(row, product))
+    def _look(self, row: Row, problems: Problems) -> tuple[Worth, Voucher | None] | None:
+        """Compare a row with its product; return what it is worth, and the product. None if it has a problem."""
+        product, currency = None, ""
+        if self._catalog is not None:
+            product, currency = self._catalog.get(row.order.product_id), self._catalog.currency
+            if not check_product(row, product, problems):
+                return None
+        return self.totals.worth_of(row.order, product, currency), product
 
     def _room(self, row: Row, product: Voucher | None) -> int:
-        """Return how many pieces an order may hold that this row shares with others; 0 when it has its own order.
+        """Return how many pieces an order may hold that this row shares with others in a job that packs.
 
-        A row shares an order only when it wants codes and nothing else: an e-mail, a poNumber or details of its own
-        belong to one order alone.
+        It is 0 for a row that has its own order: an e-mail, a poNumber or details belong to one order alone.
         """
         line = row.line
-        alone = line.email or line.po_number or line.details is not None
-        if not self._pack or alone:
+        alone = bool(line.email or line.po_number or line.details is not None)
+        if alone:
             return 0
         room = (product.order_quantity_limit if product is not None else None) or _USUAL_LIMIT
         return min(room, MAX_QUANTITY) if row.order.quantity < room else 0

@@ -1,7 +1,7 @@
 """The sums of a plan: by product and currency, with fees and discounts, beside the balance."""
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -11,9 +11,23 @@ from xoxo_async.services.account.replies import Balance
 from xoxo_async.services.catalog.replies import Voucher
 from xoxo_async.services.orders.requests import PlaceOrder
 
-__all__ = ["PlanTotals", "ProductTotals"]
+__all__ = ["PlanTotals", "ProductTotals", "Worth"]
 
 _CENT: Final = Decimal("0.01")
+
+
+class Worth(NamedTuple):
+    """What one order line adds to a plan.
+
+    Attributes:
+        face: Its value, in the product's currency.
+        most: What it may cost at most, in the account's currency; None when that is not known.
+        reserved: The same in ten-thousandths, as a budget reserves it.
+    """
+
+    face: Decimal
+    most: Decimal | None
+    reserved: int | None
 
 
 class ProductTotals(msgspec.Struct):
@@ -125,31 +139,42 @@ class PlanTotals(msgspec.Struct):
     balance: Balance | None = None
     expected_s: float | None = None
 
-    def add(self, order: PlaceOrder, product: Voucher | None, currency: str) -> Decimal | None:
-        """Count one order line in.
+    def worth_of(self, order: PlaceOrder, product: Voucher | None, currency: str) -> Worth:
+        """Return what an order line adds. It is the same for every line of its product, value and quantity.
 
         Args:
             order: The request of the line.
             product: Its product; None where products were not looked up.
             currency: The account's currency; empty where it is not known.
-
-        Returns:
-            What the line may cost at most, in the account's currency; None when that is not known.
         """
-        totals = self.by_product.get(order.product_id)
-        if totals is None:
-            totals = self.by_product[order.product_id] = ProductTotals.of(product, currency)
         face = order.denomination * order.quantity
-        most = totals.at_most(face)
+        most = self._of(order.product_id, product, currency).at_most(face)
+        return Worth(face, most, units(most))
+
+    def add(self, order: PlaceOrder, worth: Worth) -> None:
+        """Count one order line in.
+
+        Args:
+            order: The request of the line.
+            worth: What `worth_of` returned for a line of its product, value and quantity.
+        """
+        totals, quantity = self.by_product[order.product_id], order.quantity
         self.lines += 1
-        self.pieces += order.quantity
-        self.addressed += bool(order.email)
-        self.mailed += bool(order.email and order.notify_receiver_email)
+        self.pieces += quantity
+        if order.email:
+            self.addressed += 1
+            self.mailed += bool(order.notify_receiver_email)
         totals.lines += 1
-        totals.pieces += order.quantity
-        totals.face += face
-        totals.reserve(units(most))
-        return most
+        totals.pieces += quantity
+        totals.face += worth.face
+        totals.reserve(worth.reserved)
+
+    def _of(self, product_id: int, product: Voucher | None, currency: str) -> ProductTotals:
+        """Return a product's share, a new one where there is none yet."""
+        totals = self.by_product.get(product_id)
+        if totals is None:
+            totals = self.by_product[product_id] = ProductTotals.of(product, currency)
+        return totals
 
     def add_share(self, share: Share, product: Voucher | None, currency: str) -> None:
         """Count in a part of what a ledger still has to send.
@@ -159,9 +184,7 @@ class PlanTotals(msgspec.Struct):
             product: Its product; None where products were not looked up.
             currency: The account's currency; empty where it is not known.
         """
-        totals = self.by_product.get(share.product_id)
-        if totals is None:
-            totals = self.by_product[share.product_id] = ProductTotals.of(product, currency)
+        totals = self._of(share.product_id, product, currency)
         pieces = share.quantity * share.orders
         self.lines += share.rows
         self.orders += share.orders

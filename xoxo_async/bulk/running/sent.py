@@ -1,7 +1,8 @@
 """How one call of a run ended."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from xoxo_async.bulk.ledger.lines import Change
 from xoxo_async.errors import XoxoError
@@ -9,7 +10,7 @@ from xoxo_async.errors import XoxoError
 __all__ = ["Sent"]
 
 
-class Sent(NamedTuple):
+class Sent(msgspec.Struct, frozen=True):
     """How one call ended.
 
     Attributes:

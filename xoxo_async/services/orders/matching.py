@@ -132,11 +132,11 @@ def _same_at_sight(request: PlaceOrder, order: Order) -> bool:
         if detail.product_id != product or detail.denomination != value:
             return False
     # What was not asked for contradicts nothing, whatever the answer says of it.
-    names_a_person = request.email is not None or request.contact is not None
-    if names_a_person and (meta := order.order_meta) is not None:
-        if type(meta) is not dict:
+    email, contact = request.email, request.contact
+    if (email is not None or contact is not None) and (meta := order.order_meta) is not None:
+        if type(meta) is not dict or (email is not None and meta.get("email") != email):
             return False
-        if (meta.get("email") or None) != request.email or (meta.get("contact") or None) != request.contact:
+        if contact is not None and meta.get("contact") != contact:
             return False
     return order.quantity == request.quantity and (request.tag is None or order.tag == request.tag)
 

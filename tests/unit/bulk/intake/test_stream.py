@@ -118,6 +118,6 @@ def test_alike_rows_are_read_as_any_other(table: tuple[list[str], list[tuple[str
             except errors.PlanError as error:
                 read.append(error.message.replace(folder, ""))
             else:
-                requests = [(row, PLACE_ORDER.encode_request(row.order)) for row in good]
+                requests = [(row.number, row.line, row.given, PLACE_ORDER.encode_request(row.order)) for row in good]
                 read.append((requests, intake.problems.listing(), intake.warnings.listing()))
     assert read[0] == read[1]

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - the only names put into SQL are this package's own
 
+import logging
 import time
 from collections.abc import Collection, Sequence
 from functools import partial
@@ -12,7 +13,7 @@ from xoxo_async.bulk.ledger.budget import Funds, commitment
 from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, Stored, prefixed, stored_of
-from xoxo_async.bulk.ledger.postgres.leases import DeadClaim, dead_claims, fence
+from xoxo_async.bulk.ledger.postgres.leases import LEASE_S, DeadClaim, dead_claims, fence
 from xoxo_async.bulk.ledger.postgres.records import Records
 from xoxo_async.bulk.ledger.postgres.servers import STARTED
 from xoxo_async.bulk.ledger.postgres.sums import first_unpriced
@@ -25,6 +26,8 @@ from xoxo_async.postgres.driver import DatabaseConnection, Row
 from xoxo_async.postgres.failures import DatabaseError, is_passing
 
 __all__ = ["Claiming", "most_committed"]
+
+_LOG: Final = logging.getLogger("xoxo_async")
 
 _TRIES: Final = 20
 _DEAD_AT_ONCE: Final = 100
@@ -221,6 +224,13 @@ class Claiming:
             # to the vendor. If they were forgotten and the registration failed, they would look like stray claims.
             if work.worker != before:
                 work.holding.clear()
+                _LOG.warning(
+                    "the lease of worker %d has ended, as after a stop or a cut-off of more than %.0f s: this process"
+                    " goes on as worker %d, and whoever took over settles what it was sending",
+                    before,
+                    LEASE_S,
+                    work.worker,
+                )
 
     @property
     def has_reconnected(self) -> bool:

@@ -478,7 +478,12 @@ class PostgresLedger:
         """
         self._writing()
         await self._found()
-        return await asyncio.shield(self._open_writer().record(tuple(changes), rules, tuple(doubts)))
+        written = self._open_writer().record(tuple(changes), rules, tuple(doubts))
+        try:
+            return await asyncio.shield(written)
+        except asyncio.CancelledError:
+            written.add_done_callback(_read)
+            raise
 
     async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
         """Return the codes that placed lines may get, for a ledger that does not keep codes.
@@ -787,3 +792,9 @@ class PostgresLedger:
         if work.job is not None:
             name = work.job.name
             work.job = await self._read(lambda c: find_job(c, name))
+
+
+def _read(done: "asyncio.Future[Any]") -> None:
+    """Read an error that nobody waits for: asyncio would report it. What is not written stays with the writer."""
+    if not done.cancelled():
+        done.exception()

@@ -4,7 +4,9 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from xoxo_async.bulk.ledger.sqlite.shapes import Shapes
 from xoxo_async.bulk.ledger.sqlite.statements import passed
@@ -13,10 +15,9 @@ __all__ = ["NewOrder", "add_orders"]
 
 _HASH_BYTES: Final = 32
 _NO_HASH: Final = bytes(_HASH_BYTES)
-_COLUMNS: Final = ("seq", "key", "po_number", "digest", "body", "row", "lines", "worth", "shape")
 
 
-class NewOrder(NamedTuple):
+class NewOrder(msgspec.Struct, gc=False):
     """An order to be added.
 
     Attributes:
@@ -48,14 +49,20 @@ def add_orders(
     if not orders:
         return 0
     kept = shapes.keep(connection, [(order.body, order.po_number) for order in orders])
-    rows: list[tuple[object, ...]] = []
-    hashes: list[bytes] = []
-    for order, (shape, body) in zip(orders, kept, strict=True):
-        seq, key, po_number, digest, _, row, lines, worth = order
-        hashed = _hash_of(digest)
-        hashes.append(hashed or _NO_HASH)
-        rows.append((seq, key, po_number, "" if hashed else digest, body, row, lines, worth, shape))
-    words, values = passed(dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True)))
+    digests, hashes = _hashes_of([order.digest for order in orders])
+    words, values = passed(
+        {
+            "seq": [order.seq for order in orders],
+            "key": [order.key for order in orders],
+            "po_number": [order.po_number for order in orders],
+            "digest": digests,
+            "body": [body for _, body in kept],
+            "row": [order.row for order in orders],
+            "lines": [order.lines for order in orders],
+            "worth": [order.worth for order in orders],
+            "shape": [shape for shape, _ in kept],
+        }
+    )
     # JSON has no bytes, so all hashes come in a row in a parameter of their own.
     its_hash = f"substr(?{len(values) + 1}, 1 + {_HASH_BYTES} * new.key, {_HASH_BYTES})"
     query = (
@@ -63,7 +70,24 @@ def add_orders(
         f" CASE {words['digest']} WHEN '' THEN {its_hash} END, 'planned' FROM json_each(?1) AS new WHERE true"
     )
     conflict = " ON CONFLICT DO NOTHING" if only_new else ""
-    return connection.execute(query + conflict, (*values, b"".join(hashes))).rowcount
+    return connection.execute(query + conflict, (*values, hashes)).rowcount
+
+
+def _hashes_of(digests: list[str]) -> tuple[list[str], bytes]:
+    """Return what is kept of some digests: a text of each, and in a row the hash of each.
+
+    The text is empty where a digest is written as `hexdigest` writes it, as nearly all are: the hash is half as long.
+    """
+    whole = "".join(digests)
+    try:
+        together = bytes.fromhex(whole)
+    except ValueError:
+        together = b""
+    if together.hex() == whole and all(len(digest) == 2 * _HASH_BYTES for digest in digests):
+        return [""] * len(digests), together
+    hashes = [_hash_of(digest) for digest in digests]
+    kept = ["" if hashed else digest for digest, hashed in zip(digests, hashes, strict=True)]
+    return kept, b"".join(hashed or _NO_HASH for hashed in hashes)
 
 
 def _hash_of(digest: str) -> bytes | None:

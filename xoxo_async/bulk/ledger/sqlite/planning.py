@@ -206,7 +206,7 @@ class _Plan:
 
         A row of an earlier plan may be planned again. Twice in one plan, it may be two gifts for one person.
         """
-        added = session.add([_new(line, 1) for line in lines], self._now, only_new=True)
+        added = session.add(_new([(line, 1) for line in lines]), self._now, only_new=True)
         if added < len(lines):
             connection = session.connection
             rows = _encode([(line.key, line.po_number, line.digest, line.row) for line in lines])
@@ -227,7 +227,7 @@ class _Plan:
         shared = [pack for pack in packs if len(pack.lines) > 1]
         if shared:
             last = last_seq(session.connection)
-            session.add([_new(pack.order, len(pack.lines)) for pack in shared], self._now)
+            session.add(_new([(pack.order, len(pack.lines)) for pack in shared]), self._now)
             insert_packed(session.connection, shared, last)
 
     def close(self, session: LedgerSession) -> None:
@@ -265,10 +265,16 @@ class _Plan:
             self._unwanted = len(gone)
 
 
-def _new(line: PlannedLine, lines: int) -> NewOrder:
-    """Return an order of some lines as it is added; it gets the next number."""
-    body = line.request.decode()
-    return NewOrder(None, line.key, line.po_number, line.digest, body, line.row, lines, units(line.worth))
+def _new(orders: Sequence[tuple[PlannedLine, int]]) -> list[NewOrder]:
+    """Return orders of some lines each as they are added; they get the next numbers."""
+    new: list[NewOrder] = []
+    worth, counted = None, units(None)
+    for line, lines in orders:
+        if line.worth is not worth:  # a planner gives lines that want the same the same amount
+            worth, counted = line.worth, units(line.worth)
+        body = line.request.decode()
+        new.append(NewOrder(None, line.key, line.po_number, line.digest, body, line.row, lines, counted))
+    return new
 
 
 def _has(connection: sqlite3.Connection, question: str) -> bool:

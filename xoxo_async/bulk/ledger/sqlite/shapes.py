@@ -7,11 +7,11 @@ is cut out is put back as it was, so a request that is read is the one that was 
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
-__all__ = ["Kept", "Shapes", "cut"]
+__all__ = ["Shapes", "cut"]
 
 _PO_HOLE: Final = "\x01"
 _OWN_HOLE: Final = "\x02"
@@ -27,18 +27,6 @@ _FIND: Final = "SELECT body, shape FROM shapes WHERE body IN (SELECT value FROM 
 _COUNT: Final = "SELECT coalesce(max(shape), 0) FROM shapes"
 
 _encode: Final = msgspec.json.Encoder().encode
-
-
-class Kept(NamedTuple):
-    """A request as it is kept.
-
-    Attributes:
-        shape: The number of its shape; None where `body` is the whole request.
-        body: What is its own.
-    """
-
-    shape: int | None
-    body: str
 
 
 def cut(request: str, po_number: str) -> tuple[str, str] | None:
@@ -59,6 +47,33 @@ def cut(request: str, po_number: str) -> tuple[str, str] | None:
     return f"{head}{rest[:start]}{_OWN_HOLE}{rest[end:]}", rest[start:end]
 
 
+def _cut_all(requests: Iterable[tuple[str, str]]) -> list[tuple[str, str] | None]:
+    """Cut requests, each with its poNumber. Most have the shape of the one before: that is seen in a third of the time.
+
+    The result is that of `cut`: the shape has one beginning and one end that a request can have in common with it.
+    """
+    cuts: list[tuple[str, str] | None] = []
+    shape = head = middle = tail = ""
+    for request, po_number in requests:
+        if tail and request.endswith(tail):
+            start = f"{head}{po_number}{middle}"
+            own = request[len(start) : -len(tail)]
+            if request.startswith(start) and len(start) + len(tail) <= len(request) and not _has_hole(po_number, own):
+                cuts.append((shape, own))
+                continue
+        one = cut(request, po_number)
+        cuts.append(one)
+        if one is not None and _OWN_HOLE in one[0]:
+            shape = one[0]
+            head, _, rest = shape.partition(_PO_HOLE)
+            middle, _, tail = rest.partition(_OWN_HOLE)
+    return cuts
+
+
+def _has_hole(po_number: str, own: str) -> bool:
+    return _PO_HOLE in own or _OWN_HOLE in own or _PO_HOLE in po_number or _OWN_HOLE in po_number
+
+
 class Shapes:
     """The shapes of one ledger. It remembers those it has seen, as long as no transaction fails."""
 
@@ -71,19 +86,22 @@ class Shapes:
         self._known.clear()
         self._full = False
 
-    def keep(self, connection: sqlite3.Connection, requests: Sequence[tuple[str, str]]) -> list[Kept]:
+    def keep(self, connection: sqlite3.Connection, requests: Sequence[tuple[str, str]]) -> list[tuple[int | None, str]]:
         """Return some requests as they are to be kept, and keep their shapes.
 
         Args:
             connection: In a transaction that writes.
             requests: Each request, and its poNumber.
+
+        Returns:
+            For each the number of its shape, and what is its own; None and the whole request where it has no shape.
         """
-        cuts = [cut(*request) for request in requests]
+        cuts = _cut_all(requests)
         self._add(connection, {one[0] for one in cuts if one is not None}.difference(self._known))
-        kept: list[Kept] = []
+        kept: list[tuple[int | None, str]] = []
         for (request, _), one in zip(requests, cuts, strict=True):
             shape = None if one is None else self._known.get(one[0])
-            kept.append(Kept(None, request) if one is None or shape is None else Kept(shape, one[1]))
+            kept.append((None, request) if one is None or shape is None else (shape, one[1]))
         return kept
 
     def _add(self, connection: sqlite3.Connection, new: Iterable[str]) -> None:

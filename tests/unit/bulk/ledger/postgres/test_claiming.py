@@ -272,3 +272,14 @@ async def test_an_intent_is_synced_on_any_connection(database: str, pair: Pair) 
         await pair[0].record([placed(line)])
         seen = await connection.fetch("SELECT what, setting FROM public.seen")
     assert [tuple(row) for row in seen] == [("claim", "off"), ("journal", "on"), ("journal", "on")]
+
+
+async def test_a_worker_that_wakes_up_says_so(database: str, pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    """An operator sees why lines of it were settled by others; who is not late says nothing."""
+    await pair[0].claim(1)
+    assert caplog.messages == []
+    await lapse(database, pair[0])
+    await pair[0].claim(1)
+    (told,) = caplog.messages
+    assert "lease of worker" in told
+    assert "goes on as worker" in told

@@ -4,6 +4,7 @@ Each test of a danger also runs with the fault that would let it happen, and mus
 """
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from decimal import Decimal
@@ -20,7 +21,7 @@ from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LineState
 from xoxo_async.bulk.ledger.postgres import claiming, columns, leases, records, statements
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
-from xoxo_async.errors import BudgetError, LedgerConflictError
+from xoxo_async.errors import BudgetError, LedgerConflictError, LedgerError
 
 pytestmark = pytest.mark.anyio
 
@@ -315,3 +316,24 @@ async def test_a_cancelled_opening_leaves_no_worker(database: str) -> None:
             with suppress(asyncio.CancelledError):
                 await opening
         assert len(await other.holders()) == 1
+
+
+async def test_a_given_up_result_ends_silently(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run that ends says that the database fails; a traceback of asyncio's beside it would tell nobody more."""
+    loop = asyncio.get_running_loop()
+    told: list[object] = []
+    loop.set_exception_handler(lambda _loop, context: told.append(context))
+    futures: list[asyncio.Future[object]] = [loop.create_future()]
+    async with PostgresLedger(database, job="march", codes_key="") as ledger:
+        monkeypatch.setattr(ledger._open_writer(), "record", lambda *_: futures[0])
+        recording = asyncio.create_task(ledger.record([]))
+        await asyncio.sleep(0.05)
+        recording.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await recording
+    futures[0].set_exception(LedgerError("the database does not answer"))
+    monkeypatch.undo()
+    await asyncio.sleep(0)
+    futures.clear()
+    gc.collect()
+    assert told == []

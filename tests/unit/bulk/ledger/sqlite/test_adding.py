@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.unit.bulk.ledger.ledgers import connected
@@ -20,7 +21,8 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def order(number: int, digest: str = "d", **facts: object) -> NewOrder:
-    return NewOrder(None, f"k{number}", f"po{number}", digest, "{}", number, 1, 5)._replace(**facts)
+    plain = NewOrder(None, f"k{number}", f"po{number}", digest, "{}", number, 1, 5)
+    return msgspec.structs.replace(plain, **facts)
 
 
 def test_a_digest_is_read_as_it_was_given(connection: sqlite3.Connection) -> None:

@@ -60,6 +60,13 @@ def test_what_is_cut_out_fits_the_holes(one: PlaceOrder) -> None:
         assert one.po_number not in {"a", "aa"} or own in body
 
 
+@given(st.lists(REQUESTS, max_size=8))
+def test_a_shape_is_cut_as_if_alone(orders: list[PlaceOrder]) -> None:
+    """Most requests have the shape of the one before, and are cut by it: to the same parts."""
+    requests = [(PLACE_ORDER.encode_request(one).decode(), one.po_number) for one in orders]
+    assert shapes._cut_all(requests) == [cut(*request) for request in requests]
+
+
 def test_requests_are_read_as_they_were_planned(connection: sqlite3.Connection) -> None:
     """With a receiver or without one, and with texts that look like parts of a request."""
     orders = [
