@@ -225,7 +225,11 @@ def changed_row(row: ast.Call) -> Iterator[Change]:
     if isinstance(row.args[1], ast.Call):
         sources = row.args[1]
         for state in LineState:
-            if f"_S.{state.name}" not in ast.unparse(sources) and not is_shadowed(row, state):
+            if (
+                f"_S.{state.name}" not in ast.unparse(sources)
+                and not is_shadowed(row, state)
+                and not is_repeated(row, state)
+            ):
                 what = f"also from {state.name}"
                 yield what, lambda state=state: sources.args.append(expression(f"_S.{state.name}"))
     given = {keyword.arg: keyword for keyword in row.keywords}
@@ -247,6 +251,23 @@ def is_shadowed(row: ast.Call, state: LineState) -> bool:
                 ast.unparse(row.args[3]),
             ):
                 return False  # this is the row itself, and those after it come too late
+    return False
+
+
+def is_repeated(row: ast.Call, state: LineState) -> bool:
+    """Return whether the next row from a state does the very same as this one would, and asks for no more."""
+    guards = ast.unparse(row.args[4]).strip("()").rstrip(",").split(", ") if len(row.args) > 4 else []
+    number, target = ast.literal_eval(row.args[0]), ast.unparse(row.args[3])
+    itself = False
+    for other in TRANSITIONS:
+        asked = [guard.__name__ for guard in other.guards]
+        does = (other.evidence.name, other.number, f"_S.{other.target.name}" if other.target else "None")
+        same = does == (ast.unparse(row.args[2]).removeprefix("_E."), number, target)
+        if not itself:
+            itself = same and asked == guards
+        elif state in other.sources and other.evidence.name == ast.unparse(row.args[2]).removeprefix("_E."):
+            flagged = other.suspect or other.counts or other.foreign or other.delivery is not None or row.keywords
+            return same and not flagged and set(asked) <= set(guards)
     return False
 
 

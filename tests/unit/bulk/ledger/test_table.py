@@ -339,6 +339,16 @@ def test_without_a_key_no_look_up_leads_anywhere(kind: str) -> None:
         assert seen(line, outcome) == leads.get(evidence), evidence
 
 
+def test_an_id_that_a_person_adds_is_theirs() -> None:
+    """Whoever named the id of points that had none may correct it."""
+    unkeyed = EffectClass.UNKEYED
+    nameless = a_line(S.PLACED, order_id=None, evidence=E.ANSWERED_DONE.value)
+    named = told(nameless, E.LATE_PROOF, effect=unkeyed, order_id=7).line
+    assert (named.order_id, named.evidence) == (7, E.LATE_PROOF.value)
+    corrected = told(named, E.PERSON_CORRECTED, effect=unkeyed, order_id=8)
+    assert (corrected.refusal, corrected.line.order_id) == ("", 8)
+
+
 def test_a_success_without_an_id_places_the_line() -> None:
     """Points that were sent without an id are sent; a later answer adds the id, and another id is an alarm."""
     unkeyed = EffectClass.UNKEYED
