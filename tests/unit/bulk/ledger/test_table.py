@@ -339,6 +339,23 @@ def test_without_a_key_no_look_up_leads_anywhere(kind: str) -> None:
         assert seen(line, outcome) == leads.get(evidence), evidence
 
 
+@pytest.mark.parametrize(
+    ("known", "told_now", "name"),
+    [
+        ({"delivery": Delivery.DELIVERED}, {"delivery": Delivery.PENDING}, "delivery"),
+        ({"currency": "INR"}, {"amount_charged": Decimal(5)}, "currency"),
+        ({"held": 2}, {"held": 1}, "held"),
+    ],
+)
+def test_a_proof_keeps_no_fact_of_another(known: dict[str, object], told_now: dict[str, object], name: str) -> None:
+    """What was known of a line without an id may be about another order than the one that is proven now."""
+    nothing = {"delivery": Delivery.NONE, "amount_charged": None, "currency": "", "held": 0}
+    line = a_line(S.PLACED, order_id=None, evidence=E.ANSWERED_DONE.value, **(nothing | known))
+    facts = {"order_id": 7, "delivery": Delivery.NONE, "amount_charged": None, "currency": "", "held": 0} | told_now
+    proven = told(line, E.ANSWERED_PLACED, effect=EffectClass.UNKEYED, **facts).line
+    assert getattr(proven, name) == facts[name]
+
+
 def test_an_id_that_a_person_adds_is_theirs() -> None:
     """Whoever named the id of points that had none may correct it."""
     unkeyed = EffectClass.UNKEYED
