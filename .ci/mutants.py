@@ -34,9 +34,19 @@ LIMIT_S: Final = 300
 """A mutant that runs longer counts as noticed: the search of a broken table may never end."""
 
 EQUIVALENT: Final[dict[str, str]] = {
-    "_after: drop line.state is LineState.PLACED of line.state is LineState.PLACED and row.target is not None": (
-        "a line that is not placed has no order to forget"
+    "_moved: if line.state is _PLACED => True": ("a line that is not placed has no order to forget"),
+    "_knows_no_order: drop return line.order_id is None and line.delivery is _NO_DELIVERY and (line.amou...": (
+        "an order is forgotten that is not there: slower, and the same"
     ),
+    "_knows_no_order: always False": ("an order is forgotten that is not there: slower, and the same"),
+    (
+        "_knows_no_order: drop line.order_id is None of line.order_id is None and line.delivery is "
+        "_NO_DELIVERY and (line.amount_char..."
+    ): ("each proof of a placed line names its order"),
+    (
+        "_knows_no_order: drop line.amount_charged is None of line.order_id is None and line.delivery is "
+        "_NO_DELIVERY and (line.amount_char..."
+    ): ("no charge is taken over from what is known"),
     "_last_byte: drop return None": "a function that ends without a return gives None",
     "_order_facts: change.held > line.held with GtE": "as many codes as before are as many",
     "decide: if table is TRANSITIONS => False": "the rows of the table are found anew each time: slower, and the same",
