@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from anyio.lowlevel import checkpoint
@@ -28,9 +28,9 @@ from xoxo_async.bulk.proving.crediting import (
 from xoxo_async.bulk.proving.credits import CreditReport, Named, judge_credit, unproven_why
 from xoxo_async.bulk.proving.days import Days, days_of
 from xoxo_async.bulk.proving.facts import LineFacts, Scope
-from xoxo_async.bulk.proving.gathering import ZONE_NOTE, Findings, stamp
+from xoxo_async.bulk.proving.gathering import ZONE_NOTE, Findings
 from xoxo_async.bulk.proving.notebook import Notebook
-from xoxo_async.bulk.proving.result import KINDS, Finding, Proof, ProofSums
+from xoxo_async.bulk.proving.result import Finding, Proof, ProofSums
 from xoxo_async.bulk.proving.summing import wallet_facts
 from xoxo_async.bulk.proving.vendor import Vendor
 from xoxo_async.bulk.proving.wallet import WalletFacts, judge_rows
@@ -124,7 +124,17 @@ async def prove_credits(
         if alarms := (await ledger.counts()).alarms_total:
             gathered.unknown(f"the ledger has {alarms} alarms that a person must see: `xoxo bulk status` names them")
         told = _told(kind, compared, days, thorough=terms.thorough, at_work=at_work)
-        proof = _result(ledger, scope, kind, compared, gathered, told, notes.calls(), ended_at=clock())
+        proof = gathered.proof(
+            scope,
+            ledger.name,
+            ledger.identity.address if ledger.identity is not None else "",
+            kind=kind.value,
+            thorough=False,
+            sums=compared.sums,
+            notes=told,
+            calls=notes.calls(),
+            ended_at=clock(),
+        )
         notes.remove()
         return proof
 
@@ -223,39 +233,3 @@ def _told(kind: JobKind, compared: _Compared, days: Days, *, thorough: bool, at_
     if at_work:
         told.append("the job was at work meanwhile: rows that were sent after the reading may be unknown here")
     return told
-
-
-def _result(
-    ledger: Ledger,
-    scope: Scope,
-    kind: JobKind,
-    compared: _Compared,
-    gathered: Findings,
-    told: list[str],
-    calls: dict[str, int],
-    *,
-    ended_at: float,
-) -> Proof:
-    identity = ledger.identity
-    lists: dict[str, Any] = {name: tuple(gathered.lists[name]) for name in KINDS}
-    return Proof(
-        ok=not any(gathered.found.values()),
-        job=scope.job,
-        ledger=ledger.name,
-        address=identity.address if identity is not None else "",
-        since=scope.first.isoformat(),
-        until=scope.last.isoformat(),
-        began_at=stamp(scope.now),
-        ended_at=stamp(ended_at),
-        kind=kind.value,
-        orders=gathered.orders,
-        placed=gathered.placed,
-        agree=gathered.agree,
-        differ=gathered.differ,
-        undecided=gathered.undecided,
-        found=gathered.found,
-        **lists,
-        sums=compared.sums,
-        notes=tuple(told),
-        calls=calls,
-    )

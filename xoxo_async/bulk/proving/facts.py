@@ -185,11 +185,15 @@ def line_facts(line: LedgerLine, wanted: PlaceOrder) -> LineFacts:
         line: The order.
         wanted: Its request, decoded.
     """
+    return _facts(line, wanted, line.lines, resent=False)
+
+
+def _facts(line: LedgerLine, wanted: "PlaceOrder | _Body", lines: int, *, resent: bool) -> LineFacts:
     return LineFacts(
         po_number=line.po_number,
         key=line.key,
         row=line.row,
-        lines=line.lines,
+        lines=lines,
         state=line.state.value,
         order_id=line.order_id,
         product_id=wanted.product_id,
@@ -201,6 +205,7 @@ def line_facts(line: LedgerLine, wanted: PlaceOrder) -> LineFacts:
         held=line.held,
         first_sent_at=line.first_sent_at,
         last_sent_at=line.last_sent_at,
+        resent=resent,
     )
 
 
@@ -215,24 +220,7 @@ def credit_facts(line: LedgerLine, kind: JobKind) -> CreditFacts:
     sent = body.denomination if kind is JobKind.POINTS else line.amount_charged
     return CreditFacts(
         line.seq,
-        LineFacts(
-            po_number=line.po_number,
-            key=line.key,
-            row=line.row,
-            lines=1,
-            state=line.state.value,
-            order_id=line.order_id,
-            product_id=body.product_id,
-            denomination=body.denomination,
-            quantity=body.quantity,
-            charged=line.amount_charged,
-            currency=line.currency,
-            delivery=line.delivery.value,
-            held=line.held,
-            first_sent_at=line.first_sent_at,
-            last_sent_at=line.last_sent_at,
-            resent=line.suspect and line.attempts > 1,
-        ),
+        _facts(line, body, 1, resent=line.suspect and line.attempts > 1),
         reference=str(line.order_id) if line.order_id is not None else "",
         worth=sent if sent is not None or line.worth is None else amount(line.worth),
     )

@@ -1,15 +1,15 @@
 """Gather the findings of a proof: all are counted, and the first thousand of each kind are kept. No I/O."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from xoxo_async.bulk.ledger.lines import LineState
-from xoxo_async.bulk.proving.facts import Case, LineFacts
-from xoxo_async.bulk.proving.result import KINDS, MOST_FINDINGS, Finding, FindingKind, ProofSums
+from xoxo_async.bulk.proving.facts import Case, LineFacts, Scope
+from xoxo_async.bulk.proving.result import KINDS, MOST_FINDINGS, Finding, FindingKind, Proof, ProofSums
 
 __all__ = ["ZONE_NOTE", "Findings", "stamp"]
 
@@ -75,3 +75,53 @@ class Findings:
     def unknown(self, why: str) -> None:
         """Add something that cannot be known about the whole job."""
         self.add((Finding(kind="unknown", why=why),))
+
+    def proof(
+        self,
+        scope: Scope,
+        ledger: str,
+        address: str,
+        *,
+        kind: str,
+        thorough: bool,
+        sums: ProofSums,
+        notes: Sequence[str],
+        calls: dict[str, int],
+        ended_at: float,
+    ) -> Proof:
+        """Return the result of the proof.
+
+        Args:
+            scope: What was read.
+            ledger: The ledger's name.
+            address: The server's address, as the ledger names it.
+            kind: What the job is of.
+            thorough: Whether each order was looked up.
+            sums: The money.
+            notes: What a reader has to know.
+            calls: The calls that were made, by operation.
+            ended_at: When it ended, in epoch seconds.
+        """
+        lists: dict[str, Any] = {name: tuple(found) for name, found in self.lists.items()}
+        return Proof(
+            ok=not any(self.found.values()),
+            job=scope.job,
+            ledger=ledger,
+            address=address,
+            since=scope.first.isoformat(),
+            until=scope.last.isoformat(),
+            began_at=stamp(scope.now),
+            ended_at=stamp(ended_at),
+            kind=kind,
+            thorough=thorough,
+            orders=self.orders,
+            placed=self.placed,
+            agree=self.agree,
+            differ=self.differ,
+            undecided=self.undecided,
+            found=self.found,
+            **lists,
+            sums=sums,
+            notes=tuple(notes),
+            calls=calls,
+        )

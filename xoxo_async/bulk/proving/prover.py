@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from anyio.lowlevel import checkpoint
@@ -28,9 +28,9 @@ from xoxo_async.bulk.proving.comparing import judge
 from xoxo_async.bulk.proving.credit_prover import CreditTerms, prove_credits
 from xoxo_async.bulk.proving.days import Days, days_of
 from xoxo_async.bulk.proving.facts import LineFacts, Scope
-from xoxo_async.bulk.proving.gathering import ZONE_NOTE, Findings, stamp
+from xoxo_async.bulk.proving.gathering import ZONE_NOTE, Findings
 from xoxo_async.bulk.proving.notebook import Notebook
-from xoxo_async.bulk.proving.result import KINDS, Finding, Proof
+from xoxo_async.bulk.proving.result import Finding, Proof
 from xoxo_async.bulk.proving.summing import paid_orders, wallet_facts
 from xoxo_async.bulk.proving.vendor import Vendor
 from xoxo_async.bulk.proving.wallet import Paid, WalletFacts, judge_paid, judge_wallet, sums_of
@@ -213,28 +213,16 @@ async def _prove(
         told.append("the payment report names no orders, so all charges of these days are compared as one sum")
     if collected.at_work:
         told.append("the job was at work meanwhile: lines that it settled after the reading may be unknown here")
-    identity = ledger.identity
-    lists: dict[str, Any] = {kind: tuple(gathered.lists[kind]) for kind in KINDS}
-    return Proof(
-        ok=not any(gathered.found.values()),
-        job=scope.job,
-        ledger=ledger.name,
-        address=identity.address if identity is not None else "",
-        since=scope.first.isoformat(),
-        until=scope.last.isoformat(),
-        began_at=stamp(scope.now),
-        ended_at=stamp(clock()),
+    return gathered.proof(
+        scope,
+        ledger.name,
+        ledger.identity.address if ledger.identity is not None else "",
+        kind=JobKind.ORDERS.value,
         thorough=thorough,
-        orders=gathered.orders,
-        placed=gathered.placed,
-        agree=gathered.agree,
-        differ=gathered.differ,
-        undecided=gathered.undecided,
-        found=gathered.found,
-        **lists,
         sums=gathered.apart(sums_of(facts)),
-        notes=tuple(told),
+        notes=told,
         calls=notes.calls(),
+        ended_at=clock(),
     )
 
 
