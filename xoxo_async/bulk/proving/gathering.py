@@ -32,8 +32,13 @@ class Findings:
     def __init__(self) -> None:
         self.found: Final[dict[str, int]] = dict.fromkeys(KINDS, 0)
         self.lists: Final[dict[FindingKind, list[Finding]]] = {kind: [] for kind in KINDS}
-        self.orders = self.placed = self.agree = self.differ = self.undecided = self.unlisted_orders = 0
-        self.unlisted = Decimal(0)
+        self.orders: int = 0
+        self.placed: int = 0
+        self.agree: int = 0
+        self.differ: int = 0
+        self.undecided: int = 0
+        self.unlisted_orders: int = 0
+        self.unlisted: Decimal = Decimal(0)
 
     def add(self, findings: Iterable[Finding]) -> None:
         """Add findings."""
