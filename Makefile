@@ -45,8 +45,8 @@ demo: $(STAMP)  ## issue examples/orders.csv against the sandbox
 demo-cluster: $(STAMP)  ## three workers on one job in PostgreSQL, one killed half-way, and the books compared
 	$(BIN)/python .ci/demo_cluster.py demo-cluster
 
-fast: lint $(COMPILED)  ## lint, and the unit and contract tests that are not slow; under one minute on two cores
-	$(PYTEST) -m "not slow" $(ARGS) tests/unit tests/contract
+fast: lint $(COMPILED)  ## lint, and the unit and contract tests that are not slow and start no database
+	$(PYTEST) -m "not slow and not database" $(ARGS) tests/unit tests/contract
 
 test: $(STAMP) $(COMPILED)  ## the whole suite, with a sample of the kill points; some eight minutes on two cores
 	$(PYTEST) $(ARGS)

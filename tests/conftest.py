@@ -36,10 +36,21 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests of the night out."""
+    """Leave the tests of the night out, and mark those that start a database: a minute is not enough for them."""
     left_out = [] if EXHAUSTIVE else [item for item in items if item.get_closest_marker("nightly")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+    for item in items:
+        if _needs_a_database(item):
+            item.add_marker(pytest.mark.database)
+
+
+def _needs_a_database(item: pytest.Item) -> bool:
+    """Return whether a test starts PostgreSQL or Redis, by its fixtures or by the store that it is about."""
+    if {"postgres", "redis_server"} & set(getattr(item, "fixturenames", ())):
+        return True
+    about = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    return any(isinstance(one, str) and one == "postgres" for one in about)
 
 
 @pytest.fixture
