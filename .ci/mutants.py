@@ -53,6 +53,8 @@ EQUIVALENT: Final[dict[str, str]] = {
     "T5 REFUSED_NO_ORDER UNKNOWN if (unkeyed,): True => False": "the row above takes every line that is not suspect",
     "T5 REFUSED_NO_ORDER CONFLICT: True => False": "the row above takes every line that is not suspect",
     "T5 REFUSED_UNCLEAR CONFLICT: True => False": "the row above takes every line that is not suspect",
+    "T13 PERSON_RESEND PLANNED if _CORRECTABLE: also from MANUAL": "the row above takes every such line",
+    "T13 PERSON_REJECTED REJECTED if _CORRECTABLE: also from MANUAL": "the row above takes every such line",
     "T8 LOOKUP_MATCHED MANUAL if (keyed, names_order): foreign => True": (
         "the row above takes every line that is not foreign"
     ),

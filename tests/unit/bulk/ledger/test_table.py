@@ -366,6 +366,15 @@ def test_an_id_that_a_person_adds_is_theirs() -> None:
     assert (corrected.refusal, corrected.line.order_id) == ("", 8)
 
 
+def test_only_an_id_names_points_without_one() -> None:
+    """A late proof without an id adds nothing, and an order that is placed without an id is named by nobody."""
+    nameless = a_line(S.PLACED, order_id=None, evidence=E.ANSWERED_DONE.value)
+    blank = told(nameless, E.LATE_PROOF, effect=EffectClass.UNKEYED, order_id=None)
+    assert (bool(blank.refusal), blank.line) == (True, nameless)
+    order = told(nameless, E.LATE_PROOF, effect=EffectClass.KEYED, order_id=7)
+    assert (order.alarm, order.line) == (True, nameless)
+
+
 def test_a_success_without_an_id_places_the_line() -> None:
     """Points that were sent without an id are sent; a later answer adds the id, and another id is an alarm."""
     unkeyed = EffectClass.UNKEYED
