@@ -47,8 +47,12 @@ EQUIVALENT: Final[dict[str, str]] = {
         "_knows_no_order: drop line.amount_charged is None of line.order_id is None and line.delivery is "
         "_NO_DELIVERY and (line.amount_char..."
     ): ("no charge is taken over from what is known"),
+    "_after: drop _knows_no_order(line) of row.target is None or _knows_no_order(line)": (
+        "an order is forgotten that is not there: slower, and the same"
+    ),
     "_last_byte: drop return None": "a function that ends without a return gives None",
     "_order_facts: change.held > line.held with GtE": "as many codes as before are as many",
+    "decide: change.epoch < line.epoch with LtE": "equal epochs do not come here",
     "decide: if table is TRANSITIONS => False": "the rows of the table are found anew each time: slower, and the same",
     "T5 REFUSED_NO_ORDER UNKNOWN if (unkeyed,): True => False": "the row above takes every line that is not suspect",
     "T5 REFUSED_NO_ORDER CONFLICT: True => False": "the row above takes every line that is not suspect",

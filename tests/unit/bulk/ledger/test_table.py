@@ -375,6 +375,34 @@ def test_only_an_id_names_points_without_one() -> None:
     assert (order.alarm, order.line) == (True, nameless)
 
 
+def test_links_have_no_id_to_contradict() -> None:
+    """Links that are kept have no id, so an answer that names one is refused, and is no alarm."""
+    links = a_line(S.PLACED, order_id=None, held=1, evidence=E.ANSWERED_PLACED.value)
+    told_now = told(links, E.LATE_PROOF, effect=EffectClass.UNKEYED, order_id=7)
+    assert (bool(told_now.refusal), told_now.alarm, told_now.line) == (True, False, links)
+
+
+@pytest.mark.parametrize(("epoch", "superseded"), [(1, True), (3, False)])
+def test_a_fact_of_an_earlier_claim_is_superseded(epoch: int, superseded: bool) -> None:
+    """Its sender has lost the line to another one; a fact of a claim that is still to come is only refused."""
+    line = a_line(S.SENDING, epoch=2)
+    late = told(line, E.OUTCOME_LOST, epoch=epoch)
+    assert (bool(late.refusal), late.superseded, late.line) == (True, superseded, line)
+    assert not told(a_line(S.PLANNED), E.DELIVERY_SEEN).superseded
+
+
+@pytest.mark.parametrize(("evidence", "error"), [(E.PERSON_PLACED, "seen in the dashboard"), (E.LOOKUP_MATCHED, "")])
+def test_codes_do_not_replace_a_persons_reason(evidence: Evidence, error: str) -> None:
+    """The codes of an order come later, and have no error; what a person wrote stays, any other error is over."""
+    line = a_line(S.PLACED, order_id=7, evidence=evidence.value, error="seen in the dashboard")
+    seen_now = told(line, E.DELIVERY_SEEN, order_id=7, delivery=Delivery.DELIVERED)
+    assert (seen_now.refusal, seen_now.line.error) == ("", error)
+    nameless = a_line(S.PLACED, order_id=None, evidence=evidence.value, error="seen in the dashboard")
+    named = told(nameless, E.ANSWERED_PLACED, effect=EffectClass.UNKEYED, order_id=7)
+    assert seen(nameless, named) == ("T12", S.PLACED)
+    assert not named.line.error  # the line has another proof now
+
+
 def test_a_success_without_an_id_places_the_line() -> None:
     """Points that were sent without an id are sent; a later answer adds the id, and another id is an alarm."""
     unkeyed = EffectClass.UNKEYED
