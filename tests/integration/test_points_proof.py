@@ -143,11 +143,11 @@ async def test_what_is_planted_is_found(sandbox: Sandbox, xoxo: XoxoClient, tmp_
     assert "gave 10.8 back" in by_key(proof.wallet)["k8"]
     doubts = by_key(proof.unknown)
     lost = next(one.unique_id for one in before.credits if one.email == "p0@example.com")
-    assert f"has 1 row of 10 of these days that names no credit of this ledger (REF{lost} of" in doubts["k0"]
-    assert "has no row of 10.1 of these days, but for those of this ledger's other rows" in doubts["k1"]
+    assert f"has 1 row over 10 of these days that names no credit of this ledger (REF{lost} of" in doubts["k0"]
+    assert "has no row over 10.1 of these days, but for those of this ledger's other rows" in doubts["k1"]
     assert "example.com" not in repr(proof.to_dict())
     assert (proof.sums.other_orders, proof.sums.other) == (2, Decimal(510))
-    assert any("2 more rows of points that name nothing of this job" in note for note in proof.notes)
+    assert any("2 more rows of points, for nothing that this job knows" in note for note in proof.notes)
 
 
 async def test_a_new_row_may_lag(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:

@@ -223,8 +223,8 @@ def _told(kind: JobKind, compared: _Compared, days: Days, *, thorough: bool, at_
     if named.loose and named.found:
         what = "points" if kind is JobKind.POINTS else "links"
         told.append(
-            f"the payment report has {named.loose:,} more {'row' if named.loose == 1 else 'rows'} of {what} that name"
-            " nothing of this job: of other jobs, of the dashboard, or of rows in doubt"
+            f"the payment report has {named.loose:,} more {'row' if named.loose == 1 else 'rows'} of {what}, for"
+            " nothing that this job knows: for other jobs, the dashboard, or rows in doubt"
         )
     if days.ends_early:
         told.append(f"rows of the payment report after {days.last} were not read")

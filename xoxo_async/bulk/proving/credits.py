@@ -137,7 +137,7 @@ def _evidence(line: LineFacts, report: CreditReport) -> tuple[int, str]:
     by_amount = report.kind is JobKind.POINTS and report.rate is not None
     cost = line.denomination * report.rate if by_amount and report.rate is not None else None
     number, first = report.loose(line, cost)
-    over = "" if cost is None else f" of {_plain(cost)}"
+    over = "" if cost is None else f" over {_plain(cost)}"
     what = "credit" if report.kind is JobKind.POINTS else "batch"
     if not number and not report.names:
         return 0, ""  # it may have no rows of points or links at all

@@ -122,8 +122,8 @@ def test_the_evidence_of_a_doubt_is_its_amount() -> None:
     (finding,) = judge_credit(doubted, report(loose=loose))
     assert asked == [Decimal(50)]
     assert finding.why.endswith(
-        "the payment report has 5 rows of 50 of these days that name no credit of this ledger (REF7 of 2026-03-10, REF8"
-        " of 2026-03-10, REF9 of 2026-03-10 and 2 more): one of them may be this row's, or all are other senders'"
+        "the payment report has 5 rows over 50 of these days that name no credit of this ledger (REF7 of 2026-03-10,"
+        " REF8 of 2026-03-10, REF9 of 2026-03-10 and 2 more): one of them may be this row's, or all are other senders'"
     )
     (links,) = judge_credit(doubted, report(kind=JobKind.LINKS, loose=loose))
     assert asked[-1] is None, "a call of several rows is one row of the report"

@@ -275,8 +275,8 @@ def test_points_are_proven_by_the_payment_report(command: Command, points: Sandb
     assert "  wallet      160 paid for this job, 0.1 for a point, 10 given back\n" in ended.out
     assert "  other rows  1 of the report, 20 in all\n" in ended.out
     assert "row 3 E-2" in ended.out
-    assert "has 1 row of 20 of these days that names no credit of this ledger (REF9000002 of" in ended.out
-    assert "has no row of 30 of these days yet, but for those of this ledger's other rows" in ended.out
+    assert "has 1 row over 20 of these days that names no credit of this ledger (REF9000002 of" in ended.out
+    assert "has no row over 30 of these days yet, but for those of this ledger's other rows" in ended.out
     assert "example.com" not in ended.out + Path("lines.csv").read_text()
     assert not any(word in ended.out for word in ("order", "voucher", "poNumber"))
     assert ended.err.endswith("continue with: xoxo bulk status --ledger p.db\n")
@@ -292,7 +292,7 @@ def test_a_persons_word_is_proven_too(command: Command, points: Sandbox) -> None
     assert command(*resolve, "--done", "E-3").code == 0
     ended = command("bulk", "prove", "--ledger", "p.db")
     assert (ended.code, "  agree                5\n" in ended.out) == (4, True)
-    assert "no answer named its credit; the payment report has no row of 30 of these days" in ended.out
+    assert "no answer named its credit; the payment report has no row over 30 of these days" in ended.out
 
 
 def test_every_sum_of_points_is_the_same(command: Command, points: Sandbox) -> None:

@@ -75,7 +75,7 @@ class Results:
         results = sum(len(request.changes) for request in requests)
         stop = LedgerError(
             f"{_said(error)}; results kept in memory until the database answers: {results}. If the process ends before,"
-            " they are lost with it, and the next run looks their orders up"
+            " they are lost with it, and their rows are in doubt"
         )
         return Outcome(stop, errors | {id(request): stop for request in requests})
 

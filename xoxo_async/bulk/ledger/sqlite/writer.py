@@ -198,8 +198,8 @@ class LedgerWriter:
                 results = len(record.request.changes)
                 record.error = LedgerError(
                     f"{failure(self._path, error).message}; results kept in memory until the file can be"
-                    f" written: {results}. If the process ends before, they are lost with it, and the next run looks"
-                    " their orders up"
+                    f" written: {results}. If the process ends before, they are lost with it, and their rows are"
+                    " in doubt"
                 )
             else:
                 record.error = refusal_of(record.request)
