@@ -120,8 +120,8 @@ def rate_of(client: BulkClient, operation: str = PLACE_ORDER.name) -> float | Li
         operation: The operation.
 
     Returns:
-        The calls; `none` where the client has no limits. None where only this operation has none, as most do that the
-        vendor documents no limit for: a next client without any limit would break those of the others.
+        The calls; `none` where the client has no limits. None where only this operation has no limit: a client without
+        any limit would break the limits of the others.
     """
     pacer = client.dispatcher.pacer
     return pacer.per_minute(operation) or ("none" if not pacer.per_minute(PLACE_ORDER.name) else None)
