@@ -197,6 +197,23 @@ async def test_a_wrong_resend_is_seen(sandbox: Sandbox, xoxo: XoxoClient, tmp_pa
     )
 
 
+async def test_a_second_ledger_is_seen(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """What a lost ledger sent, and a person has sent again by the one that replaces it, is not proven."""
+    for name in ("a", "b"):
+        async with SqliteLedger(tmp_path / f"{name}.db") as ledger:
+            points = BulkPoints(
+                xoxo, ledger, job="thanks", sender_email=SENDER, settle_s=0, restore=name == "b", concurrency=1
+            )
+            await points.run(people(3))
+            if name == "b":
+                for key in ("k0", "k1", "k2"):
+                    await points.resolve(key, Decision(resend=True, reason="not there"))
+                assert (await points.resume()).issued == 3
+                proof = await prove(xoxo, ledger, tmp_path)
+    assert len(sandbox.books().credits) == 6
+    assert (proof.ok, proof.undecided, sorted(by_key(proof.unknown))) == (False, 3, ["k0", "k1", "k2"])
+
+
 async def test_a_job_of_doubts_has_evidence(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
     """No answer came, so no price is known: every row of the report that names nothing of the job is shown."""
     sandbox.script("commit_then_reset", operation="sendBalance")

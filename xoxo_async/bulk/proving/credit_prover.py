@@ -16,7 +16,7 @@ from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.proving.collecting import Tell, ranges_of, read_payments
 from xoxo_async.bulk.proving.crediting import (
-    cancelled_last,
+    CreditBooks,
     credit_cases,
     credits_charged,
     find_loose,
@@ -34,6 +34,7 @@ from xoxo_async.bulk.proving.result import Finding, Proof, ProofSums
 from xoxo_async.bulk.proving.summing import wallet_facts
 from xoxo_async.bulk.proving.vendor import Vendor
 from xoxo_async.bulk.proving.wallet import WalletFacts, judge_rows
+from xoxo_async.errors import ConfigError
 
 __all__ = ["CreditTerms", "prove_credits"]
 
@@ -101,21 +102,20 @@ async def prove_credits(
     Raises:
         XoxoError: The ledger or a call failed. Call it again to go on.
     """
-    cancelled_at = await cancelled_last(ledger) if kind is JobKind.POINTS else 0.0
-    days = await days_of(ledger, terms.since, terms.until, clock(), changed_at=cancelled_at)
     about = [ledger.job, terms.address, str(terms.since), str(terms.until), kind.value]
     with Notebook(terms.progress) as notes:
+        at_work = any(holder.pid != os.getpid() for holder in await ledger.holders())
+        books = await read_credits(ledger, notes, kind, tell)
+        days = await _days_of(ledger, notes, terms, books, clock())
         if not notes.begin(msgspec.json.encode(about).decode(), newest=days.newest):
             notes.keep("scope", msgspec.json.encode([days.first, days.last, clock()]).decode())
             # A payment may be of the day before its row's, by another clock of the vendor's.
             notes.plan_ranges("payments", ranges_of(days.first - _DAY, days.last))
         first, last, began = msgspec.json.decode(notes.fact("scope"), type=tuple[date, date, float])
         scope = Scope(ledger.job or "", first, last, began)
-        at_work = any(holder.pid != os.getpid() for holder in await ledger.holders())
-        await read_credits(ledger, notes, kind, tell)
         refused = await read_payments(client, notes, tell)
         gathered = Findings()
-        compared = await _compare(ledger, notes, scope, kind, refused, gathered, tell, each)
+        compared = await _compare(ledger, notes, scope, kind, books, refused, gathered, tell, each)
         if days.cut:
             gathered.unknown(
                 f"the days are cut: the job may have rows {days.cut}, and what the payment report has of them was not"
@@ -123,7 +123,7 @@ async def prove_credits(
             )
         if alarms := (await ledger.counts()).alarms_total:
             gathered.unknown(f"the ledger has {alarms} alarms that a person must see: `xoxo bulk status` names them")
-        told = _told(kind, compared, days, thorough=terms.thorough, at_work=at_work)
+        told = _told(kind, compared, books, days, thorough=terms.thorough, at_work=at_work)
         proof = gathered.proof(
             scope,
             ledger.name,
@@ -139,11 +139,22 @@ async def prove_credits(
         return proof
 
 
+async def _days_of(ledger: Ledger, notes: Notebook, terms: CreditTerms, books: CreditBooks, now: float) -> Days:
+    """Return the days to read. Where they are wrong, a file without anything to go on with does not stay."""
+    try:
+        return await days_of(ledger, terms.since, terms.until, now, changed_at=books.cancelled_at)
+    except ConfigError:
+        if not notes.fact("terms"):
+            notes.remove()
+        raise
+
+
 async def _compare(
     ledger: Ledger,
     notes: Notebook,
     scope: Scope,
     kind: JobKind,
+    books: CreditBooks,
     refused: str,
     gathered: Findings,
     tell: Tell,
@@ -165,7 +176,8 @@ async def _compare(
         unproven=unproven,
         rate=rate,
         step=step,
-        loose=find_loose(notes, scope, step),
+        loose=find_loose(notes, scope, step, restored=books.restored),
+        restored=books.restored,
     )
     if why and named.placed:
         gathered.add((unproven,))
@@ -208,7 +220,9 @@ def _sums(
     )
 
 
-def _told(kind: JobKind, compared: _Compared, days: Days, *, thorough: bool, at_work: bool) -> list[str]:
+def _told(
+    kind: JobKind, compared: _Compared, books: CreditBooks, days: Days, *, thorough: bool, at_work: bool
+) -> list[str]:
     """Return what a reader has to know about the result."""
     told = [ZONE_NOTE]
     named = compared.named
@@ -225,6 +239,11 @@ def _told(kind: JobKind, compared: _Compared, days: Days, *, thorough: bool, at_
         told.append(
             f"the payment report has {named.loose:,} more {'row' if named.loose == 1 else 'rows'} of {what}, for"
             " nothing that this job knows: for other jobs, the dashboard, or rows in doubt"
+        )
+    if books.restored:
+        told.append(
+            "this ledger replaces another one, or is a copy: what the other one sent is only seen from"
+            f" {days.first} on; `--since` reads earlier days"
         )
     if days.ends_early:
         told.append(f"rows of the payment report after {days.last} were not read")

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -16,7 +16,7 @@ from xoxo_async.bulk.proving.facts import LineFacts, Scope, credit_facts
 from xoxo_async.bulk.proving.notebook import SCALE, Notebook
 
 __all__ = [
-    "cancelled_last",
+    "CreditBooks",
     "credit_cases",
     "credits_charged",
     "find_loose",
@@ -35,25 +35,26 @@ _ZONES: Final = timedelta(hours=14)
 _BATCH: Final = "batch "
 """How the journal begins where the answer named the batch of a row's links."""
 _CANCELS: Final = frozenset({Evidence.CANCEL_ASKED.value, Evidence.CANCEL_DONE.value, Evidence.PERSON_CANCELLED.value})
+_RESTORED: Final = "restored"
+"""The journal's word where the ledger as a whole was put in place of another one, or was found to be a copy."""
 _CENT: Final = Decimal("0.01")
 _LINE: Final = msgspec.json.Decoder(LineFacts)
 
 
-async def cancelled_last(ledger: Ledger) -> float:
-    """Return when the ledger last asked for a cancellation or had it answered, in epoch seconds; 0 without one.
+class CreditBooks(NamedTuple):
+    """What the journal says of the job as a whole.
 
-    Args:
-        ledger: The ledger, of points.
+    Attributes:
+        cancelled_at: When a cancellation was last asked for or answered, in epoch seconds; 0 without one.
+        restored: Whether another ledger may have sent rows of this one: this one replaces a lost one, or is a copy.
     """
-    last = 0.0
-    async for row in ledger.journal():
-        if row.evidence in _CANCELS:
-            last = max(last, row.at)
-    return last
+
+    cancelled_at: float
+    restored: bool
 
 
-async def read_credits(ledger: Ledger, notes: Notebook, kind: JobKind, tell: Tell) -> None:
-    """Note every row of the ledger, what the report may name it by, and when it was cancelled.
+async def read_credits(ledger: Ledger, notes: Notebook, kind: JobKind, tell: Tell) -> CreditBooks:
+    """Note every row of the ledger, what the report may name it by, when it was cancelled, and what was sent again.
 
     Args:
         ledger: The ledger.
@@ -66,13 +67,16 @@ async def read_credits(ledger: Ledger, notes: Notebook, kind: JobKind, tell: Tel
         notes.add_credits(credit_facts(line, kind) for line in lines)
         done += len(lines)
         tell("ledger", done)
-    if kind is JobKind.LINK_MAILS:
-        return
+    cancelled_at, restored = 0.0, ledger.copied
     async for rows in _chunks(ledger.journal()):
-        if kind is JobKind.POINTS:
-            notes.add_cancellations((row.at, row.seq) for row in rows if row.evidence in _CANCELS)
-        else:
+        cancelled = [(row.at, row.seq) for row in rows if row.evidence in _CANCELS]
+        notes.add_cancellations(cancelled)
+        cancelled_at = max([cancelled_at, *(at for at, _seq in cancelled)])
+        notes.add_resends((row.attempts, row.seq) for row in rows if row.evidence == Evidence.PERSON_RESEND)
+        if kind is JobKind.LINKS:
             notes.add_batches((row.reason.removeprefix(_BATCH), row.seq) for row in rows if _names_batch(row))
+        restored = restored or any(row.evidence == _RESTORED and not row.seq for row in rows)
+    return CreditBooks(cancelled_at, restored)
 
 
 def _names_batch(row: JournalRow) -> bool:
@@ -124,16 +128,17 @@ def credit_cases(notes: Notebook, kind: JobKind) -> Iterator[CreditCase]:
         kind: What the job is of.
     """
     rows = notes.rows(
-        "SELECT body, credit.reference, cancelled_at, CASE WHEN known THEN sent.worth END, coalesce(taken, 0),"  # noqa: S608 - constants
+        "SELECT body, credit.reference, cancelled_at, resent, CASE WHEN known THEN sent.worth END, coalesce(taken, 0),"  # noqa: S608 - constants
         f" coalesce(paid, 0), coalesce(back, 0) FROM credit LEFT JOIN {_SENT} AS sent USING (reference)"
         f" LEFT JOIN {_paid(kind)} AS paid ON paid.reference = credit.reference AND credit.reference <> ''"
         " ORDER BY seq"
     )
-    for body, reference, cancelled_at, worth, number, paid, back in rows:
+    for body, reference, cancelled_at, resent, worth, number, paid, back in rows:
         yield CreditCase(
             line=_LINE.decode(body),
             reference=reference,
             cancelled_at=cancelled_at,
+            resent=bool(resent),
             worth=None if worth is None else _amount(worth),
             rows=number,
             paid=_amount(paid),
@@ -167,18 +172,21 @@ def _loose(kind: JobKind) -> str:
     )
 
 
-def find_loose(notes: Notebook, scope: Scope, step: Decimal) -> Loose:
+def find_loose(notes: Notebook, scope: Scope, step: Decimal, *, restored: bool = False) -> Loose:
     """Return what finds the rows of the report that may be of a row in doubt, once `named_by` has noted them.
 
     Args:
         notes: What was read.
         scope: What was read.
         step: The smallest amount that the report shows.
+        restored: Whether another ledger may have sent the row, on any of the days that were read.
     """
 
     def find(line: LineFacts, cost: Decimal | None) -> tuple[int, tuple[str, ...]]:
-        first = _day(line.first_sent_at or scope.now, -_ZONES)
-        last = _day(max(line.last_sent_at or 0.0, line.first_sent_at or scope.now), _ZONES)
+        first, last = scope.first, scope.last
+        if not restored:
+            first = _day(line.first_sent_at or scope.now, -_ZONES)
+            last = _day(max(line.last_sent_at or 0.0, line.first_sent_at or scope.now), _ZONES)
         where = "(day = '' OR day BETWEEN ? AND ?)"
         values: list[object] = [first.isoformat(), last.isoformat()]
         if cost is not None:

@@ -29,6 +29,7 @@ class CreditCase(NamedTuple):
         line: What the ledger has.
         reference: What the report may name it by: the id of the credit, or the batch of its links; empty without one.
         cancelled_at: When its points were cancelled, or their cancellation was asked for, in epoch seconds.
+        resent: Whether a person had it sent again after a lost answer, and it was.
         worth: What all rows with this reference sent, in points or in the campaign's currency; None if not known.
         rows: How many rows of the report took money for the reference.
         paid: What they took, in the account's currency.
@@ -38,6 +39,7 @@ class CreditCase(NamedTuple):
     line: LineFacts
     reference: str = ""
     cancelled_at: float | None = None
+    resent: bool = False
     worth: Decimal | None = None
     rows: int = 0
     paid: Decimal = Decimal(0)
@@ -86,6 +88,7 @@ class CreditReport(NamedTuple):
         rate: What it takes for a point, or for a unit of the links' value, by most of its rows.
         step: The smallest amount that the report shows: amounts that differ by less are the same.
         loose: Finds the rows of the report that may be of a row in doubt.
+        restored: Whether another ledger may have sent rows of this one.
     """
 
     kind: JobKind
@@ -96,6 +99,7 @@ class CreditReport(NamedTuple):
     rate: Decimal | None
     step: Decimal
     loose: Loose
+    restored: bool = False
 
 
 def judge_credit(case: CreditCase, report: CreditReport) -> list[Finding]:
@@ -118,7 +122,7 @@ def judge_credit(case: CreditCase, report: CreditReport) -> list[Finding]:
         return [_about("unknown", line, f"no answer named its {_noun(report.kind)}{_evidence(line, report)[1]}")]
     if not case.rows:
         return [_unpaid(case, report)]
-    return [*_taken(case, report), *_given_back(case, report), *_sent_twice(line, report)]
+    return [*_taken(case, report), *_given_back(case, report), *_sent_twice(case, report)]
 
 
 def _doubt(line: LineFacts, report: CreditReport) -> str:
@@ -131,7 +135,7 @@ def _evidence(line: LineFacts, report: CreditReport) -> tuple[int, str]:
 
     It is for a person, and proves nothing.
     """
-    if not report.hints or line.first_sent_at is None:
+    if not report.hints or (line.first_sent_at is None and not report.restored):
         return 0, ""
     # A batch of links is one row of the report, so the amount of a single row says nothing there.
     by_amount = report.kind is JobKind.POINTS and report.rate is not None
@@ -187,14 +191,14 @@ def _taken(case: CreditCase, report: CreditReport) -> list[Finding]:
     return [_about("charges", line, why, ledger=_plain(expected), vendor=_plain(case.paid))]
 
 
-def _sent_twice(line: LineFacts, report: CreditReport) -> list[Finding]:
+def _sent_twice(case: CreditCase, report: CreditReport) -> list[Finding]:
     """Return whether the first send of a row that a person had sent again may have gone through all the same."""
-    if not line.resent or report.kind is not JobKind.POINTS:
+    if not case.resent or report.kind is not JobKind.POINTS:
         return []
-    number, told = _evidence(line, report)
+    number, told = _evidence(case.line, report)
     if not number:
         return []
-    return [_about("unknown", line, f"it was sent again after a lost answer, and may have been sent twice{told}")]
+    return [_about("unknown", case.line, f"it was sent again after a lost answer, and may have been sent twice{told}")]
 
 
 def _given_back(case: CreditCase, report: CreditReport) -> list[Finding]:

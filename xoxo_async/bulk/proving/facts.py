@@ -51,7 +51,6 @@ class LineFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
         held: How many of its codes the ledger has counted.
         first_sent_at: When it was first sent, in epoch seconds; None if it never was.
         last_sent_at: When it was last sent, in epoch seconds.
-        resent: Whether a person had it sent again after a lost answer; only for points, links and mails.
     """
 
     po_number: str
@@ -69,7 +68,6 @@ class LineFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     held: int = 0
     first_sent_at: float | None = None
     last_sent_at: float | None = None
-    resent: bool = False
 
 
 class CreditFacts(NamedTuple):
@@ -78,6 +76,7 @@ class CreditFacts(NamedTuple):
     Attributes:
         seq: Its number in the ledger.
         line: What a proof names it by, and how it stands. Its `denomination` is the points.
+        attempts: How often it was claimed for sending.
         reference: What a row of the payment report may name it by: the id of the credit, or the batch of its links;
             empty where no answer named any.
         worth: What was sent, in points or in the campaign's currency, also if it was cancelled later; None if that is
@@ -86,6 +85,7 @@ class CreditFacts(NamedTuple):
 
     seq: int
     line: LineFacts
+    attempts: int
     reference: str
     worth: Decimal | None
 
@@ -185,10 +185,10 @@ def line_facts(line: LedgerLine, wanted: PlaceOrder) -> LineFacts:
         line: The order.
         wanted: Its request, decoded.
     """
-    return _facts(line, wanted, line.lines, resent=False)
+    return _facts(line, wanted, line.lines)
 
 
-def _facts(line: LedgerLine, wanted: "PlaceOrder | _Body", lines: int, *, resent: bool) -> LineFacts:
+def _facts(line: LedgerLine, wanted: "PlaceOrder | _Body", lines: int) -> LineFacts:
     return LineFacts(
         po_number=line.po_number,
         key=line.key,
@@ -205,7 +205,6 @@ def _facts(line: LedgerLine, wanted: "PlaceOrder | _Body", lines: int, *, resent
         held=line.held,
         first_sent_at=line.first_sent_at,
         last_sent_at=line.last_sent_at,
-        resent=resent,
     )
 
 
@@ -220,7 +219,8 @@ def credit_facts(line: LedgerLine, kind: JobKind) -> CreditFacts:
     sent = body.denomination if kind is JobKind.POINTS else line.amount_charged
     return CreditFacts(
         line.seq,
-        _facts(line, body, 1, resent=line.suspect and line.attempts > 1),
+        _facts(line, body, 1),
+        attempts=line.attempts,
         reference=str(line.order_id) if line.order_id is not None else "",
         worth=sent if sent is not None or line.worth is None else amount(line.worth),
     )

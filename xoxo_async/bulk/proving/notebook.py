@@ -25,7 +25,7 @@ from xoxo_async.private_files import create
 __all__ = ["SCALE", "Notebook", "Range"]
 
 _APPLICATION: Final = 0x786F7076
-_VERSION: Final = 2
+_VERSION: Final = 3
 SCALE: Final = Decimal(1_000_000)
 """Amounts are whole numbers of millionths, so that SQLite adds them exactly."""
 
@@ -44,14 +44,17 @@ CREATE TABLE payment (id TEXT, nth INTEGER, name TEXT NOT NULL, day TEXT NOT NUL
                       PRIMARY KEY (id, nth)) STRICT, WITHOUT ROWID;
 CREATE INDEX payment_order ON payment (order_id);
 CREATE TABLE credit (seq INTEGER PRIMARY KEY, reference TEXT NOT NULL, placed INTEGER NOT NULL, worth INTEGER,
-                     charged INTEGER, cancelled_at REAL, body BLOB NOT NULL) STRICT;
+                     charged INTEGER, attempts INTEGER NOT NULL, cancelled_at REAL,
+                     resent INTEGER NOT NULL DEFAULT 0, body BLOB NOT NULL) STRICT;
 CREATE INDEX credit_reference ON credit (reference) WHERE placed;
 CREATE TABLE loose (name TEXT NOT NULL, day TEXT NOT NULL, amount INTEGER) STRICT;
 CREATE INDEX loose_amount ON loose (amount, day);
 CREATE TABLE span (kind TEXT, first TEXT, last TEXT NOT NULL, page INTEGER NOT NULL, done INTEGER NOT NULL,
                    PRIMARY KEY (kind, first)) STRICT, WITHOUT ROWID;
 """
-_TABLES: Final = ("fact", "line", "listed", "asked", "todo", "payment", "credit", "loose", "span")
+_OF_THE_LEDGER: Final = ("line", "todo", "credit")
+"""Each proof reads the ledger anew, also one that goes on."""
+_KEPT: Final = ("fact", "listed", "asked", "payment", "loose", "span")
 
 _LINE: Final = msgspec.json.Decoder(LineFacts)
 _ORDER: Final = msgspec.json.Decoder(OrderFacts)
@@ -124,7 +127,7 @@ class Notebook:
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute("BEGIN IMMEDIATE")
         if tables and version != _VERSION:  # of another version of this package: it only saves calls
-            for name in _TABLES:
+            for name in (*_OF_THE_LEDGER, *_KEPT):
                 self._db.execute(f"DROP TABLE IF EXISTS {name}")
             tables = 0
         if not tables:
@@ -132,6 +135,8 @@ class Notebook:
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA application_id={_APPLICATION}")
             self._db.execute(f"PRAGMA user_version={_VERSION}")
+        for name in _OF_THE_LEDGER:
+            self._db.execute(f"DELETE FROM {name}")  # noqa: S608 - a constant
         self._db.execute("COMMIT")
 
     @contextmanager
@@ -157,7 +162,9 @@ class Notebook:
             return self._db.execute(sql, values).fetchone()
 
     def begin(self, terms: str, *, newest: str) -> bool:
-        """Go on with the notes of an interrupted proof, or forget them if they are of another one.
+        """Go on with what an interrupted proof read at the vendor, or forget it if it is of another proof.
+
+        What was read of the ledger since the file was opened stays.
 
         Args:
             terms: What the proof is about. Notes with other terms are of another proof.
@@ -169,11 +176,9 @@ class Notebook:
         same = self.fact("terms") == terms and self.fact("newest") == newest
         with self._write() as db:
             if not same:
-                for name in _TABLES:
+                for name in _KEPT:
                     db.execute(f"DELETE FROM {name}")  # noqa: S608 - a constant
                 db.execute("INSERT INTO fact VALUES ('terms', ?), ('newest', ?)", (terms, newest))
-            for name in ("line", "todo", "credit"):
-                db.execute(f"DELETE FROM {name}")  # noqa: S608 - a constant
         return same
 
     def remove(self) -> None:
@@ -236,8 +241,12 @@ class Notebook:
             for one in credits_:
                 line, worth = one.line, _whole(one.worth)
                 placed = line.state == LineState.PLACED
-                values = (one.seq, one.reference, placed, worth, _whole(line.charged), msgspec.json.encode(line))
-                db.execute("INSERT OR REPLACE INTO credit VALUES (?, ?, ?, ?, ?, NULL, ?)", values)
+                charged, body = _whole(line.charged), msgspec.json.encode(line)
+                db.execute(
+                    "INSERT OR REPLACE INTO credit (seq, reference, placed, worth, charged, attempts, body)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (one.seq, one.reference, placed, worth, charged, one.attempts, body),
+                )
 
     def add_batches(self, batches: Iterable[tuple[str, int]]) -> None:
         """Note which batch the answer to a row of links named: the batch and the row's number in the ledger."""
@@ -248,6 +257,15 @@ class Notebook:
         """Note when points were cancelled: the time in epoch seconds, and the row's number in the ledger."""
         with self._write() as db:
             db.executemany("UPDATE credit SET cancelled_at = ? WHERE seq = ?", cancelled)
+
+    def add_resends(self, resends: Iterable[tuple[int, int]]) -> None:
+        """Note that persons had rows sent again. A row that was not sent since then is not noted.
+
+        Args:
+            resends: How often the row had been claimed for sending by then, and its number in the ledger.
+        """
+        with self._write() as db:
+            db.executemany("UPDATE credit SET resent = 1 WHERE attempts > ? AND seq = ?", resends)
 
     def add_loose(self, rows: str, *values: object) -> None:
         """Note which rows of the payment report name nothing of the ledger, in place of those that were noted before.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.bulk.proving.unkeyed import paid, sent
+from tests.unit.bulk.proving.unkeyed import lost, paid, planned, resent, sent
 from xoxo_async import errors
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
@@ -132,6 +132,38 @@ async def test_cut_days_are_not_passed(client: Vendor, ledger: SqliteLedger, tmp
     proof = await prove(client, ledger, tmp_path, until=TODAY + timedelta(days=1), clock=later.timestamp)
     assert proof.ok
     assert any("were not read" in note for note in proof.notes)
+
+
+async def test_a_wrong_day_leaves_no_file(client: Vendor, ledger: SqliteLedger, tmp_path: Path) -> None:
+    """But it does not forget what an interrupted proof has read."""
+    await sent(ledger, JobKind.POINTS, 1)
+    wrong = {"since": TODAY, "until": TODAY - timedelta(days=3)}
+    with pytest.raises(errors.ConfigError, match="is after the last day"):
+        await prove(client, ledger, tmp_path, **wrong)
+    assert not (tmp_path / "p").exists()
+    client.fails = errors.ConnectError("the network is gone")
+    with pytest.raises(errors.ConnectError):
+        await prove(client, ledger, tmp_path)
+    with pytest.raises(errors.ConfigError, match="is after the last day"):
+        await prove(client, ledger, tmp_path, **wrong)
+    assert (tmp_path / "p").exists()
+
+
+async def test_what_another_ledger_sent_is_seen(client: Vendor, ledger: SqliteLedger, tmp_path: Path) -> None:
+    """The ledger replaces another one, and a person had its rows sent again: the report has them twice."""
+    await planned(ledger, JobKind.POINTS, 2)
+    await ledger.restored(reason="the other one is lost")
+    await lost(ledger)
+    for key, order_id in (("k1", 901), ("k2", 902)):
+        await resent(ledger, key, order_id)
+    client.pays(2)
+    before = paid("REF500", "20", day=(TODAY - timedelta(days=6)).isoformat(), closing="1000")
+    client.payments.insert(0, before)
+    proof = await prove(client, ledger, tmp_path, since=TODAY - timedelta(days=7))
+    assert (proof.agree, [one.key for one in proof.unknown]) == (1, ["k2"])
+    assert "and may have been sent twice; the payment report has 1 row over 20" in proof.unknown[0].why
+    day = TODAY - timedelta(days=7)
+    assert any(f"what the other one sent is only seen from {day} on" in note for note in proof.notes)
 
 
 async def test_another_account_is_refused(client: Vendor, ledger: SqliteLedger, tmp_path: Path) -> None:

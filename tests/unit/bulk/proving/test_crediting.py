@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from tests.unit.bulk.proving.books import SCOPE
-from tests.unit.bulk.proving.unkeyed import paid, sent
+from tests.unit.bulk.proving.unkeyed import decided, fact, lost, paid, planned, resent, sent
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Evidence
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.bulk.proving.crediting import (
-    cancelled_last,
+    CreditBooks,
     credit_cases,
     credits_charged,
     find_loose,
@@ -44,11 +44,12 @@ def notes(tmp_path: Path) -> Iterator[Notebook]:
         yield opened
 
 
-async def read(ledger: SqliteLedger, notes: Notebook, kind: JobKind, *payments: Payment) -> None:
+async def read(ledger: SqliteLedger, notes: Notebook, kind: JobKind, *payments: Payment) -> CreditBooks:
     """Read a ledger, and a report of some rows."""
-    await read_credits(ledger, notes, kind, lambda _what, _done: None)
+    books = await read_credits(ledger, notes, kind, lambda _what, _done: None)
     rows = [(f"{number}", payment_facts(payment)) for number, payment in enumerate(payments)]
     notes.add_payments(Range("2026-03-09", "2026-03-11", 0), rows, 1, done=True)
+    return books
 
 
 async def test_each_credit_has_its_payment(ledger: SqliteLedger, notes: Notebook) -> None:
@@ -86,11 +87,11 @@ async def test_a_batch_is_one_payment_of_many_rows(ledger: SqliteLedger, notes: 
 async def test_cancellations_have_their_time(ledger: SqliteLedger, notes: Notebook) -> None:
     """The latest fact about each; a job without one has none."""
     one, two = await sent(ledger, POINTS, 2)
-    assert await cancelled_last(ledger) == 0
+    assert (await read(ledger, notes, POINTS)).cancelled_at == 0
     for evidence in (Evidence.CANCEL_ASKED, Evidence.CANCEL_DONE):
         await ledger.record([Change(seq=one.seq, evidence=evidence, epoch=one.epoch, reason="left")])
-    last = await cancelled_last(ledger)
-    await read(ledger, notes, POINTS)
+    last = (await read(ledger, notes, POINTS)).cancelled_at
+    assert last == max([row.at async for row in ledger.journal()])
     at = {case.line.key: case.cancelled_at for case in credit_cases(notes, POINTS)}
     assert at == {one.key: last, two.key: None}
     assert credits_charged(notes) == 200
@@ -110,3 +111,34 @@ async def test_loose_rows_are_found_by_amount_and_day(ledger: SqliteLedger, note
     assert find(sent_then, Decimal(10)) == (1, ("X1 of 2026-03-10",))
     assert find(sent_then, Decimal(11)) == (0, ())
     assert find(sent_then, None) == (3, ("X1 of 2026-03-10", "X2 of 2026-03-10", "X6 of 2026-03-10"))
+
+
+async def test_only_a_person_has_rows_sent_again(ledger: SqliteLedger, notes: Notebook) -> None:
+    """A second attempt alone is none: the first one was not processed. Nor is a decision that no send followed."""
+    await planned(ledger, POINTS, 3)
+    (first,) = await ledger.claim(1)
+    await ledger.record([fact(first, Evidence.NOT_PROCESSED)])
+    await lost(ledger, 3)
+    await decided(ledger, Evidence.PERSON_PLACED, "k1")
+    await resent(ledger, "k2", 902)
+    await decided(ledger, Evidence.PERSON_RESEND, "k3")
+    await decided(ledger, Evidence.LATE_PROOF, "k3", order_id=903)
+    assert [(line.attempts, line.state) async for line in ledger.lines()] == [
+        (2, "placed"), (2, "placed"), (1, "placed"),
+    ]  # fmt: skip
+    assert not (await read(ledger, notes, POINTS)).restored
+    assert {one.line.key: one.resent for one in credit_cases(notes, POINTS)} == {"k1": False, "k2": True, "k3": False}
+
+
+async def test_another_ledger_may_have_sent_first(ledger: SqliteLedger, notes: Notebook) -> None:
+    """Then this ledger's only send is the row's second one, and the days that were read are the bound."""
+    await planned(ledger, POINTS, 1)
+    await ledger.restored(reason="the other one is lost")
+    await lost(ledger)
+    await resent(ledger, "k1", 901)
+    books = await read(ledger, notes, POINTS, paid("X1", "10"), paid("X2", "10", day="2026-03-12"))
+    (case,) = credit_cases(notes, POINTS)
+    assert (books.restored, case.resent) == (True, True)
+    named_by(notes, POINTS, SCOPE)
+    assert find_loose(notes, SCOPE, CENT)(case.line, Decimal(10)) == (0, ())
+    assert find_loose(notes, SCOPE, CENT, restored=True)(case.line, Decimal(10)) == (1, ("X1 of 2026-03-10",))

@@ -134,7 +134,7 @@ def test_the_evidence_of_a_doubt_is_its_amount() -> None:
 
 def test_a_row_sent_again_may_be_there_twice() -> None:
     """A person saw nothing and had it sent again: another row of its amount is shown, and may be another sender's."""
-    again, one_more = case(row(resent=True)), report(loose=lambda *_: (1, ("REF7 of 2026-03-10",)))
+    again, one_more = case(resent=True), report(loose=lambda *_: (1, ("REF7 of 2026-03-10",)))
     assert judge_credit(again, report()) == []
     assert judge_credit(case(), one_more) == []
     (finding,) = judge_credit(again, one_more)
