@@ -197,6 +197,22 @@ async def test_a_wrong_resend_is_seen(sandbox: Sandbox, xoxo: XoxoClient, tmp_pa
     )
 
 
+async def test_a_wrong_decision_is_seen(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """Points that went out, and that a person calls refused, or wants to send again; what never went out agrees."""
+    for key, kind in (("p0", "commit_then_reset"), ("p1", "commit_then_reset"), ("p2", "reset_before_commit")):
+        sandbox.script(kind, operation="sendBalance", email=f"{key}@example.com", first=1)
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        points = BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER, settle_s=0, concurrency=1)
+        await points.run(people(5))
+        for key in ("k0", "k2"):
+            await points.resolve(key, Decision(reason="not there"))
+        await points.resolve("k1", Decision(resend=True, reason="not there"))
+        proof = await prove(xoxo, ledger, tmp_path)
+    assert (proof.ok, proof.agree, sorted(by_key(proof.unknown))) == (False, 3, ["k0", "k1"])
+    assert "the ledger calls it rejected now; the payment report has 1 row over 10 of" in by_key(proof.unknown)["k0"]
+    assert "the ledger calls it planned now; the payment report has 1 row over 10.1 of" in by_key(proof.unknown)["k1"]
+
+
 async def test_a_second_ledger_is_seen(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
     """What a lost ledger sent, and a person has sent again by the one that replaces it, is not proven."""
     for name in ("a", "b"):

@@ -42,7 +42,8 @@ _CHUNK: Final = 500
 _DAY: Final = timedelta(days=1)
 _NOT_COMPARED: Final = "not compared are the recipients: no row of the payment report names one"
 _NEVER_GOT: Final = (
-    "rows that were refused, withdrawn or not sent are not looked for: no row of the payment report could name them"
+    "rows that were refused, withdrawn or not sent are not looked for: no row of the payment report could name them;"
+    " but where one was in doubt, rows of the report that may be its own are named"
 )
 _NO_LOOKUP: Final = "nothing was looked up: no call finds what was sent without a key"
 
@@ -172,7 +173,7 @@ async def _compare(
         kind=kind,
         scope=scope,
         names=not why,
-        hints=not why or (not refused and not named.placed and kind is not JobKind.LINK_MAILS),
+        hints=not why or not (refused or named.placed),
         unproven=unproven,
         rate=rate,
         step=step,

@@ -105,7 +105,8 @@ class CreditReport(NamedTuple):
 def judge_credit(case: CreditCase, report: CreditReport) -> list[Finding]:
     """Return what does not agree about one row, or cannot be known; empty if ledger and report agree.
 
-    Rows that were refused, withdrawn or never sent got nothing, and no row of the report could name them.
+    Rows that were refused, withdrawn or never sent got nothing, and no row of the report could name them. But a person
+    who decides about a row in doubt may be wrong: then the report may have a row for it.
 
     Args:
         case: Everything that is known about it.
@@ -115,7 +116,7 @@ def judge_credit(case: CreditCase, report: CreditReport) -> list[Finding]:
     if line.state in _IN_DOUBT:
         return [_about("unknown", line, _doubt(line, report), ledger=line.state)]
     if line.state != LineState.PLACED:
-        return []
+        return _sent_after_all(line, report)
     if not report.names:
         return [report.unproven]
     if not case.reference:
@@ -128,6 +129,15 @@ def judge_credit(case: CreditCase, report: CreditReport) -> list[Finding]:
 def _doubt(line: LineFacts, report: CreditReport) -> str:
     got = {JobKind.POINTS: "got its points", JobKind.LINKS: "got its links"}.get(report.kind, "was mailed its link")
     return f"the ledger does not know whether this row {got}: it is {line.state}{_evidence(line, report)[1]}"
+
+
+def _sent_after_all(line: LineFacts, report: CreditReport) -> list[Finding]:
+    """Return whether a row that a person called refused, or wants to send again, may have been sent all the same."""
+    number, told = _evidence(line, report) if line.suspect else (0, "")
+    if not number:
+        return []
+    why = f"it was in doubt, and the ledger calls it {line.state} now{told}"
+    return [_about("unknown", line, why, ledger=line.state)]
 
 
 def _evidence(line: LineFacts, report: CreditReport) -> tuple[int, str]:

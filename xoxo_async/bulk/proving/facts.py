@@ -51,6 +51,7 @@ class LineFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
         held: How many of its codes the ledger has counted.
         first_sent_at: When it was first sent, in epoch seconds; None if it never was.
         last_sent_at: When it was last sent, in epoch seconds.
+        suspect: Whether it was in doubt once, whatever was decided then.
     """
 
     po_number: str
@@ -68,6 +69,7 @@ class LineFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     held: int = 0
     first_sent_at: float | None = None
     last_sent_at: float | None = None
+    suspect: bool = False
 
 
 class CreditFacts(NamedTuple):
@@ -205,6 +207,7 @@ def _facts(line: LedgerLine, wanted: "PlaceOrder | _Body", lines: int) -> LineFa
         held=line.held,
         first_sent_at=line.first_sent_at,
         last_sent_at=line.last_sent_at,
+        suspect=line.suspect,
     )
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.unit.bulk.proving.unkeyed import lost, paid, planned, resent, sent
+from tests.unit.bulk.proving.unkeyed import decided, lost, paid, planned, resent, sent
 from xoxo_async import errors
 from xoxo_async.bulk.ledger.kinds import JobKind
+from xoxo_async.bulk.ledger.lines import Evidence
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.bulk.proving.prover import prove_job
 from xoxo_async.bulk.proving.result import Proof
@@ -164,6 +165,24 @@ async def test_what_another_ledger_sent_is_seen(client: Vendor, ledger: SqliteLe
     assert "and may have been sent twice; the payment report has 1 row over 20" in proof.unknown[0].why
     day = TODAY - timedelta(days=7)
     assert any(f"what the other one sent is only seen from {day} on" in note for note in proof.notes)
+
+
+@pytest.mark.parametrize("kind", [JobKind.POINTS, JobKind.LINKS, JobKind.LINK_MAILS])
+async def test_a_wrong_refusal_is_not_passed(
+    client: Vendor, ledger: SqliteLedger, tmp_path: Path, kind: JobKind
+) -> None:
+    """A person calls a row with a lost answer refused, and the report has a row that may be its own."""
+    await planned(ledger, kind, 1)
+    await lost(ledger, 1)
+    await decided(ledger, Evidence.PERSON_REJECTED, "k1")
+    reason = "Points issued" if kind is JobKind.POINTS else "Links issued"
+    client.payments = [paid("REF7", "10", reason, day=TODAY.isoformat(), closing="90")]
+    proof = await prove(client, ledger, tmp_path)
+    assert (proof.ok, proof.undecided, [one.key for one in proof.unknown]) == (False, 1, ["k1"])
+    assert "it was in doubt, and the ledger calls it rejected now; the payment report has 1 row" in proof.unknown[0].why
+    assert any("but where one was in doubt, rows of the report that may be its own are named" in n for n in proof.notes)
+    client.payments = [paid("REF7", "10", "Funds added", day=TODAY.isoformat(), closing="90")]
+    assert (await prove(client, ledger, tmp_path)).ok
 
 
 async def test_another_account_is_refused(client: Vendor, ledger: SqliteLedger, tmp_path: Path) -> None:

@@ -143,6 +143,20 @@ def test_a_row_sent_again_may_be_there_twice() -> None:
     assert judge_credit(again, one_more._replace(kind=JobKind.LINKS)) == []
 
 
+@pytest.mark.parametrize("state", ["rejected", "planned"])
+@pytest.mark.parametrize("kind", [JobKind.POINTS, JobKind.LINKS])
+def test_a_decided_doubt_may_have_been_sent(state: str, kind: JobKind) -> None:
+    """A person saw nothing, and the report has a row that may be its own. A row that was never in doubt got nothing."""
+    one_more = report(kind=kind, loose=lambda *_: (1, ("REF7 of 2026-03-10",)))
+    doubted = case(row(state=state, order_id=None, suspect=True), reference="", rows=0)
+    assert judge_credit(case(row(state=state, order_id=None), reference="", rows=0), one_more) == []
+    assert judge_credit(doubted, report(kind=kind)) == []
+    (finding,) = judge_credit(doubted, one_more)
+    assert (finding.kind, finding.key, finding.ledger) == ("unknown", "k1", state)
+    assert finding.why.startswith(f"it was in doubt, and the ledger calls it {state} now; the payment report has 1 row")
+    assert judge_credit(doubted, one_more._replace(hints=False)) == []
+
+
 def test_a_batch_of_links_may_be_several_rows() -> None:
     """Its sum counts."""
     links = report(kind=JobKind.LINKS, rate=Decimal(1))
