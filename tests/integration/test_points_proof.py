@@ -281,6 +281,23 @@ async def test_links_are_proven_by_their_batch(
         assert (proof.differ, len(proof.charges)) == (5, 5)
 
 
+async def test_a_batch_sent_again_is_seen(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """The lost call had made its links, and the report has a batch that no row of the ledger has."""
+    sandbox.script("commit_then_reset", operation="generateLink", nth=2)
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        links = BulkLinks(
+            xoxo, ledger, job="thanks", campaign_id=7002, expires_on=DAY, batch=5, concurrency=1, settle_s=0
+        )
+        await links.run(LinkLine(key=f"k{n}") for n in range(10))
+        lost = [line.key async for line in ledger.lines() if line.state == "manual"]
+        for key in lost:
+            await links.resolve(key, Decision(resend=True, reason="not there"))
+        assert (await links.resume()).issued == 10
+        proof = await prove(xoxo, ledger, tmp_path)
+    assert (proof.ok, proof.agree, sorted(by_key(proof.unknown))) == (False, 5, sorted(lost))
+    assert "names no batch of this ledger (batch_000002 of" in proof.unknown[0].why
+
+
 async def test_mailed_links_cannot_be_proven(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
     """Their answers name nothing. The proof says it, with what the report has, and does not pass."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:

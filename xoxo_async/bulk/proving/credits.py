@@ -203,9 +203,7 @@ def _taken(case: CreditCase, report: CreditReport) -> list[Finding]:
 
 def _sent_twice(case: CreditCase, report: CreditReport) -> list[Finding]:
     """Return whether the first send of a row that a person had sent again may have gone through all the same."""
-    if not case.resent or report.kind is not JobKind.POINTS:
-        return []
-    number, told = _evidence(case.line, report)
+    number, told = _evidence(case.line, report) if case.resent else (0, "")
     if not number:
         return []
     return [_about("unknown", case.line, f"it was sent again after a lost answer, and may have been sent twice{told}")]
