@@ -180,7 +180,7 @@ async def _compare(
         loose=find_loose(notes, scope, step, restored=books.restored),
         restored=books.restored,
     )
-    if why and named.placed:
+    if refused or (why and named.placed):
         gathered.add((unproven,))
     borne_out = Decimal(0)
     for number, case in enumerate(credit_cases(notes, kind), 1):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.bulk.proving.unkeyed import decided, lost, paid, planned, resent, sent
+from tests.unit.bulk.proving.unkeyed import decided, fact, lost, paid, planned, resent, sent
 from xoxo_async import errors
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Evidence
@@ -90,6 +90,18 @@ async def test_a_report_that_is_refused_proves_nothing(client: Vendor, ledger: S
     proof = await prove(client, ledger, tmp_path)
     assert (proof.ok, proof.undecided, proof.found["unknown"]) == (False, 2, 1)
     assert proof.unknown[0].why.startswith("the payment report cannot be read, so nothing is compared with it: ")
+
+
+async def test_nothing_placed_needs_a_report(client: Vendor, ledger: SqliteLedger, tmp_path: Path) -> None:
+    """Nobody has read what the report has of two rows that were refused: no proof either."""
+    await planned(ledger, JobKind.POINTS, 2)
+    await ledger.record([fact(line, Evidence.REFUSED_NO_ORDER) for line in await ledger.claim(2)])
+    client.fails = errors.NotAllowedError("not for this token", error_id="PIPE10013")
+    proof = await prove(client, ledger, tmp_path)
+    assert (proof.ok, proof.placed, proof.found["unknown"]) == (False, 0, 1)
+    assert proof.unknown[0].why.startswith("the payment report cannot be read, so nothing is compared with it: ")
+    client.fails = None
+    assert (await prove(client, ledger, tmp_path)).ok
 
 
 async def test_an_empty_report_proves_nothing(client: Vendor, ledger: SqliteLedger, tmp_path: Path) -> None:
