@@ -72,11 +72,13 @@ class _Compared(NamedTuple):
     Attributes:
         named: How far the payment report names the job's rows.
         fits: How many of those the rate of `sums` fits.
+        rounded: Whether the payment report has lost the fractions of its amounts.
         sums: The money.
     """
 
     named: Named
     fits: int
+    rounded: bool
     sums: ProofSums
 
 
@@ -194,10 +196,10 @@ async def _compare(
             tell("comparing", number)
             await checkpoint()  # Ctrl-C ends a long comparison too
     if not refused:
-        # Whole amounts may have lost fractions, so that balances do not follow from one another to the unit.
+        # Where amounts have lost their fractions, balances do not follow from one another.
         gathered.add(judge_rows(wallet._replace(rounded=int(step == 1))))
     sums = _sums(notes, kind, wallet, named, await ledger.get_fact(CURRENCY) or "", borne_out)
-    return _Compared(named, fits, msgspec.structs.replace(sums, rate=rate if named.found else None))
+    return _Compared(named, fits, step == 1, msgspec.structs.replace(sums, rate=rate if named.found else None))
 
 
 def _sums(
@@ -240,6 +242,11 @@ def _told(
         told.append(
             f"the payment report has {named.loose:,} more {'row' if named.loose == 1 else 'rows'} of {what}, for"
             " nothing that this job knows: for other jobs, the dashboard, or rows in doubt"
+        )
+    if compared.rounded:
+        told.append(
+            "the payment report has whole amounts only, and at that price some have a fraction: so amounts are compared"
+            " to the unit, and its balances are not checked"
         )
     if books.restored:
         told.append(

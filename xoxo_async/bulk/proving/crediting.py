@@ -38,6 +38,7 @@ _CANCELS: Final = frozenset({Evidence.CANCEL_ASKED.value, Evidence.CANCEL_DONE.v
 _RESTORED: Final = "restored"
 """The journal's word where the ledger as a whole was put in place of another one, or was found to be a copy."""
 _CENT: Final = Decimal("0.01")
+_UNIT: Final = Decimal(1)
 _LINE: Final = msgspec.json.Decoder(LineFacts)
 
 
@@ -209,25 +210,59 @@ def _day(seconds: float, shift: timedelta) -> date:
 def rate_and_step(notes: Notebook, kind: JobKind) -> tuple[Decimal | None, int, Decimal]:
     """Return what the report takes for a unit, how many references that fits, and the smallest amount it shows.
 
-    The vendor's page calls its amounts integers (wire documentation § 4.7), so they may be whole ones.
+    The vendor's page calls its amounts integers (wire documentation § 4.7), so they may have lost their fractions. They
+    have where the report shows none, and its rate gives a row one. Then the smallest amount is 1.
 
     Args:
         notes: What was read.
         kind: What the job is of.
     """
-    (fractions,) = notes.row(
+    (shown,) = notes.row(
         f"SELECT count(*) FROM payment WHERE amount % {int(SCALE)} <> 0 OR closing % {int(SCALE)} <> 0"  # noqa: S608 - constants
     )
-    step = _CENT if fractions else Decimal(1)
+    step = _CENT if shown or not _are_rounded(notes, kind) else _UNIT
+    return *_rate(notes, _compared(kind), step), step
+
+
+def _are_rounded(notes: Notebook, kind: JobKind) -> bool:
+    """Return whether the rate gives a row an amount with a fraction, where the report shows none.
+
+    The rate that fits most worths exactly counts, if there is one. A rate that need only fit to the unit could be bent
+    until it fits a wrong amount as well. Each worth counts once: a thousand rows of 100 points show one amount.
+    """
+    worths = (
+        "(SELECT worth, paid, max(number) FROM (SELECT worth, paid, count(*) AS number"  # noqa: S608 - constants
+        f" FROM {_compared(kind)} GROUP BY worth, paid) GROUP BY worth)"
+    )
+    (number,) = notes.row(f"SELECT count(*) FROM {worths}")  # noqa: S608 - constants
+    rate, fits = _rate(notes, worths, _CENT)
+    if fits * 2 <= number:
+        rate, _fits = _rate(notes, worths, _UNIT)
+    # The rate itself is only known so far that it gives amounts to less than a cent.
+    (fractions,) = notes.row(
+        f"SELECT count(*) FROM (SELECT worth * ? / {int(SCALE)} AS cost FROM {worths})"  # noqa: S608 - constants
+        " WHERE abs(cost - round(cost)) > 0.00995",
+        float(rate or 0),
+    )
+    return bool(fractions)
+
+
+def _rate(notes: Notebook, rows: str, step: Decimal) -> tuple[Decimal | None, int]:
+    """Return the rate that fits most rows of a query of `paid` and `worth`, and how many it fits."""
     margin = int(step * SCALE) * 99 // 100  # an amount that is rounded differs by less than the smallest one
-    fits = "taken = 1" if kind is JobKind.POINTS else "taken > 0"
     least, most = (
-        f"SELECT (paid {sign} {margin}) * 1.0 / worth AS rate, {side} AS side"  # noqa: S608 - constants
-        f" FROM {_SENT} JOIN {_paid(kind)} USING (reference) WHERE {fits} AND known AND worth > 0"
+        f"SELECT (paid {sign} {margin}) * 1.0 / worth AS rate, {side} AS side FROM {rows}"  # noqa: S608 - constants
         for sign, side in (("-", 0), ("+", 1))
     )
-    rate, number = rate_of(notes.rows(f"{least} UNION ALL {most} ORDER BY rate, side"))
-    return rate, number, step
+    return rate_of(notes.rows(f"{least} UNION ALL {most} ORDER BY rate, side"))
+
+
+def _compared(kind: JobKind) -> str:
+    """Return the SQL of the references whose amounts show the rate."""
+    once = "taken = 1" if kind is JobKind.POINTS else "taken > 0"
+    return (
+        f"(SELECT paid, worth FROM {_SENT} JOIN {_paid(kind)} USING (reference) WHERE {once} AND known AND worth > 0)"  # noqa: S608 - constants
+    )
 
 
 def paid_for(notes: Notebook, kind: JobKind) -> tuple[Decimal, Decimal]:

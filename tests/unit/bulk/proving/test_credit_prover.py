@@ -111,6 +111,31 @@ async def test_an_empty_report_proves_nothing(client: Vendor, ledger: SqliteLedg
     assert (proof.ok, proof.undecided, proof.found["unknown"]) == (False, 2, 1)
 
 
+async def test_whole_amounts_are_compared_exactly(client: Vendor, ledger: SqliteLedger, tmp_path: Path) -> None:
+    """The price gives whole amounts: one that is off by 1 is wrong, and so is a balance."""
+    await sent(ledger, JobKind.POINTS, 4)
+    client.pays(4)
+    client.payments[1] = paid("REF902", "21", day=TODAY.isoformat(), closing="970")
+    proof = await prove(client, ledger, tmp_path)
+    assert ([one.key for one in proof.charges], proof.found["wallet"]) == (["k2"], 1)
+    assert "balances of the payment report do not follow" in proof.wallet[0].why
+
+
+async def test_rounded_amounts_are_noted(client: Vendor, ledger: SqliteLedger, tmp_path: Path) -> None:
+    """The price gives fractions that the report does not show: then its balances say nothing, and a note says so."""
+    await sent(ledger, JobKind.POINTS, 4)
+    rows = zip(("1", "3", "4", "6"), ("98", "95", "91", "85"), strict=True)
+    client.payments = [
+        paid(f"REF{901 + at}", amount, day=TODAY.isoformat(), closing=left) for at, (amount, left) in enumerate(rows)
+    ]
+    client.payments[0] = paid("REF901", "1", day=TODAY.isoformat(), closing="99")
+    proof = await prove(client, ledger, tmp_path)
+    assert (proof.ok, proof.sums.rate) == (True, Decimal("0.015"))
+    assert any("so amounts are compared to the unit, and its balances are not checked" in note for note in proof.notes)
+    client.pays(4)
+    assert not any("balances" in note for note in (await prove(client, ledger, tmp_path)).notes)
+
+
 async def test_what_was_read_is_kept(client: Vendor, ledger: SqliteLedger, tmp_path: Path) -> None:
     """A proof that was cut off reads its last page again, and no other; a later send begins it anew."""
     await sent(ledger, JobKind.POINTS, 2)

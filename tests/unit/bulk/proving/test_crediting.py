@@ -22,6 +22,7 @@ from xoxo_async.bulk.proving.crediting import (
     rate_and_step,
     read_credits,
 )
+from xoxo_async.bulk.proving.facts import credit_facts
 from xoxo_async.bulk.proving.notebook import Notebook, Range
 from xoxo_async.bulk.proving.wallet import payment_facts
 from xoxo_async.services.account.replies import Payment
@@ -68,7 +69,7 @@ async def test_each_credit_has_its_payment(ledger: SqliteLedger, notes: Notebook
     assert (named.all, named.found, named.placed, named.loose, named.loose_sum) == (3, 2, 3, 1, 5)
     assert paid_for(notes, POINTS) == (30, 20)
     assert credits_charged(notes) == 600
-    assert rate_and_step(notes, POINTS) == (Decimal("0.1"), 2, Decimal(1))
+    assert rate_and_step(notes, POINTS) == (Decimal("0.1"), 2, CENT)
 
 
 async def test_a_batch_is_one_payment_of_many_rows(ledger: SqliteLedger, notes: Notebook) -> None:
@@ -82,6 +83,34 @@ async def test_a_batch_is_one_payment_of_many_rows(ledger: SqliteLedger, notes: 
     named = named_by(notes, LINKS, SCOPE)
     assert (named.all, named.found, named.loose) == (2, 1, 1)
     assert rate_and_step(notes, LINKS) == (Decimal("83.25"), 1, CENT)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "rate", "fits", "step"),
+    [
+        ("100:10 200:20 300:30 400:40", "0.1", 4, "0.01"),
+        ("100:10 200:20 300:30 400:41", "0.1", 3, "0.01"),  # one amount is wrong, and it is no rounding
+        ("100:10 100:10 100:11", "0.1", 2, "0.01"),
+        ("100:33 200:67 300:100 400:133", "0.333", 4, "1"),
+        ("100:1 100:1 100:1 100:1 500:6 1000:12", "0.012", 6, "1"),  # many rows of one amount show no price
+        ("100:1 100:1 500:6 1000:12.5", "0.01", 2, "0.01"),
+        ("100:10 200:25", "0.1", 1, "0.01"),
+        ("", "None", 0, "0.01"),
+    ],
+)
+async def test_amounts_are_rounded_by_the_price(
+    ledger: SqliteLedger, notes: Notebook, amounts: str, rate: str, fits: int, step: str
+) -> None:
+    """Whole amounts alone do not say so: they are exact where the price gives no row a fraction."""
+    await sent(ledger, POINTS, 1)
+    (known,) = [credit_facts(line, POINTS) async for line in ledger.lines()]
+    pairs = [(Decimal(points), amount) for points, amount in (pair.split(":") for pair in amounts.split())]
+    await read(ledger, notes, POINTS, *[paid(f"{5000 + at}", amount) for at, (_points, amount) in enumerate(pairs)])
+    notes.add_credits(
+        known._replace(seq=at, reference=f"{4998 + at}", worth=worth) for at, (worth, _amount) in enumerate(pairs, 2)
+    )
+    found = rate_and_step(notes, POINTS)
+    assert (str(found[0]), found[1], str(found[2])) == (rate, fits, step)
 
 
 async def test_cancellations_have_their_time(ledger: SqliteLedger, notes: Notebook) -> None:
