@@ -56,7 +56,7 @@ class ProductFact(msgspec.Struct, frozen=True, kw_only=True):
         currency: Of its values; empty where it is not known.
         lines: Lines that were not withdrawn.
         placed: Of these, the placed ones.
-        pieces: Vouchers of placed lines.
+        pieces: Vouchers of placed lines; points that were cancelled are not counted.
         face: The value of these, in `currency`.
         charged: What they cost, by currency.
     """
@@ -209,8 +209,8 @@ def products_of(groups: Iterable[LineGroup], notes: Mapping[int, ProductNote]) -
             one,
             lines=one.lines + group.lines,
             placed=one.placed + (group.lines if placed else 0),
-            pieces=one.pieces + (group.pieces if placed else 0),
-            face=one.face + (group.denomination * group.pieces if placed else 0),
+            pieces=one.pieces + (group.pieces if costs(group) else 0),
+            face=one.face + (group.denomination * group.pieces if costs(group) else 0),
             charged=_plus(one.charged, group) if placed else one.charged,
         )
     return sorted(found.values(), key=lambda one: (-sum(one.charged.values()), -one.lines, one.product_id or 0))

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.unit.bulk.reporting.jobs import CARD, SHOP, group, overview
-from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.lines import POINTS, Delivery, LineState
 from xoxo_async.bulk.ledger.overview import Label, LabelGroup, Receivers
 from xoxo_async.bulk.reporting.costs import bill_of, labels_of, products_of, receivers_of
 
@@ -24,6 +24,19 @@ def test_products_come_dearest_first() -> None:
 def test_a_withdrawn_line_is_no_cost() -> None:
     """Nor is an order that gave its lines back."""
     assert products_of([group(state=LineState.CANCELLED), group(lines=0, single=False)], NOTES) == []
+
+
+def test_cancelled_points_are_no_product() -> None:
+    """They were placed and taken back: nothing stands of their pieces and value, as in the headline and the bill."""
+    groups = [
+        group(product_id=None, currency=POINTS, charged=Decimal(charged), delivery=delivery)
+        for charged, delivery in ((100, Delivery.DELIVERED), (0, Delivery.CANCELLED), (100, Delivery.CANCELLING))
+    ]
+    (points,) = products_of(groups, {})
+    one = group()
+    assert (points.lines, points.placed) == (3 * one.lines, 3 * one.lines)
+    assert (points.pieces, points.face) == (2 * one.pieces, 2 * one.pieces * one.denomination)
+    assert points.charged == {POINTS: 200 * one.orders}
 
 
 def test_a_bill_adds_up() -> None:
