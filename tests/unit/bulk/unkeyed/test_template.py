@@ -41,6 +41,16 @@ def test_a_workbook_has_the_headings(
     assert (rows[0], len(rows)) == (headings, 2)
 
 
+def test_the_page_tells_the_headings() -> None:
+    """Its table has a field more than the template: the phone is read, and never sent."""
+    page = (Path(__file__).parents[4] / "docs" / "how-to" / "points-by-file.md").read_text()
+    table, after = page.split("| field | usual names |", 1)[1].split("\n\n", 1)
+    fields = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
+    (_line, _title, _many, headings), *_others = KINDS
+    assert fields == [*headings, "phone"]
+    assert "writes an empty file with these headings, but for `phone`" in after.split("\n\n", 1)[0]
+
+
 def test_rows_below_the_example_are_read(tmp_path: Path) -> None:
     """A column of the caller's own may stand beside the template's."""
     path = tmp_path / "people.csv"
