@@ -3,8 +3,9 @@
 Nothing here moves money or writes into the ledger. Calls wait for their turn within the client's limits.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from datetime import date, timedelta
+from itertools import islice
 from typing import Final, TypeVar
 
 import anyio
@@ -25,6 +26,7 @@ from xoxo_async.services.account.replies import Payment
 __all__ = [
     "Tell",
     "find_doubtful",
+    "in_chunks",
     "look_up",
     "ranges_of",
     "read_history",
@@ -52,16 +54,26 @@ _BATCH: Final = 200
 async def read_ledger(ledger: Ledger, notes: Notebook, tell: Tell) -> None:
     """Note every order of the ledger, and every row that travels in another order."""
     done = 0
-    async for chunk in _chunks(ledger):
+    async for chunk in in_chunks(ledger.lines()):
         notes.add_lines(await _facts_of(ledger, chunk))
         done += len(chunk)
         tell("ledger", done)
 
 
-async def _chunks(ledger: Ledger) -> AsyncIterator[list[LedgerLine]]:
-    chunk: list[LedgerLine] = []
-    async for line in ledger.lines():
-        chunk.append(line)
+async def in_chunks(items: AsyncIterable[T] | Iterable[T]) -> AsyncIterator[list[T]]:
+    """Yield items in lists of five hundred; the last one may be shorter.
+
+    Args:
+        items: The items.
+    """
+    if not isinstance(items, AsyncIterable):
+        rest = iter(items)
+        while chunk := list(islice(rest, _CHUNK)):
+            yield chunk
+        return
+    chunk = []
+    async for item in items:
+        chunk.append(item)
         if len(chunk) >= _CHUNK:
             yield chunk
             chunk = []
@@ -84,12 +96,13 @@ async def _facts_of(ledger: Ledger, chunk: list[LedgerLine]) -> list[LineFacts]:
 async def refresh_lines(ledger: Ledger, notes: Notebook, scope: Scope) -> None:
     """Read those lines of the ledger again that do not agree: a worker may have gone on meanwhile."""
     doubted = 0
-    for chunk in _grouped(case.po_number for case in notes.cases() if case.line is not None and judge(case, scope)):
+    unclear = (case.po_number for case in notes.cases() if case.line is not None and judge(case, scope))
+    async for chunk in in_chunks(unclear):
         doubted = notes.add_todo(chunk)
         await checkpoint()
     if not doubted:
         return
-    async for lines in _chunks(ledger):
+    async for lines in in_chunks(ledger.lines()):
         noted = notes.noted(line.po_number for line in lines)
         again = [line for line in lines if line.po_number in noted]
         if again:
@@ -157,21 +170,11 @@ async def find_doubtful(notes: Notebook, scope: Scope, *, thorough: bool) -> int
         thorough: Whether each order is looked up.
     """
     doubtful = 0
-    for chunk in _grouped(case.po_number for case in notes.cases() if needs_lookup(case, scope, thorough=thorough)):
+    unclear = (case.po_number for case in notes.cases() if needs_lookup(case, scope, thorough=thorough))
+    async for chunk in in_chunks(unclear):
         doubtful = notes.add_todo(chunk)
         await checkpoint()  # Ctrl-C ends a long comparison too
     return doubtful
-
-
-def _grouped(items: Iterable[T]) -> Iterator[list[T]]:
-    chunk: list[T] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) >= _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 async def look_up(client: Vendor, notes: Notebook, tell: Tell) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -10,11 +10,9 @@ from xoxo_async.bulk.ledger.lines import Delivery, LineState
 from xoxo_async.bulk.proving.facts import Asked, Case, LineFacts, OrderFacts, Scope
 from xoxo_async.bulk.proving.naming import key_of, kinship
 from xoxo_async.bulk.proving.result import Finding, FindingKind
+from xoxo_async.services.orders.matching import ZONES
 
 __all__ = ["cases_of", "judge", "needs_lookup"]
-
-_ZONES: Final = timedelta(hours=14)
-"""The vendor's dates have no time zone, and no zone is farther from UTC than 14 hours."""
 
 _IN_DOUBT: Final = frozenset({LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT, LineState.MANUAL})
 
@@ -286,8 +284,8 @@ def _is_within(line: LineFacts, scope: Scope) -> bool:
     """Return whether every day on which a line may have been placed was read. A line without a send counts as such."""
     if line.first_sent_at is None:
         return True
-    first = _moment(line.first_sent_at) - _ZONES
-    last = _moment(max(line.last_sent_at or 0.0, line.first_sent_at)) + _ZONES
+    first = _moment(line.first_sent_at) - ZONES
+    last = _moment(max(line.last_sent_at or 0.0, line.first_sent_at)) + ZONES
     return scope.first <= first.date() and last.date() <= scope.last
 
 

@@ -1,19 +1,20 @@
 """Read the rows of points, links or mails into a notebook, and find what the payment report says of each."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import msgspec
 
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Evidence, JournalRow
 from xoxo_async.bulk.ledger.protocol import Ledger
-from xoxo_async.bulk.proving.collecting import Tell
+from xoxo_async.bulk.proving.collecting import Tell, in_chunks
 from xoxo_async.bulk.proving.credits import CreditCase, Loose, Named, rate_of
 from xoxo_async.bulk.proving.facts import LineFacts, Scope, credit_facts
 from xoxo_async.bulk.proving.notebook import SCALE, Notebook
+from xoxo_async.services.orders.matching import ZONES
 
 __all__ = [
     "CreditBooks",
@@ -26,12 +27,7 @@ __all__ = [
     "read_credits",
 ]
 
-T = TypeVar("T")
-
-_CHUNK: Final = 500
 _SHOWN: Final = 3
-_ZONES: Final = timedelta(hours=14)
-"""The vendor's dates have no time zone, and no zone is farther from UTC than 14 hours."""
 _BATCH: Final = "batch "
 """How the journal begins where the answer named the batch of a row's links."""
 _CANCELS: Final = frozenset({Evidence.CANCEL_ASKED.value, Evidence.CANCEL_DONE.value, Evidence.PERSON_CANCELLED.value})
@@ -64,12 +60,12 @@ async def read_credits(ledger: Ledger, notes: Notebook, kind: JobKind, tell: Tel
         tell: Is told how many rows are read.
     """
     done = 0
-    async for lines in _chunks(ledger.lines()):
+    async for lines in in_chunks(ledger.lines()):
         notes.add_credits(credit_facts(line, kind) for line in lines)
         done += len(lines)
         tell("ledger", done)
     cancelled_at, restored = 0.0, ledger.copied
-    async for rows in _chunks(ledger.journal()):
+    async for rows in in_chunks(ledger.journal()):
         cancelled = [(row.at, row.seq) for row in rows if row.evidence in _CANCELS]
         notes.add_cancellations(cancelled)
         cancelled_at = max([cancelled_at, *(at for at, _seq in cancelled)])
@@ -82,17 +78,6 @@ async def read_credits(ledger: Ledger, notes: Notebook, kind: JobKind, tell: Tel
 
 def _names_batch(row: JournalRow) -> bool:
     return row.evidence == Evidence.ANSWERED_DONE and row.reason.startswith(_BATCH)
-
-
-async def _chunks(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
-    chunk: list[T] = []
-    async for item in items:
-        chunk.append(item)
-        if len(chunk) >= _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _about(kind: JobKind) -> str:
@@ -186,8 +171,8 @@ def find_loose(notes: Notebook, scope: Scope, step: Decimal, *, restored: bool =
     def find(line: LineFacts, cost: Decimal | None) -> tuple[int, tuple[str, ...]]:
         first, last = scope.first, scope.last
         if not restored:
-            first = _day(line.first_sent_at or scope.now, -_ZONES)
-            last = _day(max(line.last_sent_at or 0.0, line.first_sent_at or scope.now), _ZONES)
+            first = _day(line.first_sent_at or scope.now, -ZONES)
+            last = _day(max(line.last_sent_at or 0.0, line.first_sent_at or scope.now), ZONES)
         where = "(day = '' OR day BETWEEN ? AND ?)"
         values: list[object] = [first.isoformat(), last.isoformat()]
         if cost is not None:

@@ -17,9 +17,9 @@ from xoxo_async.services.orders.requests import PlaceOrder
 from xoxo_async.wire.entities import unescape
 from xoxo_async.wire.scalars import parse_date
 
-__all__ = ["contradictions", "dates_apart", "require_order_id", "with_po_number"]
+__all__ = ["ZONES", "contradictions", "dates_apart", "require_order_id", "with_po_number"]
 
-_ZONES: Final = timedelta(hours=14)
+ZONES: Final = timedelta(hours=14)
 """The vendor's dates have no time zone, and no zone is farther from UTC than 14 hours."""
 
 _RATE_MOVES: Final = Decimal("0.1")
@@ -84,8 +84,8 @@ def dates_apart(order_date: datetime | None, sent_at: float, until: float | None
     """
     if order_date is None:
         return False
-    first = datetime.fromtimestamp(sent_at, UTC).replace(tzinfo=None) - _ZONES
-    last = datetime.fromtimestamp(sent_at if until is None else max(until, sent_at), UTC).replace(tzinfo=None) + _ZONES
+    first = datetime.fromtimestamp(sent_at, UTC).replace(tzinfo=None) - ZONES
+    last = datetime.fromtimestamp(sent_at if until is None else max(until, sent_at), UTC).replace(tzinfo=None) + ZONES
     # A date without a time reads as midnight, and the order may be of any hour of that day.
     only_a_day = order_date == order_date.replace(hour=0, minute=0, second=0, microsecond=0)
     return order_date > last or order_date + timedelta(days=only_a_day) < first

@@ -1,5 +1,6 @@
 """`collecting`: which calls are made, and that a broken list is noticed."""
 
+from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -10,7 +11,14 @@ import pytest
 
 from tests.unit.bulk.proving.books import SCOPE, Vendor, details, line, sold, summary
 from xoxo_async import errors
-from xoxo_async.bulk.proving.collecting import find_doubtful, look_up, ranges_of, read_history, read_payments
+from xoxo_async.bulk.proving.collecting import (
+    find_doubtful,
+    in_chunks,
+    look_up,
+    ranges_of,
+    read_history,
+    read_payments,
+)
 from xoxo_async.bulk.proving.facts import Asked, order_facts
 from xoxo_async.bulk.proving.notebook import Notebook
 from xoxo_async.paging import Page
@@ -38,6 +46,20 @@ def test_ranges_cover_each_day_and_one_more(days: int) -> None:
     assert (ranges[0][0], ranges[-1][1]) == (first.isoformat(), (last + timedelta(days=1)).isoformat())
     assert all(one[1] == other[0] for one, other in pairwise(ranges))
     assert len(ranges) == days // 31 + 1
+
+
+async def each(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        yield number
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(0, []), (499, [499]), (500, [500]), (1001, [500, 500, 1])])
+async def test_chunks_hold_every_item_once(count: int, sizes: list[int]) -> None:
+    """In order, of a stream and of a list."""
+    for items in (each(count), range(count)):
+        chunks = [chunk async for chunk in in_chunks(items)]
+        assert [len(chunk) for chunk in chunks] == sizes
+        assert [item for chunk in chunks for item in chunk] == list(range(count))
 
 
 async def test_a_history_takes_a_call_a_hundred(tmp_path: Path) -> None:
