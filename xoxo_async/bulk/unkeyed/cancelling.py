@@ -172,7 +172,8 @@ class Cancelling:
                 change.seq for change, line in zip(changes, after, strict=False) if line.epoch != change.epoch
             )
         for seq in others:
-            self._note(self._lines[seq], "unknown", _TAKEN)
+            read = self._lines[seq]
+            self._note(await self._ledger.find(read.key) or read, "unknown", _TAKEN)  # its id may be another one now
         return others
 
     async def _ask(self, lines: Sequence[LedgerLine]) -> list[Change]:
@@ -312,7 +313,8 @@ def _points(line: LedgerLine) -> Decimal:
 
 
 def _change(line: LedgerLine, evidence: Evidence, *, reason: str = "", error: str = "") -> Change:
-    return Change(seq=line.seq, evidence=evidence, epoch=line.epoch, reason=reason, error=error)
+    """Return a fact about the credit that was read: the ledger refuses it where the row's id was corrected since."""
+    return Change(seq=line.seq, evidence=evidence, epoch=line.epoch, order_id=line.order_id, reason=reason, error=error)
 
 
 def _listed(keys: Sequence[str]) -> str:
