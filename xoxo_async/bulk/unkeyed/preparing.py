@@ -9,7 +9,7 @@ import msgspec
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.identity import check_identity
 from xoxo_async.bulk.intake.problems import ProblemSink
-from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
+from xoxo_async.bulk.intake.reading import ReadingChoices
 from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.budget import amount
 from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY, PRODUCTS
@@ -131,8 +131,8 @@ class UnkeyedPreparer:
             if not self._skip_invalid or not totals.rows:
                 new.problems.raise_if_any(new.source)
             totals.skipped, totals.problems = new.problems.rows, new.problems.listing()
-            if file is not None:
-                facts.update(_columns_of(file))
+            if file is not None and (columns := file.choices_to_keep()):
+                facts[COLUMNS] = columns
 
         async def look(planned: Planned, shares: list[Share] | None) -> None:
             nonlocal totals
@@ -236,9 +236,3 @@ def _compare(totals: UnkeyedTotals, planned: Planned, stood: Counts) -> None:
     if planned.added:
         there = stood.rows - stood.states.get(LineState.CANCELLED, 0)
         totals.absent = max(there - planned.known - planned.withdrawn, 0)
-
-
-def _columns_of(file: RowsFile[LineT]) -> dict[str, str]:
-    """Return the fact with what is known of the columns of all files."""
-    keep = file.choices.to_keep(file.kept_choices, file.key_column)
-    return {} if keep == NO_CHOICE else {COLUMNS: keep.to_json()}
