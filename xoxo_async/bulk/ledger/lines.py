@@ -9,6 +9,7 @@ import msgspec
 __all__ = [
     "DEFAULT_RULES",
     "POINTS",
+    "UNKEYED_IN_DOUBT",
     "Alarm",
     "Armed",
     "Change",
@@ -39,6 +40,10 @@ class LineState(StrEnum):
     REJECTED = "rejected"
     MANUAL = "manual"
     CANCELLED = "cancelled"
+
+
+UNKEYED_IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.MANUAL)
+"""The states of a row without a key that may have been sent, and nobody knows. Such a row is never in conflict."""
 
 
 class Delivery(StrEnum):

@@ -14,7 +14,7 @@ from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.budget import amount
 from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY, PRODUCTS
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
-from xoxo_async.bulk.ledger.lines import POINTS, Counts, LineState, PlannedLine
+from xoxo_async.bulk.ledger.lines import POINTS, UNKEYED_IN_DOUBT, Counts, LineState, PlannedLine
 from xoxo_async.bulk.ledger.overview import ProductNote
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.planning.differing import Fields, RecentLines
@@ -50,7 +50,6 @@ _FIELDS: Final = Fields(
     shown=frozenset({"productId", "denomination", "quantity", "expires", "expiryMonth"}),
 )
 """The fields of rows by their names in what a ledger stores."""
-_IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.MANUAL)
 
 
 class UnkeyedPreparer:
@@ -203,7 +202,7 @@ class UnkeyedPreparer:
     async def _complete(self, totals: UnkeyedTotals) -> None:
         """Add what the ledger and the allowance say."""
         states = (await self._ledger.counts()).states
-        totals.in_doubt = sum(states.get(state, 0) for state in _IN_DOUBT)
+        totals.in_doubt = sum(states.get(state, 0) for state in UNKEYED_IN_DOUBT)
         interval_s = self._client.dispatcher.pacer.interval_s(self._sending.operation.name)
         totals.expected_s = totals.calls * interval_s if interval_s else None
 

@@ -5,7 +5,15 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
+from xoxo_async.bulk.ledger.lines import (
+    UNKEYED_IN_DOUBT,
+    Change,
+    Delivery,
+    Evidence,
+    LedgerLine,
+    LineState,
+    Rules,
+)
 from xoxo_async.bulk.ledger.table import (
     MAX_HOLD_S,
     MAX_ORDER_ID,
@@ -894,6 +902,12 @@ def test_every_state_is_reported_as_one_thing() -> None:
         S.MANUAL: "unknown",
         S.REJECTED: "rejected",
     }
+
+
+def test_a_row_without_a_key_is_in_doubt() -> None:
+    """Where a report calls it unknown; it is never in conflict."""
+    assert {*UNKEYED_IN_DOUBT, S.CONFLICT} == {state for state, name in REPORTED_AS.items() if name == "unknown"}
+    assert S.CONFLICT not in UNKEYED_IN_DOUBT
 
 
 def test_another_table_decides_by_its_own_rows() -> None:
