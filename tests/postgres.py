@@ -195,9 +195,9 @@ def running_postgres(parent: Path | None = None, **settings: str) -> Iterator[Po
     """
     # In memory where there is room: a test's commit waits for the disk otherwise, and the disk is not what is tested.
     memory = Path("/dev/shm")
-    if parent is None and memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30:
-        parent = memory
-        _remove_left(memory)
+    if parent is None and memory.is_dir():
+        _remove_left(memory)  # first, since what was left may have filled it
+        parent = memory if shutil.disk_usage(memory).free > 1 << 30 else None
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     folder.chmod(0o755)
     lock = (folder / "new").open("w")

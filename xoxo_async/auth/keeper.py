@@ -1,7 +1,6 @@
 """The token of a client. Callers read it without a lock while it is fresh, and one renewal serves all that wait."""
 
 import asyncio
-import copy
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -9,7 +8,7 @@ from typing import Final
 import anyio
 
 from xoxo_async.auth.tokens import Exchange, ExchangeAnswer, Token, TokenProvider
-from xoxo_async.auth.troubles import TROUBLES, Troubles, raised_again
+from xoxo_async.auth.troubles import TROUBLES, Troubles, copy_of, raised_again
 from xoxo_async.calls import current_call_id
 from xoxo_async.config import Timeouts
 from xoxo_async.effects import EffectClass
@@ -273,7 +272,7 @@ class Keeper:
             if self._hooks and (self._requested or wait is None):
                 self._tell(failure, wait)
             if wait is None:
-                raise copy.copy(failure)  # the calls to come get copies of the one that is recorded: it stays bare
+                raise copy_of(failure)  # the calls to come get copies of the one that is recorded: it stays bare
             await anyio.sleep(wait)
 
     def _record_failure(self, failure: XoxoError, wait: float | None) -> float | None:

@@ -10,7 +10,7 @@ from typing import Final
 from xoxo_async.errors import RateLimitedError, TokenRejectedError, XoxoError
 from xoxo_async.kept import Kept, fork_safe_lock
 
-__all__ = ["TROUBLES", "Troubles", "raised_again"]
+__all__ = ["TROUBLES", "Troubles", "copy_of", "raised_again"]
 
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 300.0
@@ -142,6 +142,17 @@ class Troubles:
         return raised_again(failure, left) if failure is not None and left > 0 else None
 
 
+def copy_of(failure: XoxoError) -> XoxoError:
+    """Return a copy of an error, with its cause and without its traceback.
+
+    Args:
+        failure: The error.
+    """
+    error = copy.copy(failure).with_traceback(None)
+    error.__cause__ = failure.__cause__  # a plain copy has none
+    return error
+
+
 def raised_again(failure: XoxoError, left_s: float = 0.0) -> XoxoError:
     """Return a copy of an error, which is raised once more: with a traceback of its own, and without its first call.
 
@@ -149,7 +160,7 @@ def raised_again(failure: XoxoError, left_s: float = 0.0) -> XoxoError:
         failure: The error. The call that met it first has put its operation and its poNumber on it.
         left_s: Seconds until another token request may be made.
     """
-    error = copy.copy(failure).with_traceback(None)
+    error = copy_of(failure)
     error.operation, error.attempts, error.po_number, error.call_id = "", 0, None, ""
     if isinstance(error, RateLimitedError):
         error.retry_after_s = max(left_s, 0.0)

@@ -55,9 +55,9 @@ def _on_path(name: str) -> Path | None:
     Not `shutil.which`: that module loads three compression libraries, which takes longer than to read a ledger.
     """
     for folder in os.get_exec_path():
-        path = Path(folder, name)
-        if path.is_file() and os.access(path, os.X_OK):
-            return path
+        path = os.path.join(folder, name)  # noqa: PTH118 - and no `Path.is_file`, which raises below a closed folder
+        if os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113
+            return Path(path)
     return None
 
 

@@ -11,6 +11,7 @@ from xoxo_async.errors import ArgumentError, NotFoundError
 from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, SuccessFlag
 from xoxo_async.paging import Page, iterate_pages
 from xoxo_async.services import checks
+from xoxo_async.services.persons import same_address
 from xoxo_async.wire.replies import Part, Reply
 from xoxo_async.wire.scalars import parse_datetime
 from xoxo_async.wire.secrets import Private, Secret
@@ -358,12 +359,12 @@ class LinkService:
 
 
 def _addresses(emails: Sequence[str]) -> list[str]:
-    """Return checked addresses, or raise `ArgumentError`; case does not make two of one."""
+    """Return checked addresses, or raise `ArgumentError`; two spellings of one address are one."""
     first: dict[str, int] = {}
     found: list[str] = []
     for index, email in enumerate(emails):
         address = checks.email(f"emails[{index}]", checks.needed(f"emails[{index}]", email)) or ""
-        other = first.setdefault(address.casefold(), index)
+        other = first.setdefault(same_address(address), index)
         if other != index:
             raise ArgumentError(f"emails[{index}] is the address of emails[{other}]: it would get two links")
         found.append(address)

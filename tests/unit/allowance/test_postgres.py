@@ -181,6 +181,7 @@ def test_an_earlier_loop_leaves_no_trace(database: str) -> None:
     assert [asyncio.run(use()) for _ in range(2)] == pytest.approx([0, 1], abs=0.7)
 
 
+@pytest.mark.database
 def test_a_server_that_stops_and_starts() -> None:
     """While the server is down the store is away; when it is back, the store works without being made anew."""
     with running_postgres() as server:

@@ -116,6 +116,7 @@ def test_the_server_in_python_runs_the_script() -> None:
 
 
 @real
+@pytest.mark.database
 def test_a_server_that_is_killed_and_started_again() -> None:
     """While the server is down the store is away; the same store works with its successor."""
 
@@ -140,6 +141,7 @@ def test_a_server_that_is_killed_and_started_again() -> None:
 
 
 @real
+@pytest.mark.database
 def test_a_password() -> None:
     """With the password it works; without it, or with another one, the error says so and does not show it."""
     with running_redis("--requirepass", "hidden-word") as server:

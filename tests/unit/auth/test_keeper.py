@@ -166,6 +166,18 @@ async def test_a_policy_of_one_attempt_asks_once() -> None:
         assert endpoint.asked == 1
 
 
+async def test_a_failure_keeps_its_cause() -> None:
+    """The call that met it and those that are refused after it both say what the network said."""
+    failure = errors.ConnectError("not reached")
+    failure.__cause__ = ConnectionRefusedError(111, "refused")
+    endpoint = Played(failure)
+    kept = keeper(endpoint)
+    for asked in (3, 3):
+        with pytest.raises(errors.ConnectError) as caught:
+            await kept.within(10)
+        assert (endpoint.asked, caught.value.__cause__) == (asked, failure.__cause__)
+
+
 async def test_an_outage_causes_few_token_requests() -> None:
     """Ten minutes without an endpoint and a new client each second cause some forty requests."""
     now, endpoint = [0.0], Played(DOWN["500"])

@@ -31,6 +31,20 @@ def test_the_program_on_the_path_needs_no_folder(tmp_path: Path, monkeypatch: py
     assert shlex.split(command_line("balance"))[0] != "xoxo"
 
 
+def test_a_closed_folder_on_the_path_is_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PATH may have another user's folder, as after `su`: the command is printed after money was spent."""
+    own, closed, status = Path(sys.executable).with_name("xoxo"), str(tmp_path / "closed"), os.stat
+
+    def refused(path: str | Path, **how: bool) -> os.stat_result:
+        if str(path).startswith(closed):
+            raise PermissionError(13, "Permission denied", str(path))
+        return status(path, **how)
+
+    monkeypatch.setattr(os, "stat", refused)
+    monkeypatch.setenv("PATH", f"{closed}{os.pathsep}{own.parent}")
+    assert command_line("balance") == "xoxo balance"
+
+
 @pytest.mark.parametrize("before", ["", "--ledger="])
 def test_a_database_loses_its_password(before: str) -> None:
     """It is part of what a person gave, and of nothing that is printed."""

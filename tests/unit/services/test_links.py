@@ -66,6 +66,7 @@ async def test_wrong_batches_are_not_made(road: Any, wrong: dict[str, Any]) -> N
         ["a@b.example", "x"],
         ["a@b.example,c@d.example"],
         ["a@b.example", "A@B.example"],
+        ["jos\u00e9@b.example", "jose\u0301@b.example"],  # the same letter in one character and in two
         [None],
         [""],
     ],

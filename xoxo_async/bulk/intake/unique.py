@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from xoxo_async.bulk.intake.keys import alike, folded
-from xoxo_async.bulk.intake.persons import same_address, same_phone
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.rows import Row
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState, PackedLine
 from xoxo_async.services.orders.details import AirmilesDetails, ShippingDetails, TopUpDetails
+from xoxo_async.services.persons import same_address, same_phone
 
 __all__ = ["FirstKeys", "FirstRows", "KeyReader", "KeyedRow", "OtherSpellings", "RepeatedKeys", "Repeats"]
 

@@ -29,7 +29,7 @@ _EVIDENCE_OF: Final[dict[Proof, Evidence]] = {
     Proof.LOST: Evidence.OUTCOME_LOST,
 }
 _REFUSED: Final = frozenset({Evidence.REFUSED_NO_ORDER, Evidence.REFUSED_UNCLEAR})
-_NOT_BELIEVED: Final = "; an earlier send of this row had no answer, so the refusal may hide its order"
+_NOT_BELIEVED: Final = "; an order may have been placed for this row before, and the refusal may hide it"
 
 
 def ordered(request: bytes | str) -> PlaceOrder:

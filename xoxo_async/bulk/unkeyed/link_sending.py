@@ -8,7 +8,6 @@ from typing import Any, Final
 import msgspec
 
 from xoxo_async.bulk.client import BulkClient
-from xoxo_async.bulk.intake.persons import same_address
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.vouchers import StoredCode, clean
@@ -27,6 +26,7 @@ from xoxo_async.services.links import (
     LinkBatch,
     LinksSent,
 )
+from xoxo_async.services.persons import same_address
 from xoxo_async.wire.enums import VoucherType
 
 __all__ = ["MOST_LINKS", "LinkBody", "LinkSending", "MailSending"]

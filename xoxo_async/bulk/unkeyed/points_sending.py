@@ -7,7 +7,6 @@ from typing import Any, Final
 import msgspec
 
 from xoxo_async.bulk.client import BulkClient
-from xoxo_async.bulk.intake.persons import same_address, same_phone
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import POINTS, Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.table import MAX_ORDER_ID
@@ -17,6 +16,7 @@ from xoxo_async.bulk.unkeyed.sending import Body, Report, doubtful
 from xoxo_async.errors import ApiError, ConfigError
 from xoxo_async.operation import Operation
 from xoxo_async.services import checks
+from xoxo_async.services.persons import same_address, same_phone
 from xoxo_async.services.points import (
     GET_POINTS,
     SEND_POINTS,

@@ -67,7 +67,7 @@ def test_a_refusal_in_doubt_says_why(suspect: bool, error: errors.XoxoError, hid
     line = msgspec.structs.replace(LINE, suspect=suspect)
     told = change_from_error(line, error).error
     assert told.startswith(f"{type(error).__name__}: ")
-    assert ("may hide its order" in told) is hides
+    assert ("and the refusal may hide it" in told) is hides
 
 
 @pytest.mark.parametrize("error_id", sorted(errors.ERROR_IDS))

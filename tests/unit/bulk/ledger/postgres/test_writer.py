@@ -39,6 +39,7 @@ def own_server() -> Iterator[Server]:
         yield Server(server, thread)
 
 
+@pytest.mark.database
 async def test_a_short_outage_is_waited_for(own_server: Server) -> None:
     """A database that crashes and comes back fails nobody: results and claims wait."""
     async with world(await own_server.server.new_database(), workers=1, lines=3) as one:
@@ -58,6 +59,7 @@ async def test_a_short_outage_is_waited_for(own_server: Server) -> None:
         assert told == ["T0", "T1", "T3"]
 
 
+@pytest.mark.database
 async def test_results_of_a_long_outage_are_kept(own_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """The call fails, nothing is claimed, and the next call that reaches the database writes the results first."""
     monkeypatch.setattr(connections, "PATIENCE_S", 0.2)
@@ -76,6 +78,7 @@ async def test_results_of_a_long_outage_are_kept(own_server: Server, monkeypatch
         assert found.state is LineState.PLACED
 
 
+@pytest.mark.database
 async def test_kept_results_are_written_at_the_end(own_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing the ledger tries once more."""
     monkeypatch.setattr(connections, "PATIENCE_S", 0.2)

@@ -1,8 +1,8 @@
-"""`persons`: when two rows are for one person."""
+"""`persons`: when two receivers are one person."""
 
 import pytest
 
-from xoxo_async.bulk.intake.persons import same_address, same_phone
+from xoxo_async.services.persons import same_address, same_phone
 
 
 def test_case_and_blanks_do_not_count() -> None:

@@ -1,4 +1,4 @@
-"""When two rows are for one person: by address, or by phone."""
+"""When two receivers are one person: by address, or by phone."""
 
 import re
 import unicodedata
