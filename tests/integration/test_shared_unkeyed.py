@@ -9,7 +9,7 @@ import anyio
 import asyncpg
 import pytest
 
-from xoxo_async import ClientCredentials, RateLimits, XoxoClient, errors
+from xoxo_async import ClientCredentials, PointsRecipient, RateLimits, XoxoClient, errors
 from xoxo_async.bulk import (
     BulkIssuer,
     BulkLinks,
@@ -186,3 +186,31 @@ async def test_two_cancellations_at_once_are_one(sandbox: Sandbox, xoxo: XoxoCli
     assert (again.cancelled, again.points) == (ROWS, sum((row.amount for row in rows), Decimal(0)))
     assert sum(report.cancelled for report in reports) >= ROWS
     assert sandbox.books().points_given == 0
+
+
+async def test_a_corrected_id_saves_a_stranger(sandbox: Sandbox, xoxo: XoxoClient, database: str) -> None:
+    """A person corrects a wrong id while another one reads the question: the stranger keeps their points."""
+    stranger = PointsRecipient(name="S", email="s@b.example", amount=70)
+    sandbox.script("bare_answer", operation="sendBalance", email="p0@b.example")
+    rows = [PointsLine(key=f"k{n}", email=f"p{n}@b.example", name="P", amount=Decimal(10)) for n in range(2)]
+    async with PostgresLedger(database, job="thanks") as ledger, PostgresLedger(database, job="thanks") as beside:
+        assert (await BulkPoints(xoxo, ledger, sender_email="boss@b.example", settle_s=0).run(rows)).issued == 2
+        await xoxo.points.send(sender_email="boss@b.example", recipients=[stranger])
+        ids = {credit.email: credit.unique_id for credit in sandbox.books().credits}
+        person = BulkPoints(xoxo, beside, sender_email="boss@b.example")
+        await person.resolve("k0", Decision(placed=ids["s@b.example"], reason="seen"))
+
+        async def approve(_rows: int, _points: Decimal) -> None:
+            await person.resolve("k0", Decision(placed=ids["p0@b.example"], reason="it was another one"))
+
+        points = BulkPoints(xoxo, ledger, batch=2)
+        report = await points.cancel(["k0", "k1"], reason="wrong list", approve=approve)
+        assert [(one.key, one.unique_id, one.state) for one in report.results] == [
+            ("k0", ids["p0@b.example"], "unknown"),
+            ("k1", ids["p1@b.example"], "cancelled"),
+        ]
+        gone = {credit.email for credit in sandbox.books().credits if credit.cancelled}
+        assert gone == {"p1@b.example"}
+        assert (await points.cancel(["k0"], reason="wrong list")).cancelled == 1
+        assert (await ledger.counts()).alarms_total == 0
+    assert {credit.email for credit in sandbox.books().credits if not credit.cancelled} == {"s@b.example"}

@@ -9,7 +9,7 @@ from xoxo_async.bulk.identity import check_identity
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
 from xoxo_async.bulk.intake.problems import ProblemSink
-from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
+from xoxo_async.bulk.intake.reading import ReadingChoices
 from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.intake.stream import rows_of
 from xoxo_async.bulk.intake.unique import OtherSpellings
@@ -106,7 +106,9 @@ class Preparer:
             async for line in planner.plan(rows_of(orders, job, problems, notify=notify)):
                 recent.note(line)
                 yield line
-            facts.update(_columns_of(orders) | same.facts(planner.totals))
+            if isinstance(orders, RowsFile) and (columns := orders.choices_to_keep()):
+                facts[COLUMNS] = columns
+            facts.update(same.facts(planner.totals))
 
         async def look(planned: Planned, shares: list[Share] | None) -> None:
             nonlocal totals
@@ -207,14 +209,6 @@ class Preparer:
             raise ConfigError(
                 "max_spend cannot be enforced: the vendor gives no exchange rate for some products; nothing was sent"
             )
-
-
-def _columns_of(orders: object) -> dict[str, str]:
-    """Return the fact with what is known of the columns of all files, once the last one is read."""
-    if not isinstance(orders, RowsFile):
-        return {}
-    keep = orders.choices.to_keep(orders.kept_choices, orders.key_column)
-    return {} if keep == NO_CHOICE else {COLUMNS: keep.to_json()}
 
 
 def _about_mails(error: LedgerConflictError, *, before: bool, now: bool) -> LedgerConflictError:

@@ -113,6 +113,14 @@ class RowsFile(Generic[LineT]):
             return ""
         return f"{self.form.describe()}; {self.columns}" if self.columns else self.form.describe()
 
+    def choices_to_keep(self) -> str:
+        """Return what a ledger keeps of the columns of all files of the job, as JSON, once this one is read.
+
+        Empty where there is nothing to keep: no file of the job has had columns, and a person has chosen nothing.
+        """
+        keep = self.choices.to_keep(self.kept_choices, self.key_column)
+        return "" if keep == NO_CHOICE else keep.to_json()
+
     def hash_contents(self) -> str:
         """Return the hash that `contents` has after an iteration, without reading a row; blocks.
 

@@ -9,6 +9,7 @@ import msgspec
 __all__ = [
     "DEFAULT_RULES",
     "POINTS",
+    "UNKEYED_IN_DOUBT",
     "Alarm",
     "Armed",
     "Change",
@@ -41,6 +42,10 @@ class LineState(StrEnum):
     CANCELLED = "cancelled"
 
 
+UNKEYED_IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.MANUAL)
+"""The states of a row without a key that may have been sent, and nobody knows. Such a row is never in conflict."""
+
+
 class Delivery(StrEnum):
     """Whether the codes of a placed line have come; for points, whether the recipient still has them."""
 
@@ -69,7 +74,8 @@ class Evidence(StrEnum):
     - `BALANCE_SEEN`: what the recipient of a row without a key holds, read before its call; it moves nothing.
     - `NO_LOOKUP`: the answer of a call without a key was lost, and no call can tell what became of it.
     - `UNWANTED`: the input no longer has the row.
-    - `CANCEL_ASKED`: the points of the row are about to be cancelled: the intent, before the request leaves.
+    - `CANCEL_ASKED`: the points of the row are about to be cancelled: the intent, before the request leaves. This fact
+      and those that follow name the credit by its id, and are refused where the row has another one.
     - `CANCEL_DONE`, `CANCEL_REFUSED`: the vendor answered for the row's credit; refused also where nothing was sent.
     - `CANCEL_LOST`: the answer was lost, or does not name the row's credit.
     - `PERSON_CANCELLED`, `PERSON_KEPT`: a person found out what became of a cancellation in doubt.
@@ -282,7 +288,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         epoch: The line's epoch as the caller read it.
         at: When it was observed, by the ledger's clock; for a look-up, when it was sent. None is now. For
             `SENDER_DIED`, a moment after which the sender surely sent nothing; None if there is no such moment.
-        order_id: The order it proves.
+        order_id: The order it proves, or the credit whose cancellation it is about.
         delivery: Of that order; if the fact has codes, the ledger counts them itself.
         amount_charged: Of that order.
         currency: Of that order.

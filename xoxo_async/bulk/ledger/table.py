@@ -93,8 +93,8 @@ def at_rest(line: LedgerLine, _change: Change, moment: Moment) -> bool:
 
 
 def cancellable(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
-    """The points have an id, and no cancellation of them was asked for that may have gone through."""
-    return line.order_id is not None and line.delivery not in _TAKEN_BACK
+    """No cancellation of the points was asked for that may have gone through."""
+    return line.delivery not in _TAKEN_BACK
 
 
 def cancelling(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
@@ -232,6 +232,7 @@ _OF_ANOTHER_COPY: Final = frozenset({_E.LEDGER_RESTORED, _E.LEDGER_COPIED})
 _BY_PERSONS: Final = frozenset({_E.PERSON_PLACED, _E.PERSON_CORRECTED, _E.LATE_PROOF})
 _TAKEN_BACK: Final = frozenset({Delivery.CANCELLING, Delivery.CANCELLED})
 _CORRECTABLE: Final = (has_reason, placed_by_person, at_rest, no_cancel_in_doubt)
+_CANCELLING: Final = (unkeyed, cancelling, names_order, same_order)
 
 TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T1", _from(_S.PLANNED), _E.SLOT_IN_HAND, _S.SENDING),
@@ -308,22 +309,23 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T16", _from(_S.PLACED), _E.ANSWER_DOUBTED, _S.UNKNOWN, (only_answered,), suspect=True),
     Transition("T16", _from(_S.PLACED), _E.CONNECTION_DOUBTED, _S.UNKNOWN, (proven_by_vendor,), suspect=True),
     Transition("-", _from(_S.SENDING, _S.UNKNOWN, _S.CONFLICT), _E.UNWANTED, None),
-    # Points are cancelled by their id. A cancellation whose answer was lost is in doubt, and is not asked for again.
-    Transition("T17", _from(_S.PLACED), _E.CANCEL_ASKED, None, (unkeyed, cancellable), delivery=Delivery.CANCELLING),
-    Transition("T17", _from(_S.PLACED), _E.CANCEL_DONE, None, (unkeyed, cancelling), delivery=Delivery.CANCELLED),
-    Transition("T17", _from(_S.PLACED), _E.CANCEL_REFUSED, None, (unkeyed, cancelling), delivery=Delivery.DELIVERED),
-    Transition("-", _from(_S.PLACED), _E.CANCEL_LOST, None, (unkeyed, cancelling)),
+    # A cancellation whose answer was lost is in doubt, and is not asked for again. Points are cancelled by their id. A
+    # person may correct it after the caller has read it: the old one may be of somebody else's points.
     Transition(
         "T17",
         _from(_S.PLACED),
-        _E.PERSON_CANCELLED,
+        _E.CANCEL_ASKED,
         None,
-        (has_reason, unkeyed, cancelling),
-        delivery=Delivery.CANCELLED,
+        (unkeyed, cancellable, names_order, same_order),
+        delivery=Delivery.CANCELLING,
     ),
+    Transition("T17", _from(_S.PLACED), _E.CANCEL_DONE, None, _CANCELLING, delivery=Delivery.CANCELLED),
+    Transition("T17", _from(_S.PLACED), _E.CANCEL_REFUSED, None, _CANCELLING, delivery=Delivery.DELIVERED),
+    Transition("-", _from(_S.PLACED), _E.CANCEL_LOST, None, _CANCELLING),
     Transition(
-        "T17", _from(_S.PLACED), _E.PERSON_KEPT, None, (has_reason, unkeyed, cancelling), delivery=Delivery.DELIVERED
+        "T17", _from(_S.PLACED), _E.PERSON_CANCELLED, None, (has_reason, *_CANCELLING), delivery=Delivery.CANCELLED
     ),
+    Transition("T17", _from(_S.PLACED), _E.PERSON_KEPT, None, (has_reason, *_CANCELLING), delivery=Delivery.DELIVERED),
 )
 """Every transition of a line. The order matters among rows of one evidence: the first that applies is taken."""
 
@@ -331,6 +333,9 @@ PROOFS: Final = frozenset(
     {_E.ANSWERED_PLACED, _E.ANSWERED_DONE, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.LATE_PROOF}
 )
 """These facts prove that money moved, so the fence lets them through from any caller and however late."""
+
+_NO_CLAIMS: Final = frozenset({_E.CANCEL_ASKED, _E.PERSON_CANCELLED, _E.PERSON_KEPT})
+"""Whoever states these about another order reads the refusal at once, and the vendor was asked for nothing."""
 
 REPORTED_AS: Final[dict[LineState, str]] = {
     _S.PLANNED: "not_sent",
@@ -407,7 +412,7 @@ def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transi
     named = line.order_id is not None or moment.effect is EffectClass.KEYED  # links have no id, an order always has one
     if line.state is _PLACED and other and named:
         refusal = f"order {line.order_id} is stored, and order {change.order_id} claims the same line"
-        return Outcome(None, line, refusal, alarm=True)
+        return Outcome(None, line, refusal, alarm=change.evidence not in _NO_CLAIMS)
     if change.evidence == line.evidence and change.evidence is not Evidence.SLOT_IN_HAND:
         # The fact was recorded before: by a commit whose fsync was lost, or by a queue that delivers again. A claim is
         # never taken twice, or two workers would hold the line.

@@ -14,7 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from xoxo_async.bulk.client import CreditCancelled, Points
-from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.ledger.lines import UNKEYED_IN_DOUBT, Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.one_run import check_keys
 from xoxo_async.bulk.unkeyed.sending import Body
@@ -136,7 +136,7 @@ class Cancelling:
             answered = await self._ask(mine) if mine else []
         await self._write(answered)
         states = {} if keys is not None else (await self._ledger.counts()).states
-        return self._report(lines, in_doubt=sum(states.get(state, 0) for state in _IN_DOUBT))
+        return self._report(lines, in_doubt=sum(states.get(state, 0) for state in UNKEYED_IN_DOUBT))
 
     def _is_to_be_asked(self, line: LedgerLine) -> bool:
         """Return whether a row is to be cancelled now; note what is known of the others."""
@@ -172,7 +172,8 @@ class Cancelling:
                 change.seq for change, line in zip(changes, after, strict=False) if line.epoch != change.epoch
             )
         for seq in others:
-            self._note(self._lines[seq], "unknown", _TAKEN)
+            read = self._lines[seq]
+            self._note(await self._ledger.find(read.key) or read, "unknown", _TAKEN)  # its id may be another one now
         return others
 
     async def _ask(self, lines: Sequence[LedgerLine]) -> list[Change]:
@@ -291,12 +292,11 @@ async def _why_not(ledger: Ledger, key: str) -> str:
     line = await ledger.find(key)
     if line is None:
         return "no such row"
-    if line.state in _IN_DOUBT:
+    if line.state in UNKEYED_IN_DOUBT:
         return "in doubt: xoxo bulk status says how to settle it first"
     return {LineState.REJECTED: "refused", LineState.CANCELLED: "withdrawn"}.get(line.state, "not sent")
 
 
-_IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.MANUAL)
 _NAMELESS: Final = (
     "no answer named the unique_id of these points: find it in the dashboard, and record it by"
     " `xoxo bulk resolve --placed ID`"
@@ -312,7 +312,8 @@ def _points(line: LedgerLine) -> Decimal:
 
 
 def _change(line: LedgerLine, evidence: Evidence, *, reason: str = "", error: str = "") -> Change:
-    return Change(seq=line.seq, evidence=evidence, epoch=line.epoch, reason=reason, error=error)
+    """Return a fact about the credit that was read: the ledger refuses it where the row's id was corrected since."""
+    return Change(seq=line.seq, evidence=evidence, epoch=line.epoch, order_id=line.order_id, reason=reason, error=error)
 
 
 def _listed(keys: Sequence[str]) -> str:

@@ -110,7 +110,8 @@ class BulkPoints(UnkeyedIssuer[PointsLine]):
 
         The intent of each row is durable before its call. A row whose answer is lost is in doubt, and no later call
         asks for it again. `stop` ends it after the call under way. Running it again asks only for rows that are neither
-        cancelled nor in doubt.
+        cancelled nor in doubt. A row whose id a person corrects while it runs is not asked for, and is reported as
+        `unknown`: the old id may be of somebody else's points.
 
         Args:
             keys: The rows; None is every row that got points.

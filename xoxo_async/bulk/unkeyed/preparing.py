@@ -9,12 +9,12 @@ import msgspec
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.identity import check_identity
 from xoxo_async.bulk.intake.problems import ProblemSink
-from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
+from xoxo_async.bulk.intake.reading import ReadingChoices
 from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.budget import amount
 from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY, PRODUCTS
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
-from xoxo_async.bulk.ledger.lines import POINTS, Counts, LineState, PlannedLine
+from xoxo_async.bulk.ledger.lines import POINTS, UNKEYED_IN_DOUBT, Counts, LineState, PlannedLine
 from xoxo_async.bulk.ledger.overview import ProductNote
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.planning.differing import Fields, RecentLines
@@ -50,7 +50,6 @@ _FIELDS: Final = Fields(
     shown=frozenset({"productId", "denomination", "quantity", "expires", "expiryMonth"}),
 )
 """The fields of rows by their names in what a ledger stores."""
-_IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.MANUAL)
 
 
 class UnkeyedPreparer:
@@ -131,8 +130,8 @@ class UnkeyedPreparer:
             if not self._skip_invalid or not totals.rows:
                 new.problems.raise_if_any(new.source)
             totals.skipped, totals.problems = new.problems.rows, new.problems.listing()
-            if file is not None:
-                facts.update(_columns_of(file))
+            if file is not None and (columns := file.choices_to_keep()):
+                facts[COLUMNS] = columns
 
         async def look(planned: Planned, shares: list[Share] | None) -> None:
             nonlocal totals
@@ -203,7 +202,7 @@ class UnkeyedPreparer:
     async def _complete(self, totals: UnkeyedTotals) -> None:
         """Add what the ledger and the allowance say."""
         states = (await self._ledger.counts()).states
-        totals.in_doubt = sum(states.get(state, 0) for state in _IN_DOUBT)
+        totals.in_doubt = sum(states.get(state, 0) for state in UNKEYED_IN_DOUBT)
         interval_s = self._client.dispatcher.pacer.interval_s(self._sending.operation.name)
         totals.expected_s = totals.calls * interval_s if interval_s else None
 
@@ -236,9 +235,3 @@ def _compare(totals: UnkeyedTotals, planned: Planned, stood: Counts) -> None:
     if planned.added:
         there = stood.rows - stood.states.get(LineState.CANCELLED, 0)
         totals.absent = max(there - planned.known - planned.withdrawn, 0)
-
-
-def _columns_of(file: RowsFile[LineT]) -> dict[str, str]:
-    """Return the fact with what is known of the columns of all files."""
-    keep = file.choices.to_keep(file.kept_choices, file.key_column)
-    return {} if keep == NO_CHOICE else {COLUMNS: keep.to_json()}

@@ -56,3 +56,13 @@ def test_a_file_is_read_again_each_time(tmp_path: Path) -> None:
     written(tmp_path / "people.csv", "key,email\nB,a@example.com\n")
     assert [line.key for line in file] == ["B"]
     assert (file.key_column, file.recognised()) == ("key", "")
+
+
+def test_a_ledger_keeps_what_names_the_columns(tmp_path: Path) -> None:
+    """Of all files of the job, once the last one is read; nothing before the first one."""
+    file = read_rows(written(tmp_path / "people.csv", "Staff,email\nA,a@example.com\n"), MailLine)
+    assert file.choices_to_keep() == ""
+    file.kept_choices = ReadingChoices(columns={"Staff": "key", "Mail": "email"})
+    assert [line.key for line in file] == ["A"]
+    kept = ReadingChoices.from_json(file.choices_to_keep())
+    assert (kept.columns, kept.key_column) == ({"Staff": "key", "Mail": "email"}, "Staff")

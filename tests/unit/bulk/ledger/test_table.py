@@ -5,7 +5,15 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
+from xoxo_async.bulk.ledger.lines import (
+    UNKEYED_IN_DOUBT,
+    Change,
+    Delivery,
+    Evidence,
+    LedgerLine,
+    LineState,
+    Rules,
+)
 from xoxo_async.bulk.ledger.table import (
     MAX_HOLD_S,
     MAX_ORDER_ID,
@@ -424,6 +432,9 @@ def test_a_success_without_an_id_places_the_line() -> None:
     assert told(a_line(S.PLANNED), E.ANSWERED_DONE, effect=unkeyed, epoch=0).line.state is S.PLACED
 
 
+CANCEL_FACTS = [E.CANCEL_ASKED, E.CANCEL_DONE, E.CANCEL_REFUSED, E.CANCEL_LOST, E.PERSON_CANCELLED, E.PERSON_KEPT]
+
+
 def cancelled_by(*evidences: Evidence, **facts: object) -> LedgerLine:
     """Return points after some facts about their cancellation, each of which must apply."""
     line = a_line(S.PLACED, delivery=Delivery.DELIVERED)
@@ -482,6 +493,21 @@ def test_a_cancellation_in_doubt_is_not_repeated() -> None:
     assert told(a_line(S.PLACED), E.CANCEL_ASKED).transition is None
     for evidence in (E.PERSON_KEPT, E.PERSON_CANCELLED):
         assert told(cancelled_by(E.CANCEL_ASKED), evidence, effect=unkeyed, reason=" ").transition is None
+
+
+@pytest.mark.parametrize("given", [8, None, 0])
+@pytest.mark.parametrize("evidence", CANCEL_FACTS)
+def test_a_cancellation_is_of_one_credit(evidence: Evidence, given: int | None) -> None:
+    """The id may have been corrected since it was read; without one, nobody knows which credit was meant.
+
+    What the vendor answered about another credit is an alarm. Before that, and for a person, the refusal is enough.
+    """
+    delivery = Delivery.DELIVERED if evidence is E.CANCEL_ASKED else Delivery.CANCELLING
+    line = a_line(S.PLACED, delivery=delivery)
+    outcome = told(line, evidence, effect=EffectClass.UNKEYED, order_id=given)
+    assert (outcome.transition, bool(outcome.refusal), outcome.line) == (None, True, line)
+    answered = evidence in {E.CANCEL_DONE, E.CANCEL_REFUSED, E.CANCEL_LOST}
+    assert outcome.alarm == (answered and given == 8)
 
 
 LEFT_OVER: dict[str, object] = {
@@ -878,6 +904,12 @@ def test_every_state_is_reported_as_one_thing() -> None:
     }
 
 
+def test_a_row_without_a_key_is_in_doubt() -> None:
+    """Where a report calls it unknown; it is never in conflict."""
+    assert {*UNKEYED_IN_DOUBT, S.CONFLICT} == {state for state, name in REPORTED_AS.items() if name == "unknown"}
+    assert S.CONFLICT not in UNKEYED_IN_DOUBT
+
+
 def test_another_table_decides_by_its_own_rows() -> None:
     """`decide` takes one, which shows what a row is for."""
     change = Change(seq=1, evidence=E.OUTCOME_LOST, epoch=1)
@@ -888,9 +920,6 @@ def test_another_table_decides_by_its_own_rows() -> None:
 def test_an_order_id_fits_a_database() -> None:
     """An order id fits a signed number of 64 bits."""
     assert MAX_ORDER_ID == 2**63 - 1
-
-
-CANCEL_FACTS = [E.CANCEL_ASKED, E.CANCEL_DONE, E.CANCEL_REFUSED, E.CANCEL_LOST, E.PERSON_CANCELLED, E.PERSON_KEPT]
 
 
 @pytest.mark.parametrize("evidence", CANCEL_FACTS)

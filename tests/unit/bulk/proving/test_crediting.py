@@ -118,7 +118,8 @@ async def test_cancellations_have_their_time(ledger: SqliteLedger, notes: Notebo
     one, two = await sent(ledger, POINTS, 2)
     assert (await read(ledger, notes, POINTS)).cancelled_at == 0
     for evidence in (Evidence.CANCEL_ASKED, Evidence.CANCEL_DONE):
-        await ledger.record([Change(seq=one.seq, evidence=evidence, epoch=one.epoch, reason="left")])
+        about = Change(seq=one.seq, evidence=evidence, epoch=one.epoch, order_id=one.order_id, reason="left")
+        await ledger.record([about])
     last = (await read(ledger, notes, POINTS)).cancelled_at
     assert last == max([row.at async for row in ledger.journal()])
     at = {case.line.key: case.cancelled_at for case in credit_cases(notes, POINTS)}

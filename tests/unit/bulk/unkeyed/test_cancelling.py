@@ -309,7 +309,8 @@ async def test_a_row_taken_meanwhile_is_not_asked(vendor: Vendor, monkeypatch: p
     lines = [line async for line in vendor.ledger.lines()]
 
     async def taken_meanwhile(line: LedgerLine) -> None:
-        await vendor.ledger.record([Change(seq=line.seq, evidence=Evidence.CANCEL_ASKED, epoch=line.epoch)])
+        asked = Change(seq=line.seq, evidence=Evidence.CANCEL_ASKED, epoch=line.epoch, order_id=line.order_id)
+        await vendor.ledger.record([asked])
 
     async def wanted(_ledger: object, _keys: object) -> list[LedgerLine]:
         await taken_meanwhile(lines[0])
@@ -319,3 +320,50 @@ async def test_a_row_taken_meanwhile_is_not_asked(vendor: Vendor, monkeypatch: p
     report = await cancelling.cancel(None, "gone")
     assert states(report) == {"k1": "unknown", "k2": "cancelled"}
     assert vendor.calls == [[9_000_002]]
+
+
+async def test_an_id_corrected_meanwhile_is_not_asked(vendor: Vendor) -> None:
+    """The wrong id may be the credit of somebody else. The other rows of the call go on, and the next run has the id.
+
+    A person corrects it while another one reads the question, so the rows were read before.
+    """
+    wrong, right = 9_000_099, 9_000_004
+    (nameless,) = [line async for line in vendor.ledger.lines() if line.key == "k4"]
+    about: dict[str, Any] = {"seq": nameless.seq, "epoch": nameless.epoch, "delivery": Delivery.DELIVERED}
+    told = Change(evidence=Evidence.LATE_PROOF, order_id=wrong, **about)
+    await vendor.ledger.record([told])
+
+    async def approve(rows: int, _points: Decimal) -> None:
+        assert rows == 2
+        corrected = Change(evidence=Evidence.PERSON_CORRECTED, order_id=right, reason="it is another one", **about)
+        await vendor.ledger.record([corrected])
+
+    report = await Cancelling(vendor, vendor.ledger, batch=2).cancel(["k1", "k4"], "gone", approve)
+    assert vendor.calls == [[9_000_001]]
+    assert states(report) == {"k1": "cancelled", "k4": "unknown"}
+    assert "run the command again" in report.results[1].message
+    assert report.results[1].unique_id == right
+    found = await vendor.ledger.find("k4")
+    assert found is not None
+    assert (found.order_id, found.delivery) == (right, Delivery.DELIVERED)
+    assert (await vendor.ledger.counts()).alarms_total == 0
+    assert states(await cancel(vendor, "k4")) == {"k4": "cancelled"}
+    assert vendor.calls == [[9_000_001], [right]]
+
+
+async def test_each_fact_names_the_credit(vendor: Vendor) -> None:
+    """The journal has its id, so that it shows which credit was asked for, and which one was answered."""
+    vendor.errors = [OutcomeUnknownError("lost", effect="possible"), no()]
+    await cancel(vendor, "k1", "k2", "k3")
+    await settle_cancels(vendor.ledger, ["k1"], cancelled=False, reason="seen")
+    facts = [(entry.evidence, entry.order_id) async for entry in vendor.ledger.journal() if entry.seq in {1, 2, 3}]
+    about = [fact for fact in facts if fact[0].startswith("cancel_") or fact[0] == Evidence.PERSON_KEPT]
+    assert sorted(about) == [
+        (Evidence.CANCEL_ASKED, 9_000_001),
+        (Evidence.CANCEL_ASKED, 9_000_002),
+        (Evidence.CANCEL_ASKED, 9_000_003),
+        (Evidence.CANCEL_DONE, 9_000_003),
+        (Evidence.CANCEL_LOST, 9_000_001),
+        (Evidence.CANCEL_REFUSED, 9_000_002),
+        (Evidence.PERSON_KEPT, 9_000_001),
+    ]

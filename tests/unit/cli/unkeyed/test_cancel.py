@@ -21,12 +21,17 @@ LEDGER = ("--ledger", "p.db")
 CANCEL = ("points", "cancel", *LEDGER, "--reason", "wrong list")
 
 
+def send(command: Command, more: str = "", *, code: int = 0) -> None:
+    """Send points to everybody, and to more people: those who have them already get no others."""
+    Path("people.csv").write_text(PEOPLE + more)
+    sent = command("points", "send", "--file", "people.csv", *LEDGER, "--sender", "a@example.com", "--rate", "none")
+    assert sent.code == code, sent.err
+
+
 @pytest.fixture(autouse=True)
 def _sent(command: Command, sandbox: Sandbox) -> None:
     """Everybody has points: 1,000 in all."""
-    Path("people.csv").write_text(PEOPLE)
-    sent = command("points", "send", "--file", "people.csv", *LEDGER, "--sender", "a@example.com", "--rate", "none")
-    assert sent.code == 0, sent.err
+    send(command)
 
 
 def test_rows_are_cancelled_once(command: Command, sandbox: Sandbox) -> None:
@@ -91,9 +96,7 @@ def test_the_next_command_keeps_what_was_given(command: Command, sandbox: Sandbo
 
 def test_a_key_may_look_like_a_flag(command: Command, sandbox: Sandbox) -> None:
     """The printed command still names the row."""
-    Path("people.csv").write_text(PEOPLE + "--all,p5@example.com,P,500\n")
-    sent = command("points", "send", "--file", "people.csv", *LEDGER, "--sender", "a@example.com", "--rate", "none")
-    assert sent.code == 0, sent.err
+    send(command, "--all,p5@example.com,P,500\n")
     sandbox.script("throttle", operation="cancelBalance", first=1, seconds=600)
     ended = command(*CANCEL, "--json", "--", "--all")
     assert ended.facts["continue_with"].endswith("--json -- --all")
@@ -142,9 +145,7 @@ def test_a_signal_ends_it_after_the_call(
 def test_an_id_from_the_dashboard_is_recorded(command: Command, sandbox: Sandbox) -> None:
     """Points whose answer named no id can be cancelled then; a wrong id is corrected, and neither is an alarm."""
     sandbox.script("bare_answer", operation="sendBalance", email="p5@example.com")
-    Path("people.csv").write_text(PEOPLE + "E-5,p5@example.com,P,500\n")
-    sent = command("points", "send", "--file", "people.csv", *LEDGER, "--sender", "a@example.com", "--rate", "none")
-    assert sent.code == 0, sent.err
+    send(command, "E-5,p5@example.com,P,500\n")
     refused = command(*CANCEL, "E-5")
     assert (refused.code, "bulk resolve --placed" in refused.out) == (3, True)
     (credit,) = [one for one in sandbox.books().credits if one.email == "p5@example.com"]
@@ -159,9 +160,7 @@ def test_an_id_from_the_dashboard_is_recorded(command: Command, sandbox: Sandbox
 def test_a_corrected_id_hides_no_doubt(command: Command, sandbox: Sandbox) -> None:
     """Whether the credit with the wrong id is gone stays in `status`, until a person has said it."""
     sandbox.script("bare_answer", operation="sendBalance", email="p5@example.com")
-    Path("people.csv").write_text(PEOPLE + "E-5,p5@example.com,P,500\n")
-    sent = command("points", "send", "--file", "people.csv", *LEDGER, "--sender", "a@example.com", "--rate", "none")
-    assert sent.code == 0, sent.err
+    send(command, "E-5,p5@example.com,P,500\n")
     (credit,) = [one for one in sandbox.books().credits if one.email == "p5@example.com"]
     assert command("bulk", "resolve", *LEDGER, "E-5", "--placed", "77").code == 0
     sandbox.script("commit_then_reset", operation="cancelBalance", first=1)
@@ -180,9 +179,7 @@ def test_a_corrected_id_hides_no_doubt(command: Command, sandbox: Sandbox) -> No
 def test_all_names_the_rows_that_may_have_points(command: Command, sandbox: Sandbox) -> None:
     """A lost answer to the send: the row has no id, so no call takes its points back."""
     sandbox.script("commit_then_reset", operation="sendBalance", email="p5@example.com")
-    Path("people.csv").write_text(PEOPLE + "E-5,p5@example.com,P,500\n")
-    sent = command("points", "send", "--file", "people.csv", *LEDGER, "--sender", "a@example.com", "--rate", "none")
-    assert sent.code == 4, sent.err
+    send(command, "E-5,p5@example.com,P,500\n", code=4)
     ended = command(*CANCEL, "--all", "--json")
     assert (ended.code, ended.facts["cancelled"], ended.facts["in_doubt"]) == (4, 4, 1)
     assert "1 row of this ledger may have points, and nobody knows; see them by: xoxo bulk status" in ended.err

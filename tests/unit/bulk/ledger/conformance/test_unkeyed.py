@@ -262,8 +262,13 @@ async def test_a_restored_ledger_asks_a_person(subject: Subject) -> None:
 
 
 def of_cancelling(one: LedgerLine, evidence: Evidence) -> Change:
-    """Return a fact about the cancellation of a row's points."""
-    return Change(seq=one.seq, evidence=evidence, epoch=one.epoch, reason="wrong amount")
+    """Return a fact about the cancellation of a row's points, which have the id that `id_of` gives."""
+    return Change(seq=one.seq, evidence=evidence, epoch=one.epoch, order_id=id_of(one), reason="wrong amount")
+
+
+def id_of(one: LedgerLine) -> int:
+    """Return the id of the points of a row."""
+    return 700 + one.seq
 
 
 async def test_cancelled_points_are_charged_no_more(subject: Subject) -> None:
@@ -273,7 +278,7 @@ async def test_cancelled_points_are_charged_no_more(subject: Subject) -> None:
         claimed = await ledger.claim(4)
         await ledger.record(
             [
-                msgspec.structs.replace(credited(one, 700 + one.seq), amount_charged=Decimal(50), currency="points")
+                msgspec.structs.replace(credited(one, id_of(one)), amount_charged=Decimal(50), currency="points")
                 for one in claimed
             ]
         )
@@ -293,8 +298,34 @@ async def test_a_doubt_is_named_among_many_cancelled(subject: Subject) -> None:
     async with subject.open() as ledger:
         await planned(ledger, subject, OPEN_SHOWN + 2)
         claimed = await ledger.claim(OPEN_SHOWN + 2)
-        await ledger.record([credited(one, 700 + one.seq) for one in claimed])
+        await ledger.record([credited(one, id_of(one)) for one in claimed])
         await ledger.record([of_cancelling(one, Evidence.CANCEL_ASKED) for one in claimed])
         *gone, doubted = sorted(claimed, key=lambda one: one.seq)
         await ledger.record([of_cancelling(one, Evidence.CANCEL_DONE) for one in gone])
         assert doubted.key in {one.key for one in (await ledger.overview()).open}
+
+
+async def test_a_credit_is_cancelled_by_its_id(subject: Subject) -> None:
+    """A fact about another id changes nothing, also no other row; only an answer about another id is an alarm."""
+    async with subject.open() as ledger:
+        await planned(ledger, subject, 2)
+        one, two = await ledger.claim(2)
+        await ledger.record([credited(one, id_of(one)), credited(two, id_of(two))])
+        stale = msgspec.structs.replace(of_cancelling(one, Evidence.CANCEL_ASKED), order_id=99)
+        with pytest.raises(LedgerConflictError) as refused:
+            await ledger.record([stale, of_cancelling(two, Evidence.CANCEL_ASKED)])
+        assert refused.value.seqs == {one.seq}
+        lines = {line.seq: (line.order_id, line.delivery) async for line in ledger.lines()}
+        assert lines == {
+            one.seq: (id_of(one), Delivery.DELIVERED),
+            two.seq: (id_of(two), Delivery.CANCELLING),
+        }
+        assert (await ledger.counts()).alarms_total == 0
+        asked = [entry.seq async for entry in ledger.journal() if entry.evidence == Evidence.CANCEL_ASKED]
+        assert asked == [two.seq]
+        another = msgspec.structs.replace(of_cancelling(two, Evidence.CANCEL_DONE), order_id=99)
+        with pytest.raises(LedgerConflictError, match=rf"order {id_of(two)} is stored, and order 99"):
+            await ledger.record([another])
+        assert (await ledger.counts()).alarms_total == 1
+        (after,) = await ledger.record([of_cancelling(two, Evidence.CANCEL_DONE)])
+        assert (after.order_id, after.delivery) == (id_of(two), Delivery.CANCELLED)
