@@ -270,6 +270,17 @@ class Work:
         """The account's currency, as far as this opening knows."""
         return "" if self.job is None else self.job.facts.get(CURRENCY, "")
 
+    @property
+    def has_noted_server(self) -> bool:
+        """Whether the server that answers is known, and noted in the job. A new job has not noted it yet.
+
+        Nothing may be armed in a job that has not: after a fail-over nobody would know that it may be missing.
+        """
+        if self.server is None:
+            return False
+        noted = self.server.noted
+        return self.job is None or not noted or self.job.facts.get(SERVER) == noted
+
     def note_currency(self, currency: str) -> None:
         """Note the account's currency as it was just read: another worker may have set it."""
         if self.job is not None and currency and self.job.facts.get(CURRENCY) != currency:

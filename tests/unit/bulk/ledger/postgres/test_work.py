@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from tests.unit.bulk.ledger.ledgers import each, line, placed
-from tests.unit.bulk.ledger.postgres.databases import before, connected, opened, remember, take_over
+from tests.unit.bulk.ledger.postgres.databases import before, connected, job_of, opened, remember, take_over
+from xoxo_async.bulk.ledger.facts import SERVER
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.ledger.postgres.jobs import make_job
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
+from xoxo_async.bulk.ledger.postgres.servers import read_server
 from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
 from xoxo_async.errors import LedgerConflictError, LedgerError
 
@@ -166,3 +169,34 @@ async def test_a_lost_result_shows_it(database: str, ours: PostgresLedger) -> No
             assert await ours.claim(1) == []
     assert ours.copied
     assert "lost commits" in (await ours.paused() or "")
+
+
+async def make(database: str, ledger: PostgresLedger, way: str) -> None:
+    """Have an opening make its job, or find it."""
+    if way == "plan":
+        await ledger.plan("march", each([line(1)]), TERMS)
+    elif way == "fact":
+        await ledger.set_fact("bounds", "{}")
+    elif way == "found":  # it comes from a program that noted no server
+        async with connected(database) as connection:
+            await make_job(connection, "march")
+
+
+@pytest.mark.parametrize("way", ["arm", "fact", "found", "plan"])
+async def test_a_new_job_notes_its_server(database: str, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Before a line of it is armed: after a fail-over nobody would know that this line may be missing."""
+    noted: list[str | None] = []
+
+    async def look(_connection: object) -> None:
+        noted.append((await job_of(database)).facts.get(SERVER))
+
+    async with opened(database) as ledger:
+        await make(database, ledger, way)
+        # The number of a claim that is about to begin, before anything of it is written.
+        before(monkeypatch, "SELECT r.id" if way == "plan" else "SELECT nextval('xoxo.line_id_seq')", look)
+        if way == "plan":
+            assert await ledger.claim(1)
+        else:
+            assert (await ledger.arm("march", line(1), identity=TERMS.identity)).mine
+    async with connected(database) as connection:
+        assert noted == [(await read_server(connection)).noted]
