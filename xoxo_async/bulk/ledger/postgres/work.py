@@ -161,7 +161,7 @@ class Holding:
         return self._last | self._lines
 
     def note_last(self, lines: Iterable[Stored]) -> None:
-        """Note the lines of a write."""
+        """Note the lines of a write; without any, the write before it stays the last one."""
         self._last = {stored.line.seq: stored for stored in lines} or self._last
 
     @property

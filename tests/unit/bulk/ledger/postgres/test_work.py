@@ -11,11 +11,14 @@ from tests.unit.bulk.ledger.ledgers import each, line, placed
 from tests.unit.bulk.ledger.postgres.databases import before, connected, job_of, opened, remember, take_over
 from xoxo_async.bulk.ledger.facts import SERVER
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.ledger.postgres import records
 from xoxo_async.bulk.ledger.postgres.jobs import make_job
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.postgres.servers import read_server
+from xoxo_async.bulk.ledger.postgres.writing import write
 from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
 from xoxo_async.errors import LedgerConflictError, LedgerError
+from xoxo_async.postgres.driver import DatabaseConnection
 
 pytestmark = pytest.mark.anyio
 
@@ -169,6 +172,56 @@ async def test_a_lost_result_shows_it(database: str, ours: PostgresLedger) -> No
             assert await ours.claim(1) == []
     assert ours.copied
     assert "lost commits" in (await ours.paused() or "")
+
+
+async def nothing_is_claimed(ours: PostgresLedger) -> bool:
+    """Return whether an opening that sends nothing finds out that its last commit is gone."""
+    for _ in range(2):
+        with suppress(LedgerError):  # the connection was lost in the claim
+            assert await ours.claim(1) == []
+    return ours.copied
+
+
+async def test_a_write_without_change_hides_no_loss(database: str, ours: PostgresLedger) -> None:
+    """A transaction locks and reads an older line, which it leaves as it is; the last commit stays the one before."""
+    first, second = await ours.claim(2)
+    async with connected(database) as connection:
+        await ours.record([placed(first, 1)])
+        await remember(connection)
+        await ours.record([placed(second, 2)])
+        assert await ours.record([], doubts=[(first.po_number, 99)]) == []  # another order than the line's
+        assert await rows_of(connection, first) == ["T0", "T1", "T3"]  # it wrote nothing
+        await take_over(database, connection)
+    assert await nothing_is_claimed(ours)
+
+
+async def test_a_commit_without_answer_shows_its_loss(
+    database: str, ours: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was found to be written, so it is the last one of this worker."""
+    first, second = await ours.claim(2)
+
+    async def write_and_lose(connection: Any, what: Any) -> Any:
+        await write(connection, what)
+        monkeypatch.setattr(records, "write", write)
+        connection.terminate()
+        return await connection.fetchval("SELECT 1")
+
+    async with connected(database) as connection:
+        await ours.record([placed(first, 1)])
+        await remember(connection)
+        monkeypatch.setattr(records, "write", write_and_lose)
+        (late,) = await ours.record([placed(second, 2)])
+        assert late.state is LineState.PLACED
+        assert await rows_of(connection, second) == ["T0", "T1", "T3"]  # once
+        await take_over(database, connection)
+    assert await nothing_is_claimed(ours)
+
+
+async def rows_of(connection: DatabaseConnection, one: LedgerLine) -> list[str]:
+    """Return the transitions of a line."""
+    rows = await connection.fetch("SELECT transition FROM xoxo.journal WHERE line = $1 ORDER BY id", one.seq)
+    return [row["transition"] for row in rows]
 
 
 async def make(database: str, ledger: PostgresLedger, way: str) -> None:
