@@ -50,6 +50,7 @@ _READ: Final = (
 )
 _READ_LOCKED: Final = f"{_READ} ORDER BY l.id FOR NO KEY UPDATE OF l"
 _BOUND: Final = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
+_SYNC: Final = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 _EPOCH: Final = "SELECT nextval(pg_get_serial_sequence('xoxo.claim', 'epoch'))"
 
 
@@ -87,12 +88,15 @@ async def read_stored(connection: DatabaseConnection, seqs: Collection[int], *, 
 
 
 async def bound_wait(connection: DatabaseConnection) -> None:
-    """Have the database undo the transaction if this process stops in the middle of it: others wait for its lines.
+    """Have the database undo the transaction if this process stops in it, and bring it to disk with its commit.
+
+    Others wait for its lines. And behind a pooler, another program may have set the connection so that commits do not
+    wait for the disk: a crash would undo a pause that was confirmed.
 
     Args:
         connection: In the transaction.
     """
-    await connection.execute(_BOUND)
+    await connection.execute(f"{_BOUND}; {_SYNC}")
 
 
 async def next_epoch(connection: DatabaseConnection) -> tuple[int, float]:

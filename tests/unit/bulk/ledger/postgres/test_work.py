@@ -1,6 +1,6 @@
 """`work`: a database that went back behind what it had confirmed stops all its jobs until their lines are looked up."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -222,6 +222,49 @@ async def rows_of(connection: DatabaseConnection, one: LedgerLine) -> list[str]:
     """Return the transitions of a line."""
     rows = await connection.fetch("SELECT transition FROM xoxo.journal WHERE line = $1 ORDER BY id", one.seq)
     return [row["transition"] for row in rows]
+
+
+# What a transaction sets counts when it is committed, so a deferred trigger looks at that moment.
+WATCH = """
+CREATE TABLE public.seen (setting text);
+CREATE FUNCTION public.look() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.seen VALUES (current_setting('synchronous_commit'));
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER look AFTER INSERT OR UPDATE ON xoxo.job DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION public.look();
+CREATE CONSTRAINT TRIGGER look AFTER INSERT ON xoxo.journal DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION public.look();
+"""
+
+
+async def unsync(connection: DatabaseConnection) -> None:
+    """Leave a connection as another program may leave it that a pooler hands on."""
+    await connection.execute("SET synchronous_commit = off")
+
+
+WORDS: dict[str, Callable[[PostgresLedger], Awaitable[object]]] = {
+    "pause": lambda ledger: ledger.pause("wait"),
+    "fact": lambda ledger: ledger.set_fact("a", "1"),
+    "withdraw": lambda ledger: ledger.withdraw(None, reason="too many"),
+    "rebind": lambda ledger: ledger.rebind(Identity("https://two.example", "abc"), reason="moved"),
+    "plan": lambda ledger: ledger.plan("march", each([line(1), line(2), line(3)]), TERMS),
+}
+
+
+@pytest.mark.parametrize("what", WORDS)
+async def test_a_confirmed_word_is_synced(
+    database: str, ours: PostgresLedger, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """A crash of the server must not undo a pause: the workers would go on sending."""
+    async with connected(database) as connection:
+        await connection.execute(WATCH)
+        await ours._opened().writer.run(unsync)
+        before(monkeypatch, "SELECT state, sum", unsync)  # a plan has a connection of its own
+        await WORDS[what](ours)
+        seen = await connection.fetch("SELECT DISTINCT setting FROM public.seen")
+    assert [row["setting"] for row in seen] == ["on"]
 
 
 async def make(database: str, ledger: PostgresLedger, way: str) -> None:
