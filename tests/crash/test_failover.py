@@ -128,6 +128,28 @@ async def test_a_fresh_worker_notices_a_fail_over(primary: PostgresServer, stand
         assert not again.copied
 
 
+@pytest.mark.parametrize("way", ["arm", "fact", "plan"])
+async def test_a_fail_over_after_a_new_job(primary: PostgresServer, standby: PostgresServer, way: str) -> None:
+    """The opening that made the job has died, and no worker opened it before the fail-over."""
+    url = await either(primary, standby)
+    async with opened(url) as ledger:
+        assert await ledger.recover() == 0  # as `Once` does before its first message
+        if way == "plan":
+            await ledger.plan("march", each(LINES))
+        else:
+            if way == "fact":
+                await ledger.set_fact("bounds", "{}")
+            await ledger.arm("march", LINES[0])
+        await catch_up(primary)
+        standby.stop()
+        lost = [(await ledger.arm("march", LINES[1])).line] if way != "plan" else await ledger.claim(1)
+    await take_over(primary, standby)
+    async with opened(url) as fresh:
+        assert fresh.copied
+        with pytest.raises(LedgerError, match="older"):
+            await fresh.arm("march", LINES[int(lost[0].key[1:])])  # it was sent
+
+
 async def test_a_synchronous_standby_goes_on(primary: PostgresServer, standby: PostgresServer) -> None:
     """It has every commit, so nothing is looked up for it."""
     url = await either(primary, standby)

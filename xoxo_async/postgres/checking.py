@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from xoxo_async.postgres.driver import DatabaseConnection, Row
 from xoxo_async.postgres.migrating import SCHEMA_VERSION, version_of
+from xoxo_async.postgres.pooling import own_setting
 from xoxo_async.postgres.roles import Rights, read_rights
 
 __all__ = ["Checked", "CheckedJob", "check"]
@@ -16,13 +17,13 @@ _HOT_FROM: Final = 10_000
 """Below so many updates the share of HOT updates says nothing."""
 _HOT_LEAST: Final = 0.9
 
-_SETTINGS: Final = """
+_SETTINGS: Final = f"""
 SELECT current_setting('server_version') AS server, current_setting('fsync') AS fsync,
-       current_setting('full_page_writes') AS pages, current_setting('synchronous_commit') AS commits,
+       current_setting('full_page_writes') AS pages, {own_setting("synchronous_commit")} AS commits,
        current_setting('transaction_read_only') = 'on' AS read_only, pg_is_in_recovery() AS standby,
        coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS tls,
        host(inet_server_addr()) AS host
-"""
+"""  # noqa: S608 - this package's own names
 _CLOCK: Final = "SELECT extract(epoch FROM clock_timestamp())::double precision"
 _GENERATION: Final = "SELECT value FROM xoxo.meta WHERE name = 'generation'"
 

@@ -1,5 +1,7 @@
 """Open one connection to a database, and refuse a database that would forget what it has confirmed."""
 
+# ruff: noqa: S608 - the only names put into SQL are this package's own
+
 import ipaddress
 import logging
 from typing import Any, Final
@@ -11,7 +13,7 @@ from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain
 from xoxo_async.postgres.migrating import check_version
-from xoxo_async.postgres.pooling import is_pooled, refuse_statement_mode
+from xoxo_async.postgres.pooling import is_pooled, own_setting, refuse_statement_mode
 
 __all__ = ["connect"]
 
@@ -93,11 +95,13 @@ async def _open(address: DatabaseAddress, purpose: str, options: dict[str, Any])
 async def _check_settings(connection: DatabaseConnection, address: DatabaseAddress) -> None:
     """Refuse a database that confirms a commit before it is on disk, or whose transactions do not see others' commits.
 
-    Warn where others can read what is sent.
+    It reads what the server, the database and the user set. Behind a pooler, the connection may also have what another
+    client has set on it: that is no fault of the user's, and the next transaction may get another connection. Warn
+    where others can read what is sent.
     """
     row = await connection.fetchrow(
-        "SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS commits,"
-        " current_setting('default_transaction_isolation') AS isolation,"
+        f"SELECT current_setting('fsync') AS fsync, {own_setting('synchronous_commit')} AS commits,"
+        f" {own_setting('default_transaction_isolation')} AS isolation,"
         " coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS tls,"
         " host(inet_server_addr()) AS host"
     )

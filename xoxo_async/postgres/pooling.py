@@ -10,7 +10,7 @@ from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN, DatabaseError
 
-__all__ = ["is_pooled", "refuse_statement_mode", "shares_sessions"]
+__all__ = ["is_pooled", "own_setting", "refuse_statement_mode", "shares_sessions"]
 
 _LOOKS: Final = 5
 _PID: Final = "SELECT pg_backend_pid()"
@@ -27,6 +27,17 @@ async def is_pooled(connection: DatabaseConnection) -> bool:
         connection: Just opened.
     """
     return await _process_of(connection) != connection.get_server_pid()
+
+
+def own_setting(name: str) -> str:
+    """Return the SQL of a setting as the server, the database and the user have it.
+
+    Another client of the pooler may have changed it on the connection to the server that this one gets, with SET.
+
+    Args:
+        name: The setting's.
+    """
+    return f"(SELECT reset_val FROM pg_settings WHERE name = '{name}')"  # noqa: S608 - this package's own names
 
 
 async def refuse_statement_mode(connection: DatabaseConnection, address: DatabaseAddress) -> None:

@@ -116,6 +116,38 @@ async def test_no_statement_is_left_behind(database: str, pooled: Pooled) -> Non
 
 
 @bouncing
+@pytest.mark.parametrize("setting", ["synchronous_commit = off", "default_transaction_isolation = 'repeatable read'"])
+async def test_what_another_client_has_set_is_no_refusal(database: str, pooled: Pooled, setting: str) -> None:
+    """It is the setting of that connection to the server, which anyone may get next, and not the user's."""
+    url = pooled(database, "transaction")
+    other = await asyncpg.connect(url, statement_cache_size=0)
+    await other.execute(f"SET {setting}")
+    await other.close()
+    name, _, value = setting.replace("'", "").partition(" = ")
+    connection = await connect(DatabaseAddress.read(url), purpose="test")
+    left = await connection.fetchval("SELECT current_setting($1)", name)
+    await connection.close()
+    assert left == value
+    assert (await check_database(url)).refused == ()
+
+
+@bouncing
+async def test_the_settings_of_a_user_are_refused(database: str, pooled: Pooled) -> None:
+    """Also where another client has set its connection right."""
+    url = pooled(database, "transaction")
+    direct = await asyncpg.connect(database)
+    await direct.execute(f"ALTER DATABASE {database.rpartition('/')[2]} SET synchronous_commit = off")
+    await direct.close()
+    other = await asyncpg.connect(url, statement_cache_size=0)
+    await other.execute("SET synchronous_commit = on")
+    await other.close()
+    with pytest.raises(DatabaseError, match="synchronous_commit = off") as caught:
+        await connect(DatabaseAddress.read(url), purpose="test")
+    assert caught.value.final
+    assert "synchronous_commit = off" in (await check_database(url)).refused[0]
+
+
+@bouncing
 async def test_statement_mode_is_refused(database: str, pooled: Pooled) -> None:
     """It allows no transaction, so no plan is whole: one line says which modes do."""
     with pytest.raises(DatabaseError, match=r"statement mode.*transaction or session") as caught:

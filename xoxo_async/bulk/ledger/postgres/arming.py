@@ -91,6 +91,8 @@ class Arming:
             for request in requests:
                 request.error = error
             return True
+        if not work.has_noted_server:
+            return False  # the job was made, or found, only now: `settle_doubt` notes the server first
         stored, found = await work.writer.run(lambda c: self._find(c, job, requests), again=True)
         if any(_may_be_dead(one) for seq, one in found.lines.items() if not work.holding.get([seq])):
             await self._claiming.recover()

@@ -271,7 +271,8 @@ class Claiming:
         # Send nothing whose codes could not be told. It also connects where the connection was lost: before the look.
         await work.writer.run(work.open_marks, again=True)
         # A pooler may lead to another server on the same connection, and then a statement fails, or names that server.
-        if self.has_reconnected or self._doubted_until is not None or work.server is None:
+        # A job that this opening made, or found, has not noted its server yet.
+        if self.has_reconnected or self._doubted_until is not None or not work.has_noted_server:
             await check_held(work)
             self._connects = work.writer.connects
         if self._doubted_until is None:

@@ -43,7 +43,7 @@ from xoxo_async.bulk.ledger.postgres.reading import place_after, read_journal, r
 from xoxo_async.bulk.ledger.postgres.records import Records
 from xoxo_async.bulk.ledger.postgres.sums import count, read_committed
 from xoxo_async.bulk.ledger.postgres.whole import Whole, note_job, read_backlog, undisturbed
-from xoxo_async.bulk.ledger.postgres.work import Work, bound_wait, check_server
+from xoxo_async.bulk.ledger.postgres.work import Work, bound_wait, check_held, check_server
 from xoxo_async.bulk.ledger.postgres.writer import LedgerWriter
 from xoxo_async.bulk.ledger.protocol import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share
 from xoxo_async.bulk.ledger.recording import storable_text
@@ -310,6 +310,7 @@ class PostgresLedger:
         async with self._planning:
             try:
                 planned = await run_plan(link, work.clock.now, job, lines, asking, known=known, committed=committed)
+                await check_held(work)  # so a new job notes its server before a fail-over can take its first claim
                 if work.lease is not None and work.job is not None:
                     await work.lease.work_on(work.job.id)
             except DatabaseError as error:

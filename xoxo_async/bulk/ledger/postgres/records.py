@@ -133,6 +133,8 @@ class Records:
         found = await self._work.writer.run(lambda c: read_stored(c, list(doubt.after)), again=True)
         written = found.lines == doubt.after
         self._work.holding.update(found.lines.values())
+        if written:
+            self._work.holding.note_last(found.lines.values())
         return written
 
     async def _at_once(self, requests: Sequence[RecordRequest], *, cached: bool, awake: bool) -> bool:
@@ -230,7 +232,7 @@ class Records:
                 if request.doubts:
                     request.lines = [*request.lines, *await transaction.doubt(request.doubts)]
         self._work.holding.update(transaction.lines.values())
-        self._work.holding.note_last(transaction.lines.values())
+        self._work.holding.note_last(transaction.written.values())
 
     async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
         """Return the codes that placed lines may get, see `Ledger.vet`."""
@@ -279,6 +281,7 @@ class _Transaction:
         self._jobs: dict[int, int] = {}
         self._currencies: dict[int, str] = {}
         self.lines: dict[int, Stored] = {}
+        self.written: Final[dict[int, Stored]] = {}
 
     async def record(self, requests: Sequence[RecordRequest]) -> None:
         work, connection = self._work, self._connection
@@ -391,4 +394,5 @@ class _Transaction:
                 awake=self._awake,
             )
             revs = await write(self._connection, what)
-            self.lines |= {after.seq: Stored(after, revs[after.seq]) for _, after in ends_of(ours)}
+            self.written.update({after.seq: Stored(after, revs[after.seq]) for _, after in ends_of(ours)})
+            self.lines |= self.written

@@ -1,7 +1,8 @@
 """Which server of a database answers: after a fail-over it is another one, and it may lack what was confirmed.
 
 A standby that takes over begins a new timeline, and so does a backup that is restored to a point in time. Where commits
-waited for a standby, it has them all; otherwise it may lack the last ones.
+waited for a standby, it has them all; otherwise it may lack the last ones. These two look alike, and a backup that is
+started as it is, without `recovery.signal`, keeps its timeline. So a person says so after every restore.
 """
 
 # ruff: noqa: S608 - the only text put into SQL is this module's own

@@ -175,7 +175,8 @@ PARTS: Final[dict[str, Callable[[int], str]]] = {
 
 
 _BRIEFLY: Final = "500ms"  # shorter than `deadlock_timeout`: the database never ends the plan for it
-# Never true. Behind a pooler another program may have set the connection so that its commits do not wait for the disk.
+# Behind a pooler, another program may have set the connection so that commits do not wait for the disk. This condition
+# is only there to set it right for this transaction: it is always false, so the checks after it decide.
 _SYNCED: Final = (
     "WHEN current_setting('synchronous_commit') = 'off' AND set_config('synchronous_commit', 'on', true) IS NULL THEN 0"
 )

@@ -50,6 +50,7 @@ _READ: Final = (
 )
 _READ_LOCKED: Final = f"{_READ} ORDER BY l.id FOR NO KEY UPDATE OF l"
 _BOUND: Final = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
+_SYNC: Final = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 _EPOCH: Final = "SELECT nextval(pg_get_serial_sequence('xoxo.claim', 'epoch'))"
 
 
@@ -87,12 +88,15 @@ async def read_stored(connection: DatabaseConnection, seqs: Collection[int], *, 
 
 
 async def bound_wait(connection: DatabaseConnection) -> None:
-    """Have the database undo the transaction if this process stops in the middle of it: others wait for its lines.
+    """Have the database undo the transaction if this process stops in it, and bring it to disk with its commit.
+
+    Others wait for its lines. And behind a pooler, another program may have set the connection so that commits do not
+    wait for the disk: a crash would undo a pause that was confirmed.
 
     Args:
         connection: In the transaction.
     """
-    await connection.execute(_BOUND)
+    await connection.execute(f"{_BOUND}; {_SYNC}")
 
 
 async def next_epoch(connection: DatabaseConnection) -> tuple[int, float]:
@@ -161,7 +165,7 @@ class Holding:
         return self._last | self._lines
 
     def note_last(self, lines: Iterable[Stored]) -> None:
-        """Note the lines of a write."""
+        """Note the lines of a write; without any, the write before it stays the last one."""
         self._last = {stored.line.seq: stored for stored in lines} or self._last
 
     @property
@@ -269,6 +273,17 @@ class Work:
     def currency(self) -> str:
         """The account's currency, as far as this opening knows."""
         return "" if self.job is None else self.job.facts.get(CURRENCY, "")
+
+    @property
+    def has_noted_server(self) -> bool:
+        """Whether the server that answers is known, and noted in the job. A new job has not noted it yet.
+
+        Nothing may be armed in a job that has not: after a fail-over nobody would know that it may be missing.
+        """
+        if self.server is None:
+            return False
+        noted = self.server.noted
+        return self.job is None or not noted or self.job.facts.get(SERVER) == noted
 
     def note_currency(self, currency: str) -> None:
         """Note the account's currency as it was just read: another worker may have set it."""

@@ -1,6 +1,6 @@
 """`work`: a database that went back behind what it had confirmed stops all its jobs until their lines are looked up."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -8,11 +8,17 @@ from typing import Any
 import pytest
 
 from tests.unit.bulk.ledger.ledgers import each, line, placed
-from tests.unit.bulk.ledger.postgres.databases import before, connected, opened, remember, take_over
+from tests.unit.bulk.ledger.postgres.databases import before, connected, job_of, opened, remember, take_over
+from xoxo_async.bulk.ledger.facts import SERVER
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.ledger.postgres import records
+from xoxo_async.bulk.ledger.postgres.jobs import make_job
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
+from xoxo_async.bulk.ledger.postgres.servers import read_server
+from xoxo_async.bulk.ledger.postgres.writing import write
 from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
 from xoxo_async.errors import LedgerConflictError, LedgerError
+from xoxo_async.postgres.driver import DatabaseConnection
 
 pytestmark = pytest.mark.anyio
 
@@ -166,3 +172,127 @@ async def test_a_lost_result_shows_it(database: str, ours: PostgresLedger) -> No
             assert await ours.claim(1) == []
     assert ours.copied
     assert "lost commits" in (await ours.paused() or "")
+
+
+async def nothing_is_claimed(ours: PostgresLedger) -> bool:
+    """Return whether an opening that sends nothing finds out that its last commit is gone."""
+    for _ in range(2):
+        with suppress(LedgerError):  # the connection was lost in the claim
+            assert await ours.claim(1) == []
+    return ours.copied
+
+
+async def test_a_write_without_change_hides_no_loss(database: str, ours: PostgresLedger) -> None:
+    """A transaction locks and reads an older line, which it leaves as it is; the last commit stays the one before."""
+    first, second = await ours.claim(2)
+    async with connected(database) as connection:
+        await ours.record([placed(first, 1)])
+        await remember(connection)
+        await ours.record([placed(second, 2)])
+        assert await ours.record([], doubts=[(first.po_number, 99)]) == []  # another order than the line's
+        assert await rows_of(connection, first) == ["T0", "T1", "T3"]  # it wrote nothing
+        await take_over(database, connection)
+    assert await nothing_is_claimed(ours)
+
+
+async def test_a_commit_without_answer_shows_its_loss(
+    database: str, ours: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was found to be written, so it is the last one of this worker."""
+    first, second = await ours.claim(2)
+
+    async def write_and_lose(connection: Any, what: Any) -> Any:
+        await write(connection, what)
+        monkeypatch.setattr(records, "write", write)
+        connection.terminate()
+        return await connection.fetchval("SELECT 1")
+
+    async with connected(database) as connection:
+        await ours.record([placed(first, 1)])
+        await remember(connection)
+        monkeypatch.setattr(records, "write", write_and_lose)
+        (late,) = await ours.record([placed(second, 2)])
+        assert late.state is LineState.PLACED
+        assert await rows_of(connection, second) == ["T0", "T1", "T3"]  # once
+        await take_over(database, connection)
+    assert await nothing_is_claimed(ours)
+
+
+async def rows_of(connection: DatabaseConnection, one: LedgerLine) -> list[str]:
+    """Return the transitions of a line."""
+    rows = await connection.fetch("SELECT transition FROM xoxo.journal WHERE line = $1 ORDER BY id", one.seq)
+    return [row["transition"] for row in rows]
+
+
+# What a transaction sets counts when it is committed, so a deferred trigger looks at that moment.
+WATCH = """
+CREATE TABLE public.seen (setting text);
+CREATE FUNCTION public.look() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.seen VALUES (current_setting('synchronous_commit'));
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER look AFTER INSERT OR UPDATE ON xoxo.job DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION public.look();
+CREATE CONSTRAINT TRIGGER look AFTER INSERT ON xoxo.journal DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION public.look();
+"""
+
+
+async def unsync(connection: DatabaseConnection) -> None:
+    """Leave a connection as another program may leave it that a pooler hands on."""
+    await connection.execute("SET synchronous_commit = off")
+
+
+WORDS: dict[str, Callable[[PostgresLedger], Awaitable[object]]] = {
+    "pause": lambda ledger: ledger.pause("wait"),
+    "fact": lambda ledger: ledger.set_fact("a", "1"),
+    "withdraw": lambda ledger: ledger.withdraw(None, reason="too many"),
+    "rebind": lambda ledger: ledger.rebind(Identity("https://two.example", "abc"), reason="moved"),
+    "plan": lambda ledger: ledger.plan("march", each([line(1), line(2), line(3)]), TERMS),
+}
+
+
+@pytest.mark.parametrize("what", WORDS)
+async def test_a_confirmed_word_is_synced(
+    database: str, ours: PostgresLedger, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """A crash of the server must not undo a pause: the workers would go on sending."""
+    async with connected(database) as connection:
+        await connection.execute(WATCH)
+        await ours._opened().writer.run(unsync)
+        before(monkeypatch, "SELECT state, sum", unsync)  # a plan has a connection of its own
+        await WORDS[what](ours)
+        seen = await connection.fetch("SELECT DISTINCT setting FROM public.seen")
+    assert [row["setting"] for row in seen] == ["on"]
+
+
+async def make(database: str, ledger: PostgresLedger, way: str) -> None:
+    """Have an opening make its job, or find it."""
+    if way == "plan":
+        await ledger.plan("march", each([line(1)]), TERMS)
+    elif way == "fact":
+        await ledger.set_fact("bounds", "{}")
+    elif way == "found":  # it comes from a program that noted no server
+        async with connected(database) as connection:
+            await make_job(connection, "march")
+
+
+@pytest.mark.parametrize("way", ["arm", "fact", "found", "plan"])
+async def test_a_new_job_notes_its_server(database: str, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Before a line of it is armed: after a fail-over nobody would know that this line may be missing."""
+    noted: list[str | None] = []
+
+    async def look(_connection: object) -> None:
+        noted.append((await job_of(database)).facts.get(SERVER))
+
+    async with opened(database) as ledger:
+        await make(database, ledger, way)
+        # The number of a claim that is about to begin, before anything of it is written.
+        before(monkeypatch, "SELECT r.id" if way == "plan" else "SELECT nextval('xoxo.line_id_seq')", look)
+        if way == "plan":
+            assert await ledger.claim(1)
+        else:
+            assert (await ledger.arm("march", line(1), identity=TERMS.identity)).mine
+    async with connected(database) as connection:
+        assert noted == [(await read_server(connection)).noted]

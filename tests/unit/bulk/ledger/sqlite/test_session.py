@@ -1,5 +1,6 @@
 """`sqlite.session`: facts that only the holder of the file can prove."""
 
+import sqlite3
 from pathlib import Path
 
 import msgspec
@@ -60,3 +61,31 @@ async def test_results_apply_to_lines_as_stored(tmp_path: Path) -> None:
         recorded += await ledger.record([placed(other, 2)])
         assert recorded == [stored async for stored in ledger.lines()]
         assert [stored.worth for stored in recorded] == [None, 50_000]
+
+
+async def test_an_undone_claim_leaves_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The intent is not in the file, so facts are about the lines as the file has them: never sent."""
+    full = False
+    real = sqlite3.connect
+
+    class Disk(sqlite3.Connection):
+        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:  # type: ignore[override]
+            if full and sql == "COMMIT":  # all of the claim is written by then, and undone
+                raise sqlite3.OperationalError("database or disk is full")
+            return super().execute(sql, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **kwargs: real(*args, factory=Disk, **kwargs))
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([line(1), line(2)]))
+        before = [stored async for stored in ledger.lines()]
+        full = True
+        with pytest.raises(LedgerError, match="full"):
+            await ledger.claim(2)
+        full = False
+        (found,) = await ledger.record([placed(before[0])])  # as a person finds it at the vendor
+        assert (found.state, found.attempts) == (LineState.PLACED, 0)
+        (other,) = await ledger.claim(2)
+        assert (other.key, other.attempts) == ("k2", 1)
+        assert [found, other] == [stored async for stored in ledger.lines()]
+        told = [(row.seq, row.transition) async for row in ledger.journal()]
+        assert told == [(found.seq, "T0"), (other.seq, "T0"), (found.seq, "T12"), (other.seq, "T1")]
