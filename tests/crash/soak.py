@@ -161,6 +161,7 @@ class Job:
             _, out, err = self.run(*options)
             assert out, err
             report = json.loads(out.splitlines()[-1])
+            assert report["rows"], err  # a ledger that cannot be opened has no rows to send either
             if report["not_sent"] == withdrawn:
                 break
         return report

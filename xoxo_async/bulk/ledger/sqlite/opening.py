@@ -22,7 +22,7 @@ from xoxo_async.bulk.ledger.sqlite.refusals import read_header, refuse_incomplet
 from xoxo_async.bulk.ledger.sqlite.schema import build, connect
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.statements import last_seq
-from xoxo_async.bulk.ledger.sqlite.wal import base_of, leave_wal
+from xoxo_async.bulk.ledger.sqlite.wal import base_of, leave_wal, unmark
 from xoxo_async.bulk.ledger.sqlite.watch import FileWatch
 from xoxo_async.bulk.ledger.terms import Identity
 from xoxo_async.errors import LedgerError
@@ -224,5 +224,20 @@ class LedgerFile:
             verdict: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             if verdict != "ok":
                 raise LedgerError(f"{self._path} is damaged: {verdict}")
+        if had_wal and get_meta(connection, "wal_needed"):
+            self._unmark(connection)
         if self._box is not None:
             self._box.require(get_meta(connection, "key_check") or "")
+
+    def _unmark(self, connection: sqlite3.Connection) -> None:
+        """Remove the mark that a holder left that was killed between setting and removing it.
+
+        SQLite removes the `-wal` when the last connection closes, also if nothing was written. A file with the mark
+        and without a `-wal` would be refused from then on, although it is complete.
+        """
+        try:
+            unmark(connection)
+        except sqlite3.Error:  # a full disk
+            connection.close()
+            leave_wal(self._file)
+            raise

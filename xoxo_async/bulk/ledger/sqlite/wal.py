@@ -11,7 +11,7 @@ from xoxo_async.bulk.ledger.sqlite.lock import FileLock
 from xoxo_async.bulk.ledger.sqlite.meta import get_meta, set_metas
 from xoxo_async.private_files import MODE
 
-__all__ = ["Wal", "base_of", "leave_wal"]
+__all__ = ["Wal", "base_of", "leave_wal", "unmark"]
 
 _LONG: Final = 4 * 1024 * 1024
 _SOON: Final = 64 * 1024
@@ -85,16 +85,8 @@ class Wal:
         whole = self.flush(connection)
         if whole:
             self._lock.note_base(base)
-        self.unmark(connection)
+        unmark(connection)
         self._try_at = _LONG if whole else self._wal.stat().st_size + _SOON
-
-    def unmark(self, connection: sqlite3.Connection) -> None:
-        """Remove the mark that a `-wal` is needed; in the `-wal`, so that a file without its `-wal` keeps the mark.
-
-        Args:
-            connection: The writer's, in no transaction.
-        """
-        _mark(connection, {"wal_needed": ""})
 
     def flush(self, connection: sqlite3.Connection) -> bool:
         """Bring everything to the file, and the file to disk; does not wait for readers.
@@ -114,6 +106,18 @@ class Wal:
         finally:
             connection.execute(f"PRAGMA busy_timeout = {waits}").fetchone()
         return not busy
+
+
+def unmark(connection: sqlite3.Connection) -> None:
+    """Remove the mark that a `-wal` is needed; in the `-wal`, so that a file without its `-wal` keeps the mark.
+
+    Args:
+        connection: One that may write, in no transaction.
+
+    Raises:
+        sqlite3.Error: When the `-wal` cannot be written.
+    """
+    _mark(connection, {"wal_needed": ""})
 
 
 def leave_wal(file: Path) -> None:

@@ -28,7 +28,7 @@ from xoxo_async.bulk.ledger.sqlite.lock import FileLock
 from xoxo_async.bulk.ledger.sqlite.schema import connect, copy_to
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.tasks import Arm, Claim, Record, Step, Stop, Task, resolve
-from xoxo_async.bulk.ledger.sqlite.wal import Wal
+from xoxo_async.bulk.ledger.sqlite.wal import Wal, unmark
 from xoxo_async.bulk.ledger.sqlite.watch import FileWatch
 from xoxo_async.errors import BulkError, LedgerError
 
@@ -281,7 +281,7 @@ class LedgerWriter:
         if not self._wal.flush(session.connection):
             raise LedgerError(f"{self._path} cannot be brought to disk: another program keeps reading it")
         if session.since:
-            self._wal.unmark(session.connection)  # the failure may have come between setting the mark and removing it
+            unmark(session.connection)  # the failure may have come between setting the mark and removing it
         self._trusted = True
 
     def _refuse_moved(self) -> None:

@@ -3,7 +3,8 @@
 import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,59 @@ async def test_a_wal_left_by_kill_9_is_whole(tmp_path: Path) -> None:
     path.unlink()
     async with SqliteLedger(path) as ledger:  # a new ledger beside the old one's lock file
         assert (await ledger.counts()).rows == 0
+
+
+def marked(path: Path, *, flushed: bool) -> None:
+    """Leave a ledger as kill -9 leaves it between the mark of a checkpoint and its removal."""
+    other = path.with_name("other.db")
+    killed(other)
+    with closing(sqlite3.connect(other, isolation_level=None)) as connection:
+        connection.execute("UPDATE meta SET value = 'yes' WHERE name = 'wal_needed'")
+        if flushed:
+            assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{other}{suffix}", f"{path}{suffix}")
+    assert bool(path.with_name(f"{path.name}-wal").stat().st_size) == (not flushed)
+
+
+OPENINGS: dict[str, Callable[[Path], SqliteLedger]] = {
+    "another job": lambda path: SqliteLedger(path, job="april"),
+    "nothing to write": SqliteLedger,
+    "a reader": lambda path: SqliteLedger(path, read_only=True),
+}
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+@pytest.mark.parametrize("first", OPENINGS)
+async def test_an_opening_keeps_a_marked_ledger(tmp_path: Path, first: str, flushed: bool) -> None:
+    """It writes nothing, and SQLite removes the -wal at its end: all rows are in the file, and it still opens."""
+    path = tmp_path / "march.db"
+    marked(path, flushed=flushed)
+    with suppress(LedgerError):
+        async with OPENINGS[first](path):
+            pass
+    async with SqliteLedger(path) as ledger:
+        assert (await ledger.counts()).issued == 8
+
+
+async def test_a_full_disk_keeps_a_marked_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mark cannot be removed then. The ledger opens as soon as the disk has room."""
+    path = tmp_path / "march.db"
+    marked(path, flushed=True)
+    real = sqlite3.connect
+
+    class Disk(sqlite3.Connection):
+        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:  # type: ignore[override]
+            if sql == "COMMIT":
+                raise sqlite3.OperationalError("database or disk is full")
+            return super().execute(sql, *args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as full:
+        full.setattr(sqlite3, "connect", lambda *args, **kwargs: real(*args, factory=Disk, **kwargs))
+        with pytest.raises(LedgerError, match="full"):
+            await SqliteLedger(path).open()
+    async with SqliteLedger(path) as ledger:
+        assert (await ledger.counts()).issued == 8
 
 
 async def test_an_unused_ledger_is_removed_on_demand(tmp_path: Path) -> None:
