@@ -12,13 +12,11 @@ from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.options import (
     batch_option,
-    file_options,
     max_spend_option,
     maybe_ledger_option,
     one_line,
     unkeyed_work_options,
 )
-from xoxo_async.cli.bulk.reading import reading_options
 from xoxo_async.cli.bulk.servers import books_of
 from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
@@ -94,12 +92,7 @@ recognised.""",
               help="Read the balance of each person before the call, and again if its answer is lost: evidence for the"
               " person who decides. One call more for each.")  # fmt: skip
 @max_spend_option("The most points that the job may send. It pauses before it could send more", "POINTS")
-@file_options
-@reading_options
 @unkeyed_work_options
-@yes_option
-@json_option
-@connection_options
 def points_send(
     ledger: "LedgerAddress | None",
     sender: str | None,
