@@ -15,7 +15,6 @@ from xoxo_async.cli.bulk.options import (
     batch_option,
     max_spend_option,
     maybe_ledger_option,
-    unkeyed_work_options,
 )
 from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
@@ -28,7 +27,7 @@ from xoxo_async.cli.numbers import Whole
 from xoxo_async.cli.options import DAY, Decorator, connection_options
 from xoxo_async.cli.output import out, say
 from xoxo_async.cli.reply_values import to_json
-from xoxo_async.cli.unkeyed.forms import JOB_FLAGS, lacks, refuse
+from xoxo_async.cli.unkeyed.forms import JOB_FLAGS, form_options, lacks, refuse
 from xoxo_async.cli.unkeyed.starting import connection_of, send_job
 from xoxo_async.cli.wording import count, money, unescaped
 from xoxo_async.errors import ConfigError
@@ -126,7 +125,7 @@ quantity where a row gets more than one link.""",
 @click.option("--reveal", is_flag=True, help="Show the links.")
 @_batch_option
 @_max_spend_option
-@unkeyed_work_options
+@form_options
 def links_generate(
     ledger: "LedgerAddress | None",
     campaign_id: int | None,
@@ -296,7 +295,7 @@ email.""",
 @maybe_ledger_option
 @_batch_option
 @_max_spend_option
-@unkeyed_work_options
+@form_options
 def links_send(
     ledger: "LedgerAddress | None",
     campaign_id: int | None,

@@ -9,7 +9,6 @@ from typing import Any, Final
 import click
 
 from xoxo_async.bulk.ledger.address import LedgerAddress
-from xoxo_async.cli.bulk.reading import reading_options
 from xoxo_async.cli.numbers import AMOUNT, CONCURRENCY, ERRORS, RATE, SECONDS, Whole
 from xoxo_async.cli.options import Decorator, connection_options, json_option, with_options, yes_option
 from xoxo_async.cli.output import say
@@ -18,6 +17,7 @@ from xoxo_async.errors import ConfigError
 __all__ = [
     "LedgerPath",
     "batch_option",
+    "file_options",
     "ledger_option",
     "max_spend_option",
     "maybe_ledger_option",
@@ -222,9 +222,6 @@ row_options: Final[Decorator] = with_options(
 """The flags that decide how rows become orders."""
 
 unkeyed_work_options: Final[Decorator] = with_options(
-    _SKIP_INVALID,
-    _missing("the file"),
-    reading_options,
     _CONCURRENCY,
     click.option("--rate", type=RATE, metavar="N|none",
                  help="Calls a minute [default: what the ledger keeps, or no limit; the vendor states none]."),
@@ -236,8 +233,8 @@ unkeyed_work_options: Final[Decorator] = with_options(
                  help="Leave every planned row to a person: it may have been sent. For a ledger that replaces a lost"
                  " one, or is an older copy."),
     _PATIENCE,
-    yes_option,
-    json_option,
-    connection_options,
 )  # fmt: skip
-"""The flags of commands that send calls without a key for the rows of a file."""
+"""The flags of commands that send calls without a key."""
+
+file_options: Final[Decorator] = with_options(_SKIP_INVALID, _missing("the file"))
+"""The flags that say what happens to the rows of a file."""
