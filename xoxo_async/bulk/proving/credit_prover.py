@@ -110,11 +110,14 @@ async def prove_credits(
         at_work = any(holder.pid != os.getpid() for holder in await ledger.holders())
         books = await read_credits(ledger, notes, kind, tell)
         days = await _days_of(ledger, notes, terms, books, clock())
-        if not notes.begin(msgspec.json.encode(about).decode(), newest=days.newest):
-            notes.keep("scope", msgspec.json.encode([days.first, days.last, clock()]).decode())
+        begun = notes.begin(
+            msgspec.json.encode(about).decode(),
+            newest=days.newest,
+            scope=msgspec.json.encode([days.first, days.last, clock()]).decode(),
             # A payment may be of the day before its row's, by another clock of the vendor's.
-            notes.plan_ranges("payments", ranges_of(days.first - _DAY, days.last))
-        first, last, began = msgspec.json.decode(notes.fact("scope"), type=tuple[date, date, float])
+            ranges={"payments": ranges_of(days.first - _DAY, days.last)},
+        )
+        first, last, began = msgspec.json.decode(begun, type=tuple[date, date, float])
         scope = Scope(ledger.job or "", first, last, began)
         refused = await read_payments(client, notes, tell)
         gathered = Findings()

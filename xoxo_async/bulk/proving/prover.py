@@ -111,13 +111,17 @@ async def prove_job(
     days = await days_of(ledger, since, until, clock())
     terms = [ledger.job, address or client.base_url, str(since), str(until), thorough]
     with Notebook(Path(progress)) as notes:
-        kept = notes.begin(msgspec.json.encode(terms).decode(), newest=days.newest)
-        if not kept:
-            notes.keep("scope", msgspec.json.encode([days.first, days.last, clock()]).decode())
-            notes.plan_ranges("history", ranges_of(days.first, days.last))
-            # A payment may be of the day before its order's, by another clock of the vendor's.
-            notes.plan_ranges("payments", ranges_of(days.first - _DAY, days.last))
-        first, last, began = msgspec.json.decode(notes.fact("scope"), type=tuple[date, date, float])
+        begun = notes.begin(
+            msgspec.json.encode(terms).decode(),
+            newest=days.newest,
+            scope=msgspec.json.encode([days.first, days.last, clock()]).decode(),
+            ranges={
+                "history": ranges_of(days.first, days.last),
+                # A payment may be of the day before its order's, by another clock of the vendor's.
+                "payments": ranges_of(days.first - _DAY, days.last),
+            },
+        )
+        first, last, began = msgspec.json.decode(begun, type=tuple[date, date, float])
         scope = Scope(ledger.job, first, last, began)
         proof = await _prove(client, ledger, notes, scope, days, thorough=thorough, tell=tell, each=each, clock=clock)
         notes.remove()
