@@ -115,7 +115,7 @@ class FileTokenStore:
                 _remove(left)
             before, self._content_before = self._content_before, None
             if before is not None:
-                with suppress(OSError):  # a failure leaves blanks after the pair, which `load` accepts
+                with suppress(OSError):  # a failure leaves blanks after the pair
                     self._write_in_place(before)
 
     def _reserve(self) -> None:
@@ -171,7 +171,14 @@ class FileTokenStore:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with suppress(PermissionError):  # the file may belong to another user who allows this one to write
             os.fchmod(descriptor, MODE)
-        write_whole(descriptor, content)
+        # Blanks go over the rest of longer contents in the same write. A process may be killed before the file is cut
+        # off: then it holds a pair and blanks, which `load` accepts, and not a pair and the end of another one.
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.ljust(os.fstat(descriptor).st_size))
+            file.flush()
+            with suppress(OSError):
+                file.truncate(len(content))
+            os.fsync(descriptor)
 
     def _open_lock(self) -> int | None:
         """Open the lock file. Return None where it cannot be made; then the token file itself is locked."""
