@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import secrets
 import time
 from collections.abc import AsyncGenerator
@@ -17,7 +18,7 @@ from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_timed_out
 from xoxo_async.config import check_number
 from xoxo_async.errors import AuthError, ConfigError
 from xoxo_async.file_locks import POSIX, fcntl
-from xoxo_async.private_files import MODE, create, sync_folder, write_whole
+from xoxo_async.private_files import MODE, create, remove_stale, sync_folder, write_whole
 
 __all__ = ["FileTokenStore"]
 
@@ -251,21 +252,11 @@ class FileTokenStore:
         # Without this, the old file with its dead refresh token may be back after a power cut.
         sync_folder(self._path.parent)
         with suppress(OSError):
-            self._remove_stale_drafts()
+            remove_stale(self._path.parent, re.compile(f"{re.escape(self._prefix)}.*"), _STALE_S)
 
     @property
     def _prefix(self) -> str:
         return f".{self._path.name}.new-"
-
-    def _remove_stale_drafts(self) -> None:
-        """Remove the drafts of processes that were killed during a save, because they hold tokens."""
-        for entry in self._path.parent.iterdir():
-            if entry.name.startswith(self._prefix):
-                try:
-                    if time.time() - entry.stat().st_mtime > _STALE_S:
-                        entry.unlink()
-                except OSError:
-                    continue  # another process has removed the draft, or the next save removes it
 
     def _try_lock(self, descriptor: int) -> bool:
         try:
