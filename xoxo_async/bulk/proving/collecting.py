@@ -68,13 +68,17 @@ def begin_scope(
         clock: The time, in seconds since the epoch.
         history: Whether the order history is read too, and not the payment report alone.
     """
-    if not notes.begin(msgspec.json.encode(terms).decode(), newest=days.newest):
-        notes.keep("scope", msgspec.json.encode([days.first, days.last, clock()]).decode())
-        if history:
-            notes.plan_ranges("history", ranges_of(days.first, days.last))
-        # A payment may be of the day before its order's or its row's, by another clock of the vendor's.
-        notes.plan_ranges("payments", ranges_of(days.first - _DAY, days.last))
-    first, last, began = msgspec.json.decode(notes.fact("scope"), type=tuple[date, date, float])
+    # A payment may be of the day before its order's or its row's, by another clock of the vendor's.
+    ranges = {"payments": ranges_of(days.first - _DAY, days.last)}
+    if history:
+        ranges["history"] = ranges_of(days.first, days.last)
+    begun = notes.begin(
+        msgspec.json.encode(terms).decode(),
+        newest=days.newest,
+        scope=msgspec.json.encode([days.first, days.last, clock()]).decode(),
+        ranges=ranges,
+    )
+    first, last, began = msgspec.json.decode(begun, type=tuple[date, date, float])
     return Scope(job, first, last, began)
 
 

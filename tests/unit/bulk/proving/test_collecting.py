@@ -35,8 +35,7 @@ def silent(_what: str, _done: int) -> None:
 
 def ranged(path: Path, kind: str = "history") -> Notebook:
     notes = Notebook(path)
-    notes.begin("terms", newest="")
-    notes.plan_ranges(kind, [("2026-03-09", "2026-03-12")])
+    notes.begin("terms", newest="", scope="", ranges={kind: [("2026-03-09", "2026-03-12")]})
     return notes
 
 
