@@ -96,7 +96,8 @@ class Worker:
         self._told: Final = told
         self._troubled: Final = troubled
         self._noted: Final = noted
-        self._many: Final = many
+        self.many: Final = many
+        """Whether it works on all jobs there are."""
         self._trouble = ""
         self._is_away = False  # whether it was told that the ledger fails
         self._has_no_token = False  # whether that was told
@@ -144,7 +145,8 @@ class Worker:
             seconds: How long; None takes the settings'.
 
         Returns:
-            What it did and what it left. None also for a job that is left out, see `many`, or that has to wait.
+            What it did and what it left. None also for a job that is left out, see `many`, that has to wait, or that
+            has no open lines any more.
 
         Raises:
             LedgerError: The ledger fails for all jobs.
@@ -155,7 +157,7 @@ class Worker:
         try:
             shift = await self._shift(job, self._settings.seconds if seconds is None else seconds)
         except ConfigError as error:
-            if not self._many:
+            if not self.many:
                 raise
             self._due[job] = time.monotonic() + _REFUSED_S
             self.state.job_is_left_out(job, error.message)
@@ -164,8 +166,9 @@ class Worker:
                 self._troubled(f"job {job}: {error.message}")
             return None
         except XoxoError as error:
-            if isinstance(error, LedgerError):
-                await self.open_jobs()  # this fails as well if the trouble is not the job's own
+            # The question for jobs fails as well if the trouble is not the job's own.
+            if isinstance(error, LedgerError) and job not in await self.open_jobs():
+                return None  # another process ended it meanwhile, and it may be purged
             self._fail(job, error.message)
             return None
         self.refused.pop(job, None)
@@ -218,6 +221,22 @@ class Worker:
         self.last[job] = shift
         self._told(shift)
         return shift
+
+    def takes(self, job: str) -> bool:
+        """Return whether a shift would work on a job now: it is not left out, or is to be tried again.
+
+        Args:
+            job: The job's name.
+        """
+        return job not in self.refused or self._left_s(job) <= 0
+
+    def note(self, line: str) -> None:
+        """Tell a line that is no trouble.
+
+        Args:
+            line: In words.
+        """
+        self._noted(line)
 
     async def open_jobs(self) -> list[str]:
         """Return the jobs that have open lines.
