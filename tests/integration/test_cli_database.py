@@ -239,6 +239,25 @@ async def test_an_unfit_database_sends_nothing(site: Site, statement: str, said:
     assert site.sent == 0
 
 
+@pytest.mark.parametrize("engine", ["none", "pgqueuer"])
+@pytest.mark.parametrize(("statement", "said"), SETTINGS)
+async def test_a_worker_refuses_an_unfit_database(site: Site, statement: str, said: str, engine: str) -> None:
+    """At its start, also while no job has open lines: it would be found unfit by the first order otherwise."""
+    await sql(site.database, statement.format(name=Path(site.database).name))
+    refused(site("worker", "--ledger", site.database, "--engine", engine, "--until-done"), said)
+
+
+@pytest.mark.parametrize("engine", ["none", "pgqueuer"])
+async def test_a_reader_is_no_worker(site: Site, engine: str) -> None:
+    """It is refused at its start, also while no job has open lines."""
+    assert site("ledger", "migrate", "--ledger", site.database, "--roles", "apply").returncode == 0
+    name = f"u{uuid4().hex[:10]}"
+    await sql(site.database, f"CREATE ROLE {name} LOGIN", f"GRANT xoxo_reader TO {name}")
+    url = site.database.replace("//xoxo@", f"//{name}@")
+    done = site("worker", "--ledger", url, "--engine", engine, "--until-done")
+    refused(done, f"does not give this user the rights of a worker: {name} only reads")
+
+
 @pytest.mark.parametrize("role", ["", "xoxo_reader"])
 async def test_a_user_without_rights_sends_nothing(site: Site, role: str) -> None:
     """A reader may look and not send; a stranger may not even look."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.commands import QUICK, last_json, requests_of, server, started, wait_until, write_values, xoxo
+from tests.postgres import PostgresServer
 from xoxo_async.bulk import open_ledger
 
 ROWS = 240
@@ -103,3 +104,21 @@ def test_workers_of_two_jobs_share_a_database(tmp_path: Path, database: str, eng
             _, said = process.communicate(timeout=30)
             assert (process.returncode, "error" in said, "trouble" in said) == (0, False, False), said
         assert orders_of(env) == 120
+
+
+def test_a_good_stop_after_a_crash_is_no_trouble(tmp_path: Path, postgres: PostgresServer) -> None:
+    """The database crashes and comes back, the worker goes on; its end by SIGTERM tells nothing of that any more."""
+    ledger = f"{postgres.database()}#march"
+    with server(tmp_path, "--latency-ms", "100") as env:
+        planned(tmp_path, env, ledger, 400)
+        flags = ("--engine", "pgqueuer", "--rate", "none", "--concurrency", "2")
+        with started("worker", "--ledger", ledger, *flags, cwd=tmp_path, program=QUICK, **env) as process:
+            wait_until(lambda: requests_of(env) > 10)
+            postgres.stop(how="immediate")
+            postgres.start()
+            crashed = requests_of(env)
+            wait_until(lambda: requests_of(env) > crashed + 60, 60)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert "trouble" not in said.partition("Stopping")[2], said

@@ -14,7 +14,7 @@ import msgspec
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
-from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
+from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger, require_fit
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.report import Shift
 from xoxo_async.bulk.running.progress import clock_time
@@ -187,6 +187,7 @@ class WorkerRun:
                 told=_Teller().tell,
                 troubled=lambda line: say(f"trouble: {scrub(line)}"),
                 noted=lambda line: say(scrub(line)),
+                check=lambda: require_fit(request.ledger),
                 many=not request.ledger.is_file and request.ledger.job is None,
             )
             if request.health is not None:

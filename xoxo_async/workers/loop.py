@@ -35,6 +35,10 @@ _REFUSED_S: Final = 60.0
 """Seconds until a job that cannot be worked on is tried again: a person may have bound it to this account since."""
 
 
+async def _nothing() -> None:
+    """Check nothing."""
+
+
 class Engine(Protocol):
     """Delivers shifts to a worker until the worker is stopped."""
 
@@ -57,6 +61,8 @@ class Worker:
         told: Called with each shift that ended.
         troubled: Called with a line about a trouble that the worker outlives, once until it changes.
         noted: Called with a line about the end of a trouble.
+        check: Refuses a place that no worker can work on. It runs at the beginning, because a place without open jobs
+            opens no ledger, and would be found unfit by the first order.
         many: Whether it works on all jobs there are. Then it leaves out a job that it cannot work on, such as one of
             another account; otherwise such a job ends it.
     """
@@ -72,6 +78,7 @@ class Worker:
         told: Callable[[Shift], None] = lambda _shift: None,
         troubled: Callable[[str], None] = lambda _line: None,
         noted: Callable[[str], None] = lambda _line: None,
+        check: Callable[[], Awaitable[None]] = _nothing,
         many: bool = False,
     ) -> None:
         self.state: Final = WorkerState()
@@ -96,6 +103,7 @@ class Worker:
         self._told: Final = told
         self._troubled: Final = troubled
         self._noted: Final = noted
+        self._check: Final = check
         self.many: Final = many
         """Whether it works on all jobs there are."""
         self._trouble = ""
@@ -119,11 +127,12 @@ class Worker:
             engine: Delivers the shifts; None asks for jobs again and again, which needs no queue.
 
         Raises:
-            LedgerError: The ledger has not answered once. Later failures are waited out.
+            LedgerError: The ledger has not answered once, or no worker can work on it. Later failures are waited out.
             ConfigError: The ledger is of another account or address, or cannot be opened with these settings.
         """
         try:
             async with anyio.create_task_group() as group:
+                await self._check()
                 group.start_soon(self._watch)
                 if engine is None:
                     await self._work(until_done=until_done)

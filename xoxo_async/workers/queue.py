@@ -132,6 +132,8 @@ class PgqueuerEngine:
             try:
                 await self._deliver(worker)
             except (*FOREIGN, DatabaseError) as error:
+                if worker.stopping.is_set():
+                    return  # pgqueuer tells of a lost connection when the shift under way ends: the work is done
                 failure = explain(error, self._address)
                 lasting = LedgerError(failure.message)
                 if failure.final or not worker.outlives(lasting):

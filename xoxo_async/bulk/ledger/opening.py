@@ -10,7 +10,7 @@ from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.errors import ConfigError
 
-__all__ = ["open_jobs", "open_ledger"]
+__all__ = ["open_jobs", "open_ledger", "require_fit"]
 
 _OPEN: Final = (LineState.PLANNED, LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
 
@@ -95,6 +95,22 @@ async def open_jobs(where: str | os.PathLike[str] | LedgerAddress, *, job: str |
         if ledger.job is None:
             raise ConfigError(f"{ledger.name} holds no job yet: plan one first")
         return [ledger.job] if _is_open(await ledger.counts()) else []
+
+
+async def require_fit(where: str | os.PathLike[str] | LedgerAddress) -> None:
+    """Refuse a database that no worker can work on. A file is checked when it is opened.
+
+    Args:
+        where: As for `open_ledger`; the URL of a database need not name a job.
+
+    Raises:
+        ConfigError: As for `open_ledger`.
+        LedgerError: The database cannot be used for orders: it is read-only, may lose what it has confirmed, has another
+            version of the schema, or gives its user too few rights.
+    """
+    address = LedgerAddress.read(where)
+    if address.path is None:
+        await _postgres("jobs").require_fit(address.url)
 
 
 def _is_open(counts: Counts) -> bool:

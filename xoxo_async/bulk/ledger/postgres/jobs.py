@@ -14,6 +14,7 @@ from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.driver import DatabaseConnection, Row
 from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain, is_repeated
 from xoxo_async.postgres.purging import PURGED_AT
+from xoxo_async.postgres.roles import read_rights
 
 __all__ = [
     "JobRow",
@@ -25,6 +26,7 @@ __all__ = [
     "make_job",
     "only_job",
     "open_jobs",
+    "require_fit",
     "reread",
 ]
 
@@ -289,3 +291,32 @@ async def open_jobs(where: str) -> list[str]:
             await connection.close()
     except DatabaseError as error:
         raise LedgerError(error.message) from None
+
+
+async def require_fit(where: str) -> None:
+    """Refuse a database that no worker can work on, also while no job in it has open lines. It changes nothing.
+
+    Args:
+        where: The database's URL.
+
+    Raises:
+        LedgerError: The database cannot be reached, has another version of the schema, is read-only, or may lose what
+            it has confirmed; or its user lacks the rights of a worker.
+    """
+    address = DatabaseAddress.read(where)
+    try:
+        connection = await connect(address, purpose="jobs")
+        try:
+            rights = await read_rights(connection)
+        except FOREIGN as error:
+            raise explain(error, address) from None
+        finally:
+            await connection.close()
+    except DatabaseError as error:
+        raise LedgerError(error.message) from None
+    if rights.missing:
+        lacks = "only reads" if rights.only_reads else f"lacks {', '.join(rights.missing)}"
+        raise LedgerError(
+            f"the database {address.name} does not give this user the rights of a worker: {rights.user} {lacks}; see"
+            " `xoxo ledger migrate --roles`"
+        )
