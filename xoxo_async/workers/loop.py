@@ -16,6 +16,7 @@ from xoxo_async.bulk.running.runner import single_error
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 from xoxo_async.workers.shifts import ShiftRunner, ShiftSettings
 from xoxo_async.workers.state import WorkerState
+from xoxo_async.workers.telling import Telling
 
 __all__ = ["Engine", "Worker"]
 
@@ -101,14 +102,10 @@ class Worker:
         self._run_shift: Final = run_shift
         self._settings: Final = settings or ShiftSettings()
         self._told: Final = told
-        self._troubled: Final = troubled
-        self._noted: Final = noted
+        self._telling: Final = Telling(self.state, troubled, noted)
         self._check: Final = check
         self.many: Final = many
         """Whether it works on all jobs there are."""
-        self._trouble = ""
-        self._is_away = False  # whether it was told that the ledger fails
-        self._has_no_token = False  # whether that was told
         self._ledger: Ledger | None = None  # the open one
         self._scopes: Final[set[anyio.CancelScope]] = set()  # of the shifts under way
         self._due: Final[dict[str, float]] = {}  # by job: when another shift makes sense
@@ -172,7 +169,7 @@ class Worker:
             self.state.job_is_left_out(job, error.message)
             if self.refused.get(job) != error.message:
                 self.refused[job] = error.message
-                self._troubled(f"job {job}: {error.message}")
+                self._telling.trouble(f"job {job}: {error.message}")
             return None
         except XoxoError as error:
             # The question for jobs fails as well if the trouble is not the job's own.
@@ -183,7 +180,7 @@ class Worker:
         self.refused.pop(job, None)
         self._waits_s.pop(job, None)
         if self.failing.pop(job, None) is not None and shift is not None:
-            self._noted(f"job {job}: its shifts work again")
+            self._telling.note(f"job {job}: its shifts work again")
         return shift
 
     def _fail(self, job: str, why: str) -> None:
@@ -193,14 +190,14 @@ class Worker:
         self.state.job_fails(job, why)
         if self.failing.get(job) != why:
             self.failing[job] = why
-            self._troubled(f"job {job}: {why}")
+            self._telling.trouble(f"job {job}: {why}")
 
     async def _shift(self, job: str, seconds: float) -> Shift | None:
         settings = self._settings
         self.progress.begin()
         async with self._open_ledger(job) as ledger:
             self._ledger = ledger
-            self._ledger_answered()
+            self._telling.ledger_answered()
             shift: Shift | None = None
             with anyio.CancelScope() as scope:
                 self._scopes.add(scope)
@@ -224,7 +221,7 @@ class Worker:
                         self.state.issued += self.progress.placed
         if shift is None:
             return None
-        self._ledger_answered()
+        self._telling.ledger_answered()
         self.state.shift_ended(shift.issued)
         self.state.job_is(job, shift.paused)
         self.last[job] = shift
@@ -245,7 +242,7 @@ class Worker:
         Args:
             line: In words.
         """
-        self._noted(line)
+        self._telling.note(line)
 
     async def open_jobs(self) -> list[str]:
         """Return the jobs that have open lines.
@@ -254,7 +251,7 @@ class Worker:
             LedgerError: They cannot be read.
         """
         jobs = list(await self._jobs())
-        self._ledger_answered()
+        self._telling.ledger_answered()
         self.state.found_jobs(frozenset(jobs))
         return jobs
 
@@ -284,7 +281,7 @@ class Worker:
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
             else:
                 wait_s = _FIRST_WAIT_S
-                self._trouble = ""
+                self._telling.works()
                 await self._sleep(min([_LOOK_EVERY_S, *(self._left_s(job) for job in jobs)]))
 
     async def _shifts(self, jobs: Sequence[str]) -> None:
@@ -329,29 +326,7 @@ class Worker:
         Args:
             error: What no job's shift can do anything about.
         """
-        if isinstance(error, ConfigError) or (isinstance(error, LedgerError) and not self.state.has_answered):
-            return False
-        if isinstance(error, LedgerError):
-            self.state.ledger_failed(error.message)
-            self._is_away = True
-        if error.message != self._trouble:
-            self._trouble = error.message
-            self._troubled(error.message)
-        return True
-
-    def _ledger_answered(self) -> None:
-        self.state.ledger_answered()
-        if self._is_away:
-            self._is_away = False
-            self._trouble = ""
-            self._noted("the ledger answers again")
-
-    def _ledger_failed(self, reason: str) -> None:
-        """Note that the ledger fails in the midst of a shift, which itself waits longer before it fails."""
-        self.state.ledger_failed(reason)
-        if not self._is_away:
-            self._is_away = True
-            self._troubled(f"the ledger fails: {reason}; the worker waits for it")
+        return self._telling.outlives(error)
 
     async def _sleep(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):
@@ -375,12 +350,12 @@ class Worker:
             with anyio.fail_after(_CHECK_S):
                 paused = await ledger.paused()
         except TimeoutError:
-            self._ledger_failed(f"it has not answered for {_CHECK_S:g} s")
+            self._telling.ledger_failed(f"it has not answered for {_CHECK_S:g} s")
         except LedgerError as error:
             if self._ledger is ledger:  # otherwise the shift has ended and closed it
-                self._ledger_failed(error.message)
+                self._telling.ledger_failed(error.message)
         else:
-            self._ledger_answered()
+            self._telling.ledger_answered()
             if ledger.job is not None:
                 self.state.job_is(ledger.job, paused)
 
@@ -390,13 +365,9 @@ class Worker:
             with anyio.fail_after(_TOKEN_EVERY_S):
                 await self._client.dispatcher.authorise()
         except TimeoutError:
-            self.state.token = "the token endpoint does not answer"  # noqa: S105 - no token
+            wrong = "the token endpoint does not answer"
         except XoxoError as error:
-            self.state.token = error.message
+            wrong = error.message
         else:
-            self.state.token = ""
-        if self.state.token and not self._has_no_token:
-            self._troubled(f"no token: {self.state.token}; asked for again every {_TOKEN_EVERY_S:g} s")
-        elif self._has_no_token and not self.state.token:
-            self._noted("there is a token again")
-        self._has_no_token = bool(self.state.token)
+            wrong = ""
+        self._telling.token_is(wrong, every_s=_TOKEN_EVERY_S)

@@ -105,8 +105,8 @@ async def require_fit(where: str | os.PathLike[str] | LedgerAddress) -> None:
 
     Raises:
         ConfigError: As for `open_ledger`.
-        LedgerError: The database cannot be used for orders: it is read-only, may lose what it has confirmed, has another
-            version of the schema, or gives its user too few rights.
+        LedgerError: The database cannot be used for orders: it is read-only, may lose what it has confirmed, has
+            another version of the schema, or gives its user too few rights.
     """
     address = LedgerAddress.read(where)
     if address.path is None:
