@@ -106,7 +106,7 @@ def test_workers_of_two_jobs_share_a_database(tmp_path: Path, database: str, eng
         assert orders_of(env) == 120
 
 
-def test_a_good_stop_after_a_crash_is_no_trouble(tmp_path: Path, postgres: PostgresServer) -> None:
+def test_a_stop_after_a_crash_is_good(tmp_path: Path, postgres: PostgresServer) -> None:
     """The database crashes and comes back, the worker goes on; its end by SIGTERM tells nothing of that any more."""
     ledger = f"{postgres.database()}#march"
     with server(tmp_path, "--latency-ms", "100") as env:

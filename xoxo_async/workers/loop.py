@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import anyio
@@ -40,6 +40,11 @@ async def _nothing() -> None:
     """Check nothing."""
 
 
+def _none() -> Mapping[str, str]:
+    """Return that a worker can work on every job."""
+    return {}
+
+
 class Engine(Protocol):
     """Delivers shifts to a worker until the worker is stopped."""
 
@@ -62,6 +67,8 @@ class Worker:
         told: Called with each shift that ended.
         troubled: Called with a line about a trouble that the worker outlives, once until it changes.
         noted: Called with a line about the end of a trouble.
+        others: Returns the other jobs that are not done, which no worker works on, and why; called after `jobs`. They
+            are left out: told once, and not called done.
         check: Refuses a place that no worker can work on. It runs at the beginning, because a place without open jobs
             opens no ledger, and would be found unfit by the first order.
         many: Whether it works on all jobs there are. Then it leaves out a job that it cannot work on, such as one of
@@ -79,6 +86,7 @@ class Worker:
         told: Callable[[Shift], None] = lambda _shift: None,
         troubled: Callable[[str], None] = lambda _line: None,
         noted: Callable[[str], None] = lambda _line: None,
+        others: Callable[[], Mapping[str, str]] = _none,
         check: Callable[[], Awaitable[None]] = _nothing,
         many: bool = False,
     ) -> None:
@@ -103,6 +111,7 @@ class Worker:
         self._settings: Final = settings or ShiftSettings()
         self._told: Final = told
         self._telling: Final = Telling(self.state, troubled, noted)
+        self._others: Final = others
         self._check: Final = check
         self.many: Final = many
         """Whether it works on all jobs there are."""
@@ -166,10 +175,7 @@ class Worker:
             if not self.many:
                 raise
             self._due[job] = time.monotonic() + _REFUSED_S
-            self.state.job_is_left_out(job, error.message)
-            if self.refused.get(job) != error.message:
-                self.refused[job] = error.message
-                self._telling.trouble(f"job {job}: {error.message}")
+            self._leave_out(job, error.message)
             return None
         except XoxoError as error:
             # The question for jobs fails as well if the trouble is not the job's own.
@@ -182,6 +188,12 @@ class Worker:
         if self.failing.pop(job, None) is not None and shift is not None:
             self._telling.note(f"job {job}: its shifts work again")
         return shift
+
+    def _leave_out(self, job: str, why: str) -> None:
+        self.state.job_is_left_out(job, why)
+        if self.refused.get(job) != why:
+            self.refused[job] = why
+            self._telling.trouble(f"job {job}: {why}")
 
     def _fail(self, job: str, why: str) -> None:
         wait_s = self._waits_s.get(job, _FIRST_WAIT_S)
@@ -251,8 +263,13 @@ class Worker:
             LedgerError: They cannot be read.
         """
         jobs = list(await self._jobs())
+        others = self._others()
         self._telling.ledger_answered()
-        self.state.found_jobs(frozenset(jobs))
+        self.state.found_jobs(frozenset([*jobs, *others]))
+        for job in self.refused.keys() - {*jobs, *others}:
+            del self.refused[job]  # it is done
+        for job, why in others.items():
+            self._leave_out(job, why)
         return jobs
 
     def cut_off(self) -> None:

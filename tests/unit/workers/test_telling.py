@@ -45,7 +45,7 @@ def test_a_ledger_that_answers_again_is_told(said: Said) -> None:
     assert said.state.ready().ok
 
 
-def test_settings_and_a_ledger_never_seen_end_a_worker(said: Said) -> None:
+def test_wrong_settings_end_a_worker(said: Said) -> None:
     """Nothing is told: the error itself is."""
     assert not said.telling.outlives(errors.ConfigError("another account"))
     new = Said()

@@ -25,7 +25,7 @@ __all__ = [
     "job_name",
     "make_job",
     "only_job",
-    "open_jobs",
+    "read_open",
     "require_fit",
     "reread",
 ]
@@ -56,10 +56,11 @@ _BIND: Final = (
     "UPDATE xoxo.job SET account = $2 WHERE id = $1",
 )
 _LOCK: Final = "SELECT account FROM xoxo.job WHERE id = $1 FOR NO KEY UPDATE"
+# Orders may wait for their codes; what else has no key is never asked for again.
 _OPEN: Final = (
-    "SELECT j.name FROM xoxo.job AS j JOIN xoxo.tally AS t ON t.job = j.id"
-    " WHERE j.state <> 'done' AND NOT j.facts ? 'kind' AND (t.state IN ('planned', 'sending', 'unknown', 'conflict')"
-    " OR (t.state = 'placed' AND t.delivery = 'pending'))"
+    "SELECT j.name, j.facts->>'kind' AS kind FROM xoxo.job AS j JOIN xoxo.tally AS t ON t.job = j.id"
+    " WHERE j.state <> 'done' AND (t.state IN ('planned', 'sending', 'unknown', 'conflict')"
+    " OR (t.state = 'placed' AND t.delivery = 'pending' AND NOT j.facts ? 'kind'))"
     " GROUP BY j.id, j.name HAVING sum(t.orders) > 0 ORDER BY j.id"
 )
 
@@ -265,8 +266,8 @@ async def account_of(connection: DatabaseConnection, identity: Identity) -> int:
     return int(found)
 
 
-async def open_jobs(where: str) -> list[str]:
-    """Return the jobs of orders in a database with lines that are planned, under way, in doubt, or wait for codes.
+async def read_open(where: str) -> dict[str, str]:
+    """Return the jobs of a database with lines that are planned, under way, in doubt, or wait for codes.
 
     A paused job is among them: its lines in doubt are still settled, and a worker says that it is paused. It reads
     only, also from a standby, and moves no money.
@@ -275,7 +276,7 @@ async def open_jobs(where: str) -> list[str]:
         where: The database's URL.
 
     Returns:
-        Their names, oldest first.
+        The kind of each by its name, oldest first: a `JobKind`, or what a newer version of this package wrote.
 
     Raises:
         LedgerError: The database cannot be read.
@@ -284,7 +285,7 @@ async def open_jobs(where: str) -> list[str]:
     try:
         connection = await connect(address, purpose="jobs", read_only=True)
         try:
-            return [str(row["name"]) for row in await connection.fetch(_OPEN)]
+            return {row["name"]: row["kind"] or JobKind.ORDERS for row in await connection.fetch(_OPEN)}
         except FOREIGN as error:
             raise explain(error, address) from None
         finally:
