@@ -137,6 +137,7 @@ OTHERS: Final[dict[str, Words]] = {
     "prove": ("bulk", "prove", "--out", "other.json"),
     "resolve": ("bulk", "resolve", "no-such-row", "--resend", "--reason", "none"),
     "withdraw": ("bulk", "withdraw", "no-such-row", "--reason", "left"),
+    "doctor": ("doctor",),
     "cancel": ("points", "cancel", "no-such-row", "--reason", "none", "--yes"),
     "another account": ("bulk", "resume", "--client-id", "other"),
     "another address": ("bulk", "resume", "--base-url", "http://127.0.0.1:9/chef", "--pause-limit", "0"),
