@@ -175,10 +175,12 @@ async def test_a_failed_opening_keeps_a_marked_ledger(
                 raise sqlite3.OperationalError("disk I/O error")
             return super().execute(sql, *args)  # type: ignore[arg-type]
 
+    kept = tmp_path / "kept.db"
+    marked(kept, flushed=flushed)
     for statement in count(1):
-        path = tmp_path / str(statement) / "march.db"
-        path.parent.mkdir()
-        marked(path, flushed=flushed)
+        path = tmp_path / f"{statement}.db"
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{kept}{suffix}", f"{path}{suffix}")
         left = statement
         with monkeypatch.context() as broken, suppress(LedgerError):
             broken.setattr(sqlite3, "connect", lambda *args, **kwargs: real(*args, factory=Disk, **kwargs))
