@@ -158,6 +158,7 @@ class PgqueuerEngine:
             await self._make_tables(connection, queue)
             async with anyio.create_task_group() as group:
                 group.start_soon(delivery.tick, self._tick_s)
+                group.start_soon(delivery.turn)
                 group.start_soon(_shut_down, queue, worker)
                 # Take one message at a time: what this worker holds, no other one can take.
                 await queue.run(
@@ -216,7 +217,7 @@ class PgqueuerEngine:
 class _Entrypoints(dict[Any, Any]):
     """The functions of the entrypoints that a worker asks for.
 
-    A message may be on its way when its job is left out. Then pgqueuer still finds the function here, which gives it
+    A message may be on its way when its entrypoint is left. Then pgqueuer still finds the function here, which gives it
     back: without one the message would stay with this worker until its heartbeat is too old.
     """
 
@@ -225,8 +226,7 @@ class _Entrypoints(dict[Any, Any]):
         self._left: Final[dict[Any, Any]] = {}
 
     def leave(self, entrypoint: str) -> None:
-        if entrypoint in self:
-            self._left[entrypoint] = self.pop(entrypoint)
+        self._left[entrypoint] = self.pop(entrypoint)
 
     def __missing__(self, entrypoint: str) -> Any:
         return self._left[entrypoint]
@@ -249,9 +249,17 @@ class _Delivery:
         self._worker: Final = worker
         self._asked: Final = _Entrypoints()
         queue.qm.entrypoint_registry = self._asked
-        self._served: Final[set[str]] = set()  # the jobs that this worker has asked for at any time
+        self._served: Final[set[str]] = set()  # the jobs that this worker can work on
+        self._had: Final[set[str]] = set()  # the jobs that wait until others have had their turn
         self._busy = False
         self.lasting: XoxoError | None = None
+
+    async def turn(self) -> None:
+        """Ask for all jobs again and again: another worker may have taken the shift that this one asks for."""
+        while True:
+            await anyio.sleep(_LOOK_S.total_seconds())
+            self._had.clear()
+            self._ask()
 
     async def tick(self, every_s: float) -> None:
         """Look for jobs again and again.
@@ -274,7 +282,6 @@ class _Delivery:
         jobs = await self._worker.open_jobs()
         over = (self._served | queued if self._worker.many else self._served) - set(jobs)
         for job in sorted(over):
-            self._asked.leave(PREFIX + job)
             if job in queued:
                 await self._queries.clear_queue(PREFIX + job)
                 if job not in self._served:
@@ -282,20 +289,26 @@ class _Delivery:
         self._served.difference_update(over)
         for job in jobs:
             if self._worker.takes(job):
-                self._ask(job)
+                self._served.add(job)
                 key = f"xoxo {job} {self._worker.name}"
                 await self._queries.enqueue(PREFIX + job, None, dedupe_key=key, on_conflict="skip")
+        self._ask()
 
     async def _queued(self) -> set[str]:
         """Return the jobs that have messages."""
         entrypoints = {str(size.entrypoint) for size in await self._queries.queue_size()}
         return {name.removeprefix(PREFIX) for name in entrypoints if name.startswith(PREFIX)}
 
-    def _ask(self, job: str) -> None:
-        self._served.add(job)
-        if PREFIX + job in self._asked:
-            return
+    def _ask(self) -> None:
+        """Ask for the shifts of jobs that this worker can work on; for none while it does one: others may be free."""
+        served: set[str] = set() if self._busy else self._served - self._had
+        for entrypoint in self._asked.keys() - {PREFIX + job for job in served}:
+            self._asked.leave(entrypoint)
+        for job in served:
+            if PREFIX + job not in self._asked:
+                self._add(job)
 
+    def _add(self, job: str) -> None:
         @self._queue.entrypoint(PREFIX + job, accepts_context=False)
         async def shift(_message: Any) -> None:
             await self._shift(job)
@@ -307,6 +320,7 @@ class _Delivery:
         if self._busy or self._worker.stopping.is_set() or not self._worker.takes(job):
             raise RetryRequested(timedelta(seconds=_BUSY_S))
         self._busy = True
+        self._ask()
         try:
             again_s = await self._again_in_s(job)
         except XoxoError as error:
@@ -314,8 +328,22 @@ class _Delivery:
             again_s = _TROUBLE_S
         finally:
             self._busy = False
+            await self._give_turns(job)
         if again_s is not None:
             raise RetryRequested(timedelta(seconds=again_s))
+
+    async def _give_turns(self, job: str) -> None:
+        """Ask first for other jobs than those just worked on, where such a shift waits.
+
+        The queue gives the oldest message first, and one that was given back stays the oldest.
+        """
+        for had in ({*self._had, job}, {job}, set[str]()):
+            self._had.clear()
+            self._had.update(had)
+            waiting = [PREFIX + other for other in self._served - had]
+            if waiting and await self._queries.eligible_queued_work(waiting):
+                break
+        self._ask()
 
     async def _again_in_s(self, job: str) -> float | None:
         """Do a shift, and return when it is to be delivered again; None if it is not."""
@@ -326,7 +354,7 @@ class _Delivery:
         if job in worker.failing:
             return _TROUBLE_S
         if job in worker.refused:
-            self._asked.leave(PREFIX + job)  # another worker may be able to do it
+            self._served.discard(job)  # another worker may be able to do it
         elif not worker.stopping.is_set():
             await self._look()  # its last line may have ended meanwhile, and the job may be purged
             return 0.0 if job in self._served else None

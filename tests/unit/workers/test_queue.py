@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -286,6 +287,67 @@ async def attempts(database: str) -> list[int]:
         return [row["attempts"] for row in await connection.fetch("SELECT attempts FROM pgqueuer ORDER BY id")]
     finally:
         await connection.close()
+
+
+async def test_a_busy_worker_holds_no_other_shift(client: Client, place: Place, database: str) -> None:
+    """It asks for none while it does one: what it takes and gives back, a free worker cannot take."""
+    await leave_a_shift(client, place, database, "march")
+    before = await attempts(database)
+    go_on, one = anyio.Event(), worker(client, place, " busy")
+    client.happens = lambda _po_number: go_on.wait()
+    sent = len(client.sent)
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: one.run(engine=PgqueuerEngine(DatabaseAddress.read(database))))
+        with anyio.fail_after(20):
+            while len(client.sent) == sent or len(await queued(database)) < 2:
+                await anyio.sleep(0.01)
+        await asyncio.wait([asyncio.ensure_future(asyncio.sleep(1.5))])
+        assert sum(await attempts(database)) <= sum(before) + 1
+        go_on.set()
+        await until_placed(place, 6)
+        one.stop()
+
+
+class Shifts:
+    """A worker of three jobs that never end: it notes the shifts, and stops after some."""
+
+    many, refused, failing = True, {}, {}  # type: ignore[var-annotated]
+
+    def __init__(self, name: str, shifts: int) -> None:
+        self.name = name
+        self.stopping = anyio.Event()
+        self.done: list[str] = []
+        self._shifts = shifts
+
+    async def open_jobs(self) -> list[str]:
+        return ["a", "b", "c"]
+
+    def takes(self, _job: str) -> bool:
+        return True
+
+    async def shift(self, job: str) -> Any:
+        self.done.append(job)
+        if len(self.done) == self._shifts:
+            self.stopping.set()
+        return SimpleNamespace(again_in_s=0.0 if job != "c" else 3600.0)
+
+    def outlives(self, error: errors.XoxoError) -> bool:
+        raise error
+
+    def note(self, line: str) -> None:
+        raise AssertionError(line)
+
+
+async def test_jobs_take_turns(database: str) -> None:
+    """The oldest message comes first, and one that is given back stays the oldest: the worker asks for the others."""
+    address = DatabaseAddress.read(database)
+    await PgqueuerEngine(address)(Shifts("dead", 1))  # so that there are more messages than workers
+    one = Shifts("one", 9)
+    with anyio.fail_after(40):
+        await PgqueuerEngine(address)(one)
+    assert one.done.count("c") <= 2
+    turns = [job for job in one.done if job != "c"]
+    assert abs(turns.count("a") - turns.count("b")) <= 1, one.done
 
 
 async def test_a_finished_jobs_shift_is_taken_away(client: Client, place: Place, database: str, tmp_path: Path) -> None:
