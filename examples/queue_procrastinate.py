@@ -19,14 +19,11 @@ app = App(connector=PsycopgConnector(conninfo=LEDGER))
 
 @app.task(name="xoxo_shift", queue="xoxo", pass_context=True)
 async def shift(context: JobContext, job: str) -> None:
-    """Work on a job for 20 s, which is less than the time that Kubernetes gives a process to end."""
-    again_s: float | None = AGAIN_S  # if it fails
-    try:
-        async with open_ledger(LEDGER, job=job, must_exist=True) as ledger:
-            again_s = (await run_shift(context.additional_context["xoxo"], ledger, seconds=20)).again_in_s
-    finally:
-        if again_s is not None:
-            await enqueue(job, again_s)
+    """Work on a job for 20 s, less than Kubernetes gives a process to end. If it fails, the tick enqueues the next."""
+    async with open_ledger(LEDGER, job=job, must_exist=True) as ledger:
+        done = await run_shift(context.additional_context["xoxo"], ledger, seconds=20)
+    if done.again_in_s is not None:
+        await enqueue(job, done.again_in_s)
 
 
 async def enqueue(job: str, in_s: float = 0) -> None:

@@ -144,6 +144,20 @@ def test_a_recipe_ends_in_order(tmp_path: Path, database: str, name: str) -> Non
 
 @pytest.mark.usefixtures("environment_of_the_sandbox")
 @pytest.mark.anyio
+async def test_a_purged_jobs_shift_ends(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its task fails, and is not enqueued again: the tick enqueues those of open jobs alone."""
+    await make_procrastinate(database)
+    monkeypatch.setenv("XOXO_LEDGER", database)
+    recipe = load("queue_procrastinate", monkeypatch)
+    async with recipe.app.open_async():
+        await recipe.enqueue("old")
+        await recipe.app.run_worker_async(queues=["xoxo"], wait=False, additional_context={"xoxo": None})
+        statuses = [job.status for job in await recipe.app.job_manager.list_jobs_async()]
+    assert statuses == ["failed"]
+
+
+@pytest.mark.usefixtures("environment_of_the_sandbox")
+@pytest.mark.anyio
 @pytest.mark.parametrize("name", ["queue_procrastinate", "queue_taskiq"])
 async def test_a_recipe_outlives_what_fails(
     xoxo_sandbox: Sandbox, database: str, name: str, monkeypatch: pytest.MonkeyPatch

@@ -26,9 +26,6 @@ PREFIX: Final = "xoxo_shift "
 has one queue for the whole database and gives a worker only messages of the entrypoints that it asks for."""
 
 _TICK_S: Final = 60.0
-_BUSY_S: Final = 0.5
-"""Seconds until a shift is delivered again that came while its worker was busy: another one may be free."""
-
 _TROUBLE_S: Final = 5.0
 _LOOK_S: Final = timedelta(seconds=5)
 _WHERE: Final = (
@@ -100,9 +97,9 @@ class PgqueuerEngine:
 
     So an open job has a shift in the queue for each worker, and also for each process that has ended since: those are
     taken by the others, and leave the queue once nothing is left. Shifts that find no free worker wait. A worker asks
-    only for shifts of the jobs that it can work on: those of other jobs wait for another worker. A worker of all jobs
-    takes the shifts of jobs away that have no open lines, such as a purged one. The tables of pgqueuer are made at the
-    first start, which needs the right to create them.
+    only for shifts of the jobs that it can work on, in turns, and for none while it does one: another worker may be
+    free. A worker of all jobs takes the shifts of jobs away that have no open lines, such as a purged one. The tables of
+    pgqueuer are made at the first start, which needs the right to create them.
 
     Args:
         address: The database's. A pooler in transaction mode is refused: the queue listens on its connection.
@@ -290,9 +287,12 @@ class _Delivery:
         for job in jobs:
             if self._worker.takes(job):
                 self._served.add(job)
-                key = f"xoxo {job} {self._worker.name}"
-                await self._queries.enqueue(PREFIX + job, None, dedupe_key=key, on_conflict="skip")
+                await self._enqueue(job)
         self._ask()
+
+    async def _enqueue(self, job: str) -> None:
+        key = f"xoxo {job} {self._worker.name}"
+        await self._queries.enqueue(PREFIX + job, None, dedupe_key=key, on_conflict="skip")
 
     async def _queued(self) -> set[str]:
         """Return the jobs that have messages."""
@@ -301,7 +301,8 @@ class _Delivery:
 
     def _ask(self) -> None:
         """Ask for the shifts of jobs that this worker can work on; for none while it does one: others may be free."""
-        served: set[str] = set() if self._busy else self._served - self._had
+        is_free = not self._busy and not self._worker.stopping.is_set()
+        served = self._served - self._had if is_free else set[str]()
         for entrypoint in self._asked.keys() - {PREFIX + job for job in served}:
             self._asked.leave(entrypoint)
         for job in served:
@@ -311,26 +312,33 @@ class _Delivery:
     def _add(self, job: str) -> None:
         @self._queue.entrypoint(PREFIX + job, accepts_context=False)
         async def shift(_message: Any) -> None:
-            await self._shift(job)
+            await self._handle(job)
 
-    async def _shift(self, job: str) -> None:
-        """Do the shift of a message. It leaves the queue at the end, unless this raises."""
+    async def _handle(self, job: str) -> None:
+        """Handle a message. It leaves the queue at the end, unless this raises."""
         from pgqueuer import RetryRequested  # noqa: PLC0415 - an extra
 
-        if self._busy or self._worker.stopping.is_set() or not self._worker.takes(job):
-            raise RetryRequested(timedelta(seconds=_BUSY_S))
+        is_free = not self._busy and not self._worker.stopping.is_set() and self._worker.takes(job)
+        # One that was on its way when this worker got another one goes back: some other worker may be free.
+        again_s = await self._shift(job) if is_free else 0.0
+        if again_s is not None:
+            # An insert wakes all workers, also one that finds its message there. What is given back wakes nobody, and
+            # an idle worker would see it at its next look.
+            await self._enqueue(job)
+            raise RetryRequested(timedelta(seconds=again_s))
+
+    async def _shift(self, job: str) -> float | None:
+        """Do a shift, and return when it is to be delivered again; None if it is not."""
         self._busy = True
         self._ask()
         try:
-            again_s = await self._again_in_s(job)
+            return await self._again_in_s(job)
         except XoxoError as error:
             self._fail(error)
-            again_s = _TROUBLE_S
+            return _TROUBLE_S
         finally:
             self._busy = False
             await self._give_turns(job)
-        if again_s is not None:
-            raise RetryRequested(timedelta(seconds=again_s))
 
     async def _give_turns(self, job: str) -> None:
         """Ask first for other jobs than those just worked on, where such a shift waits.
@@ -346,7 +354,6 @@ class _Delivery:
         self._ask()
 
     async def _again_in_s(self, job: str) -> float | None:
-        """Do a shift, and return when it is to be delivered again; None if it is not."""
         worker = self._worker
         done = await worker.shift(job)
         if done is not None:
