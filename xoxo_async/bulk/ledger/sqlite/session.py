@@ -72,7 +72,7 @@ from xoxo_async.bulk.ledger.sqlite.statements import (
     read_owners,
     read_po_numbers,
     read_state,
-    write_moves,
+    write_lines,
 )
 from xoxo_async.bulk.ledger.sqlite.sums import read_funds
 from xoxo_async.bulk.ledger.sqlite.tally import Tally
@@ -383,10 +383,10 @@ class LedgerSession:
         if not moves:
             return
         self._tally.begin(self.connection)
-        if not write_moves(self.connection, moves):
+        ends = ends_of(moves)
+        if not write_lines(self.connection, ends):
             raise LedgerConflictError("a line changed while it was being written: something else writes to this ledger")
         self.noted = self._journal.note_moves(self.connection, moves, self._dated(now))
-        ends = ends_of(moves)
         for _, after in ends:
             if after.state is _SENDING:
                 self._sending[after.seq] = after

@@ -16,7 +16,6 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
-from xoxo_async.bulk.ledger.moves import Move
 
 __all__ = [
     "FIXED",
@@ -30,7 +29,7 @@ __all__ = [
     "read_owners",
     "read_po_numbers",
     "read_state",
-    "write_moves",
+    "write_lines",
 ]
 
 IS_OPEN: Final = "(state <> 'placed' OR delivery <> 'delivered')"
@@ -124,29 +123,24 @@ def _read_state(state: LineState) -> str:
     return _READ_STATE.format("" if state is LineState.PLACED else _IN_SHORT_LIST)
 
 
-def write_moves(connection: sqlite3.Connection, moves: Sequence[Move]) -> bool:
+def write_lines(connection: sqlite3.Connection, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> bool:
     """Write decided changes to their lines.
 
     Args:
         connection: In a transaction.
-        moves: In order; a line may occur more than once.
+        ends: Each line before and after, see `tallying.ends_of`; at least one.
 
     Returns:
         Whether all were written. False when a line had changed since the decision: then the transaction must not be
         committed.
     """
-    first: dict[int, LedgerLine] = {}
-    last: dict[int, LedgerLine] = {}
-    for move in moves:
-        first.setdefault(move.before.seq, move.before)
-        last[move.before.seq] = move.after
-    freed = [seq for seq, line in last.items() if first[seq].order_id not in {None, line.order_id}]
+    freed = [old.seq for old, new in ends if old.order_id is not None and old.order_id != new.order_id]
     if freed:
         # An order may move from one line to another, and the unique index holds within a statement, too: free it first.
         connection.execute("SAVEPOINT freed")
         connection.execute(_FREE_ORDERS, (_encode(freed),))
     try:
-        if _update(connection, list(first.values()), list(last.values())) != len(last):
+        if _update(connection, ends) != len(ends):
             return False
     except sqlite3.IntegrityError:
         if freed:
@@ -158,14 +152,14 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move]) -> bool:
     return True
 
 
-def _update(connection: sqlite3.Connection, before: Sequence[LedgerLine], after: Sequence[LedgerLine]) -> int:
+def _update(connection: sqlite3.Connection, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> int:
     """Write the columns that change, and return how many lines were as they should be.
 
     It is a compare-and-set: each line must still be what the decision was made on. State and epoch suffice here, where
     `Move` asks for a revision: each line is read in the transaction that writes it, and BEGIN IMMEDIATE lets no other
     connection write meanwhile. So this finds a mistake in this package, and never a second writer's look-up.
     """
-    was, now = (list(zip(*map(msgspec.structs.astuple, lines), strict=True)) for lines in (before, after))
+    was, now = (list(zip(*map(msgspec.structs.astuple, lines), strict=True)) for lines in zip(*ends, strict=True))
     changed = {name: now[at] for name, at in _PLACES.items() if was[at] != now[at]}
     asked = {f"was_{name}": was[_PLACES[name]] for name in ("state", "epoch")}
     words, values = passed({"seq": now[0], **changed, **asked}, keyed=True)
