@@ -356,7 +356,7 @@ REPORTED_AS: Final[dict[LineState, str]] = {
 """The report's name for each state; a placed line is `issued` when delivered and `pending` before."""
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """The result of `decide`.
 
     Attributes:
@@ -387,7 +387,7 @@ def _rows_for(table: tuple[Transition, ...]) -> _Rows:
 
 
 def _fixed_by(row: Transition, state: LineState) -> dict[str, object]:
-    """Return what a row changes of each line in a state; only what changes, since each field that is written takes time."""
+    """Return what a row changes of every line in a state; only what changes: each field that is written takes time."""
     after: dict[str, object] = {}
     if row.target is not None:
         after |= {"state": row.target, "evidence": row.evidence.value}
@@ -458,9 +458,7 @@ def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transi
     return Outcome(None, line, f"{change.evidence.value} does not apply to a {line.state.value} line")
 
 
-def _after(
-    line: LedgerLine, change: Change, row: Transition, moment: Moment, after: dict[str, object]
-) -> LedgerLine:
+def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment, after: dict[str, object]) -> LedgerLine:
     """Return the line after a row of the table; `after` has what follows from the row alone."""
     number = row.number
     if number in _NEW_EPOCH:
