@@ -463,16 +463,16 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment, af
     number = row.number
     if number in _NEW_EPOCH:
         after["epoch"] = moment.epoch
-    if number == "T1":
-        after["attempts"] = line.attempts + 1
-        if line.first_sent_at is None:
-            after["first_sent_at"] = moment.date(moment.now)
-    elif number == "T2" and not line.suspect:
-        after["first_sent_at"] = None  # no send so far can have become an order
     sent = _last_byte(line, change, number, moment)
     if sent is not None:
         after["last_sent_tick"] = sent
         after["last_sent_at"] = moment.date(sent)
+    if number == "T1":
+        after["attempts"] = line.attempts + 1
+        if line.first_sent_at is None:
+            after["first_sent_at"] = after["last_sent_at"]
+    elif number == "T2" and not line.suspect:
+        after["first_sent_at"] = None  # no send so far can have become an order
     if row.counts:
         after |= {"lookups": line.lookups + 1, "last_lookup_at": _observed(change, moment)}
     if change.error or change.error_id:

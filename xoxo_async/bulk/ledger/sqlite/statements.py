@@ -184,14 +184,17 @@ def passed(columns: Mapping[str, Sequence[object]], *, keyed: bool = False) -> t
     words: dict[str, str] = {}
     bound: list[object] = []
     differ: dict[str, Sequence[object]] = {}
+    number = len(next(iter(columns.values())))
     for name, column in columns.items():
-        values = _told(column)
-        if values[0] == values[-1] and values.count(values[0]) == len(values):
-            bound.append(values[0].value if isinstance(values[0], StrEnum) else values[0])
+        # Equal amounts may be written as 500 and as 500.00.
+        values = _texts(column) if isinstance(column[0], Decimal) else column
+        first = values[0]
+        if values.count(first) == number:
+            bound.append(first.value if isinstance(first, StrEnum) else first)
             words[name] = f"?{len(bound) + 1}"
         else:
             differ[name] = values
-    rows, of_rows = _rows(differ, len(next(iter(columns.values()))), keyed=keyed)
+    rows, of_rows = _rows(differ, number, keyed=keyed)
     return words | of_rows, [_encode(rows), *bound]
 
 
@@ -212,11 +215,8 @@ def _rows(columns: Mapping[str, Sequence[object]], number: int, *, keyed: bool) 
     return rows, {name: f"json_extract(new.value, '$[{at}]')" for at, name in enumerate(columns)}
 
 
-def _told(column: Sequence[object]) -> Sequence[object]:
-    """Return the values of a column as they are compared: equal amounts may be written as 500 and as 500.00."""
-    if not isinstance(column[0], Decimal):
-        return column
-    return [None if one is None else str(one) for one in column]
+def _texts(amounts: Sequence[object]) -> Sequence[str | None]:
+    return [None if amount is None else str(amount) for amount in amounts]
 
 
 def read_owners(connection: sqlite3.Connection, order_ids: Collection[int]) -> dict[int, int]:
