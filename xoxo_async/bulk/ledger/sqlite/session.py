@@ -70,6 +70,7 @@ from xoxo_async.bulk.ledger.sqlite.statements import (
     last_seq,
     read_lines,
     read_owners,
+    read_planned,
     read_po_numbers,
     read_state,
     write_lines,
@@ -291,7 +292,8 @@ class LedgerSession:
             return
         self._open_marks()  # send nothing whose codes could not be recognised later
         wanted = sum(request.limit for request in claims)
-        planned = read_state(self.connection, (LineState.PLANNED,), 0, wanted)
+        planned, shapes = read_planned(self.connection, wanted)
+        self._shapes.fill(self.connection, planned, shapes)
         budgeted = planned and any(request.budget is not None for request in claims)
         funds = self._read_funds() if budgeted else Funds()
         moment = self._begin_epoch()

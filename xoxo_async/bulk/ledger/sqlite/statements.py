@@ -18,6 +18,7 @@ import msgspec
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 
 __all__ = [
+    "DIGEST",
     "FIXED",
     "IS_OPEN",
     "fields",
@@ -27,6 +28,7 @@ __all__ = [
     "read_key",
     "read_lines",
     "read_owners",
+    "read_planned",
     "read_po_numbers",
     "read_state",
     "write_lines",
@@ -34,6 +36,9 @@ __all__ = [
 
 IS_OPEN: Final = "(state <> 'placed' OR delivery <> 'delivered')"
 """Is true of a line that is not at its end in the usual way. A query that is to use the short list has these words."""
+
+DIGEST: Final = "CASE digest WHEN '' THEN lower(hex(hash)) ELSE digest END"
+"""Is the digest of a line, in whichever column it is."""
 
 # The order of LedgerLine's fields: rows are decoded straight into it.
 # They never change once planned.
@@ -59,9 +64,16 @@ def fields(names: Iterable[str], first: int = 0) -> str:
 _READ_SEQS: Final = f"{_GATHER} (SELECT {_AS_JSON} FROM orders WHERE seq IN (SELECT value FROM json_each(?)))"
 _READ_STATE: Final = f"SELECT {_AS_JSON}, seq FROM orders WHERE state = ? AND seq > ?{{}} ORDER BY seq LIMIT ?"
 _IN_SHORT_LIST: Final = f" AND {IS_OPEN}"
+_READ_PLANNED: Final = (
+    "SELECT CAST('[' || coalesce(group_concat(line), '') || ']' AS BLOB),"
+    " CAST('[' || coalesce(group_concat(shape), '') || ']' AS BLOB) FROM"
+    f" (SELECT {_AS_JSON.replace('digest', DIGEST)}, coalesce(shape, 0) AS shape FROM main.lines"
+    f" WHERE state = 'planned' AND {IS_OPEN} ORDER BY seq LIMIT ?)"
+)
 _READ_ALL: Final = f"{_GATHER} (SELECT {_AS_JSON} FROM orders WHERE seq > ? ORDER BY seq LIMIT ?)"
 _FREE_ORDERS: Final = "UPDATE lines SET order_id = NULL WHERE seq IN (SELECT value FROM json_each(?))"
 _OWNERS: Final = "SELECT order_id, seq FROM lines WHERE order_id IN (SELECT value FROM json_each(?))"
+_SHAPES: Final = msgspec.json.Decoder(list[int])
 _LINES: Final = msgspec.json.Decoder(list[LedgerLine], strict=False)  # SQLite has no booleans: 0 and 1
 _encode: Final = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -117,6 +129,20 @@ def read_state(connection: sqlite3.Connection, states: Sequence[LineState], afte
     query = f"{_GATHER} (SELECT line FROM ({each}) ORDER BY seq LIMIT ?)"
     values = [value for state in states for value in (state.value, after, limit)]
     return _LINES.decode(connection.execute(query, (*values, limit)).fetchone()[0])
+
+
+def read_planned(connection: sqlite3.Connection, limit: int) -> tuple[list[LedgerLine], list[int]]:
+    """Return the next planned lines, in order of `seq`, with what is their own as their `body`, and the shape of each.
+
+    `Shapes.fill` makes requests of them. It takes a fifth of the time that SQLite takes for it, and each line is
+    claimed.
+
+    Args:
+        connection: To read with; the ledger has the present form.
+        limit: How many at most.
+    """
+    lines, shapes = connection.execute(_READ_PLANNED, (limit,)).fetchone()
+    return _LINES.decode(lines), _SHAPES.decode(shapes)
 
 
 def _read_state(state: LineState) -> str:
