@@ -188,13 +188,16 @@ def _update(connection: sqlite3.Connection, ends: Sequence[tuple[LedgerLine, Led
     was, now = (list(zip(*map(msgspec.structs.astuple, lines), strict=True)) for lines in zip(*ends, strict=True))
     changed = {name: now[at] for name, at in _PLACES.items() if was[at] != now[at]}
     asked = {f"was_{name}": was[_PLACES[name]] for name in ("state", "epoch")}
-    words, values = passed({"seq": now[0], **changed, **asked}, keyed=True)
+    seqs = now[0]
+    words, values = passed({"seq": seqs, **changed, **asked}, keyed=True)
+    rows = f"FROM json_each(?1) AS new WHERE lines.seq = {words['seq']}"
+    if words["seq"] == "new.value" and seqs == tuple(range(seqs[0], seqs[-1] + 1)):
+        # All lines of a claim get the same, and mostly follow each other.
+        rows = f"WHERE lines.seq BETWEEN ?1 AND ?{len(values) + 1}"
+        values = [seqs[0], *values[1:], seqs[-1]]
     sets = ", ".join(f"{name} = {words[name]}" for name in changed) or "seq = lines.seq"
-    query = (
-        f"UPDATE lines SET {sets} FROM json_each(?1) AS new WHERE lines.seq = {words['seq']}"
-        f" AND lines.state = {words['was_state']} AND lines.epoch = {words['was_epoch']}"
-    )
-    return connection.execute(query, values).rowcount
+    asks = f"AND lines.state = {words['was_state']} AND lines.epoch = {words['was_epoch']}"
+    return connection.execute(f"UPDATE lines SET {sets} {rows} {asks}", values).rowcount
 
 
 def passed(columns: Mapping[str, Sequence[object]], *, keyed: bool = False) -> tuple[dict[str, str], list[object]]:

@@ -90,6 +90,16 @@ def test_lines_that_move_together_get_their_own_values(connection: sqlite3.Conne
     assert {(line.error, line.currency, line.state) for line in read} == {("kept", "INR", LineState.PLACED)}
 
 
+@pytest.mark.parametrize("seqs", [[1, 2, 3], [1, 3], [3, 2], [2]])
+def test_lines_that_move_alike_are_written_alone(connection: sqlite3.Connection, seqs: list[int]) -> None:
+    """Whether or not their numbers follow each other: the lines between them stay as they are."""
+    add(connection, *[LineState.SENDING] * 3)
+    lines = {line.seq: line for line in read_lines(connection, [1, 2, 3])}
+    assert write_lines(connection, ends_of([moved(lines[seq], LineState.UNKNOWN) for seq in seqs]))
+    after = {line.seq: line.state for line in read_lines(connection, [1, 2, 3])}
+    assert {seq for seq, state in after.items() if state is LineState.UNKNOWN} == set(seqs)
+
+
 @pytest.mark.parametrize("stale", [0, 1, 2])
 def test_one_stale_line_among_many_is_reported(connection: sqlite3.Connection, stale: int) -> None:
     """Whether or not the lines were alike before."""
