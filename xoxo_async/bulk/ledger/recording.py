@@ -183,7 +183,7 @@ def decide_records(
     records = _Records(dict(lines), dealing, here | dict(owners or {}))
     for request in requests:
         request.lines, request.refused, request.unapplied = [], [], set()
-        under_rules = moment._replace(rules=request.rules)
+        under_rules = msgspec.structs.replace(moment, rules=request.rules)
         for change in request.changes:
             records.take(storable(change), request, under_rules)
     return Recorded(records.moves, records.lines)

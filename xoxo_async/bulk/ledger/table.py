@@ -8,7 +8,7 @@ through. Databases only store the result of `decide`: the line, and a journal ro
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -37,7 +37,7 @@ If its sender dies, its last byte has left by the end of this time, and the sett
 """
 
 
-class Moment(NamedTuple):
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """Who writes, and when.
 
     Attributes:
@@ -200,7 +200,7 @@ def would_be_found(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
     return line.lines == 1 or line.evidence not in _OF_ANOTHER_COPY
 
 
-class Transition(NamedTuple):
+class Transition(msgspec.Struct, frozen=True, gc=False):
     """One row of the table.
 
     Attributes:
@@ -378,6 +378,7 @@ _Rows = dict[tuple[LineState, Evidence], tuple[tuple[Transition, dict[str, objec
 """The rows for each state and fact, in order, each with what it changes whatever the line and the fact say."""
 
 
+@lru_cache(maxsize=32)  # a test passes a table of its own with each decision
 def _rows_for(table: tuple[Transition, ...]) -> _Rows:
     rows: _Rows = {}
     for row in table:

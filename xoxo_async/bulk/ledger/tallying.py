@@ -8,7 +8,6 @@ negative: one worker claims a line, and another one places it.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from operator import attrgetter
 from typing import Final, NamedTuple
 
 from xoxo_async.bulk.ledger.budget import commitment, is_unpriced
@@ -81,9 +80,10 @@ def tally_of(ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[TallyRow]:
     sums: dict[tuple[LineState, Delivery, str, bool], tuple[int, int, Decimal]] = {}
     for sign, lines in ((-1, [before for before, _ in ends]), (1, [after for _, after in ends])):
         # Most lines of a transaction count the same. So they are counted first, and what differs is added up.
-        for (state, delivery, currency, charge, shared), number in Counter(map(_counted, lines)).items():
+        alike = Counter([(line.state, line.delivery, line.currency, line.amount_charged, line.lines) for line in lines])
+        for (state, delivery, currency, charge, lines_of_order), number in alike.items():
             placed = state is _PLACED
-            group = state, delivery, currency if placed else "", shared == 1
+            group = state, delivery, currency if placed else "", lines_of_order == 1
             orders, priced, charged = sums.get(group, _NOTHING)
             change = sign * number
             if placed and charge is not None:
@@ -137,5 +137,3 @@ def spent_by(ends: Sequence[tuple[LedgerLine, LedgerLine]], currency: str) -> Sp
 
 _PLACED: Final = LineState.PLACED  # Python 3.11 finds a member of an enum ten times slower than a name of the module
 _NOTHING: Final = (0, 0, Decimal(0))
-
-_counted: Final = attrgetter("state", "delivery", "currency", "amount_charged", "lines")

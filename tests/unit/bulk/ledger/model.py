@@ -39,6 +39,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.table import PROOFS, TRANSITIONS, Moment, Transition, decide
@@ -454,7 +455,7 @@ def changed(evidence: Evidence, change: Callable[[Transition], Transition]) -> t
 
 def in_state(state: LineState, target: LineState) -> Callable[[Transition], Transition]:
     """Return what leads one state elsewhere, free of doubt."""
-    return lambda row: row._replace(target=target, suspect=False) if state in row.sources else row
+    return lambda row: replace(row, target=target, suspect=False) if state in row.sources else row
 
 
 def numbered(number: str, change: Callable[[Transition], Transition]) -> tuple[Transition, ...]:
