@@ -5,12 +5,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import asynccontextmanager
 from copy import copy
 from functools import partial
+from ssl import SSLContext
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 import msgspec
+from aiohttp import ClientSession
 from msgspec.structs import replace
 
+from xoxo_async.allowance.protocol import Allowance
 from xoxo_async.auth.naming import fingerprint_of
 from xoxo_async.auth.tokens import TokenProvider
 from xoxo_async.calls import Calls, report_doubt
@@ -31,13 +34,6 @@ from xoxo_async.services.orders.service import OrderService
 from xoxo_async.services.points import PointService
 from xoxo_async.session import Session
 from xoxo_async.transport.http import Http
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
-
-    from aiohttp import ClientSession
-
-    from xoxo_async.allowance import Allowance
 
 __all__ = ["XoxoClient"]
 
@@ -99,15 +95,15 @@ class XoxoClient:
         rate_limits: RateLimits | None = None,
         retry: RetryPolicy | None = None,
         max_connections: int = 256,
-        session: "ClientSession | None" = None,
+        session: ClientSession | None = None,
         hooks: Sequence[Hook] = (),
         allow_insecure_http: bool = False,
         proxy: str | None = None,
-        ssl: "SSLContext | None" = None,
+        ssl: SSLContext | None = None,
         trust_env: bool = False,
         app: str = "",
         user_agent: str | None = None,
-        allowance: "Allowance | None" = None,
+        allowance: Allowance | None = None,
     ) -> None:
         if isinstance(credentials, type) or not callable(getattr(credentials, "obtain", None)):
             raise ConfigError("credentials must be a token provider, for example ClientCredentials(id, secret)")
@@ -261,15 +257,15 @@ class XoxoClient:
         rate_limits: RateLimits | None = None,
         retry: RetryPolicy | None = None,
         max_connections: int = 256,
-        session: "ClientSession | None" = None,
+        session: ClientSession | None = None,
         hooks: Sequence[Hook] = (),
         allow_insecure_http: bool = False,
         proxy: str | None = None,
-        ssl: "SSLContext | None" = None,
+        ssl: SSLContext | None = None,
         trust_env: bool | None = None,
         app: str = "",
         user_agent: str | None = None,
-        allowance: "Allowance | None" = None,
+        allowance: Allowance | None = None,
         profile: str | None = None,
     ) -> Self:
         """Return a client made from `XOXO_*` variables and a profile.

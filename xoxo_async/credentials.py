@@ -3,21 +3,22 @@
 import os
 from typing import TYPE_CHECKING
 
+from xoxo_async import allowance, auth
 from xoxo_async.environment import Environment, default_token_file, make_folder, token_file_if_any
 from xoxo_async.errors import ConfigError
 from xoxo_async.network import Network
+from xoxo_async.public_names import LazyModule
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
-    from xoxo_async.allowance import Allowance
-    from xoxo_async.auth import PostgresTokenStore, TokenProvider
+    import ssl
+else:
+    ssl = LazyModule("ssl")
 
 __all__ = ["allowance_from", "credentials_from", "network_from", "shared_token_store"]
 
 
 def network_from(
-    environment: Environment, *, proxy: str | None, ssl: "SSLContext | None", trust_env: bool | None, own: bool
+    environment: Environment, *, proxy: str | None, ssl: "ssl.SSLContext | None", trust_env: bool | None, own: bool
 ) -> Network:
     """Return the connection settings: what is given goes before the `XOXO_*` settings.
 
@@ -44,7 +45,7 @@ def network_from(
     )
 
 
-def allowance_from(environment: Environment) -> "Allowance | None":
+def allowance_from(environment: Environment) -> "allowance.Allowance | None":
     """Return the store that `XOXO_SHARED` names, None where it names none.
 
     Args:
@@ -63,7 +64,7 @@ def allowance_from(environment: Environment) -> "Allowance | None":
         raise ConfigError(f"XOXO_SHARED: {error.message}") from None
 
 
-def credentials_from(environment: Environment) -> "TokenProvider":
+def credentials_from(environment: Environment) -> "auth.TokenProvider":
     """Choose the token provider that the environment has values for.
 
     Args:
@@ -108,7 +109,7 @@ def credentials_from(environment: Environment) -> "TokenProvider":
     return ClientCredentials(client_id, secret, no_pair_in=str(path) if path is not None else "")
 
 
-def shared_token_store(environment: Environment) -> "PostgresTokenStore":
+def shared_token_store(environment: Environment) -> "auth.PostgresTokenStore":
     """Return the store of tokens that `XOXO_SHARED` names.
 
     Args:

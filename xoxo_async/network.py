@@ -8,10 +8,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from xoxo_async.errors import ConfigError
+from xoxo_async.public_names import LazyModule
 from xoxo_async.version import __version__
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
+    import ssl as tls
+else:
+    tls = LazyModule("ssl")  # a slow import, which most settings do not need
 
 __all__ = ["Network", "check_base_url", "is_loopback", "spends_real_money", "ssl_context"]
 
@@ -34,7 +37,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     proxy: str = ""
-    ssl: "SSLContext | None" = None
+    ssl: "tls.SSLContext | None" = None
     trust_env: bool = False
     app: str = ""
     user_agent: str = ""
@@ -85,14 +88,12 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _check_ssl(value: object) -> None:
-    from ssl import SSLContext  # noqa: PLC0415 - a slow import, which most settings do not need
-
-    if not isinstance(value, SSLContext):
+    if not isinstance(value, tls.SSLContext):
         # aiohttp takes False for "no check". Then anyone on the way can read tokens and voucher codes.
         raise ConfigError(f"ssl must be an ssl.SSLContext, not {value!r}")
 
 
-def ssl_context(ca_file: str) -> "SSLContext":
+def ssl_context(ca_file: str) -> "tls.SSLContext":
     """Return TLS settings that trust the certificates of a file besides the system's.
 
     Args:
@@ -101,13 +102,11 @@ def ssl_context(ca_file: str) -> "SSLContext":
     Raises:
         ConfigError: The file cannot be read, or holds no certificate.
     """
-    import ssl  # noqa: PLC0415 - a slow import
-
-    context = ssl.create_default_context()
+    context = tls.create_default_context()
     try:
         context.load_verify_locations(cafile=ca_file)
     except (OSError, ValueError) as error:  # SSLError is an OSError
-        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else getattr(error, "strerror", error)
+        reason = "it holds no certificate" if isinstance(error, tls.SSLError) else getattr(error, "strerror", error)
         raise ConfigError(f"the CA file {ca_file} cannot be used: {reason}") from None
     return context
 

@@ -4,6 +4,8 @@ This module raises the system's own errors. Its callers turn them into messages 
 """
 
 import os
+import re
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,9 +13,12 @@ from typing import Final, TextIO
 
 from xoxo_async.file_locks import CLOSED_ON_EXEC, NO_LINK
 
-__all__ = ["MODE", "Draft", "ReservedFile", "create", "replacement", "sync_folder", "write_whole"]
+__all__ = ["MODE", "Draft", "ReservedFile", "create", "remove_stale", "replacement", "sync_folder", "write_whole"]
 
 MODE: Final = 0o600
+
+_STALE_S: Final = 3600.0
+"""The age from which a draft is of a dead process. A live one writes to it far more often, or gives it its name."""
 
 
 def create(path: Path) -> int:
@@ -72,10 +77,29 @@ def sync_folder(path: Path) -> None:
         os.close(folder)
 
 
+def remove_stale(folder: Path, name: re.Pattern[str], older_s: float) -> None:
+    """Remove the files that processes left which were killed while they wrote: they hold codes or tokens.
+
+    Args:
+        folder: Where they are.
+        name: What their whole names match.
+        older_s: How many seconds ago they were written last, at least.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    for entry in folder.iterdir():
+        if name.fullmatch(entry.name):
+            with suppress(OSError):  # another process has removed it, or the next one does
+                if time.time() - entry.lstat().st_mtime > older_s:
+                    entry.unlink()
+
+
 class Draft:
     """A file under another name beside its own, until it is whole. Then it takes its name, also from an older file.
 
-    Call `finish`, then `place`; or `discard` after any error.
+    Call `finish`, then `place`; or `discard` after any error. A process that was killed does neither; the next draft of
+    the same file removes what such a process left an hour ago or earlier.
 
     Args:
         path: The name that the file is to have.
@@ -92,6 +116,8 @@ class Draft:
         self.path: Final[Path] = path
         self._draft: Final = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
         self.file: Final[TextIO] = os.fdopen(create(self._draft), "w", encoding="utf-8", newline="")
+        with suppress(OSError):
+            remove_stale(path.parent, re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}"), _STALE_S)
 
     def finish(self) -> None:
         """Wait until the contents are on disk, and close the draft.

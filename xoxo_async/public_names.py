@@ -1,10 +1,10 @@
-"""Import a package's public names when they are asked for: a command, a worker or a test loads only what it uses."""
+"""Import names and modules when they are asked for: a command, a worker or a test loads only what it uses."""
 
 import sys
 from collections.abc import Mapping
 from importlib import import_module
 
-__all__ = ["import_name"]
+__all__ = ["LazyModule", "import_name"]
 
 
 def import_name(package: str, homes: Mapping[str, str], name: str) -> object:
@@ -26,3 +26,27 @@ def import_name(package: str, homes: Mapping[str, str], name: str) -> object:
     value: object = import_module(f"{package}.{name}") if home == package else getattr(import_module(home), name)
     setattr(sys.modules[package], name, value)
     return value
+
+
+class LazyModule:
+    """Stands for a module, and imports it when one of its names is first asked for.
+
+    It is for a module that is slow to import, or needs an extra, and that annotations name: `typing.get_type_hints`,
+    with which frameworks read a signature, finds the name then. For a type checker, the module itself is imported:
+
+        if TYPE_CHECKING:
+            import ssl
+        else:
+            ssl = LazyModule("ssl")
+
+    Args:
+        name: The module's full name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):  # `inspect` and `copy` ask every object for such names: that imports nothing
+            raise AttributeError(name)
+        return getattr(import_module(self._name), name)

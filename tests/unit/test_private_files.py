@@ -48,7 +48,7 @@ def test_an_unusable_place_raises_the_systems_error(tmp_path: Path, where: str, 
     with pytest.raises(error), replacement(tmp_path / where) as file:
         file.write("code")
     assert list(tmp_path.iterdir()) == []
-    assert list(tmp_path.parent.glob(".*")) == []
+    assert list(tmp_path.parent.glob(f".{tmp_path.name}.*")) == []
 
 
 @pytest.mark.parametrize("umask", [0, 0o277, 0o777])
@@ -107,3 +107,15 @@ def test_a_draft_waits_for_its_name(tmp_path: Path) -> None:
     for draft in drafts:
         draft.discard()
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_drafts_of_dead_processes_are_removed(tmp_path: Path) -> None:
+    """They hold codes, and nobody sees their names. A file that is new, or of another name, stays."""
+    target, stays = tmp_path / "codes.csv", [".codes.csv.swp", ".codes.csv.0123456789", ".codes.csv.89abcdef"]
+    for name in [*stays, ".codes.csv.01234567", "codes.csv"]:
+        (tmp_path / name).write_text("codes")
+        if name != ".codes.csv.89abcdef":
+            os.utime(tmp_path / name, (1, 1))
+    with replacement(target) as file:
+        file.write("code")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*stays, "codes.csv"])

@@ -1,12 +1,13 @@
 """Public names are imported when they are asked for."""
 
+import copy
 import subprocess
 import sys
 import types
 
 import pytest
 
-from xoxo_async.public_names import import_name
+from xoxo_async.public_names import LazyModule, import_name
 
 HOMES = {"Decimal": "decimal"}
 
@@ -31,3 +32,15 @@ def test_a_module_can_be_asked_for_first() -> None:
     program = "from xoxo_async import errors; print(errors.XoxoError.__name__)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (0, "XoxoError\n"), done.stderr[-300:]
+
+
+def test_a_lazy_module_is_imported_by_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when it is made, nor when `inspect` or `copy` look at it."""
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    module = LazyModule("colorsys")
+    copy.copy(module)
+    assert not hasattr(module, "__wrapped__")
+    assert "colorsys" not in sys.modules
+    assert module.rgb_to_hsv is sys.modules["colorsys"].rgb_to_hsv
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        _ = module.Nothing

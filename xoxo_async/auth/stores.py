@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import secrets
 import time
 from collections.abc import AsyncGenerator
@@ -17,7 +18,7 @@ from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_timed_out
 from xoxo_async.config import check_number
 from xoxo_async.errors import AuthError, ConfigError
 from xoxo_async.file_locks import POSIX, fcntl
-from xoxo_async.private_files import MODE, create, sync_folder, write_whole
+from xoxo_async.private_files import MODE, create, remove_stale, sync_folder, write_whole
 
 __all__ = ["FileTokenStore"]
 
@@ -115,7 +116,7 @@ class FileTokenStore:
                 _remove(left)
             before, self._content_before = self._content_before, None
             if before is not None:
-                with suppress(OSError):  # a failure leaves blanks after the pair, which `load` accepts
+                with suppress(OSError):  # a failure leaves blanks after the pair
                     self._write_in_place(before)
 
     def _reserve(self) -> None:
@@ -171,7 +172,14 @@ class FileTokenStore:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with suppress(PermissionError):  # the file may belong to another user who allows this one to write
             os.fchmod(descriptor, MODE)
-        write_whole(descriptor, content)
+        # Blanks go over the rest of longer contents in the same write. A process may be killed before the file is cut
+        # off: then it holds a pair and blanks, which `load` accepts, and not a pair and the end of another one.
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.ljust(os.fstat(descriptor).st_size))
+            file.flush()
+            with suppress(OSError):
+                file.truncate(len(content))
+            os.fsync(descriptor)
 
     def _open_lock(self) -> int | None:
         """Open the lock file. Return None where it cannot be made; then the token file itself is locked."""
@@ -244,21 +252,11 @@ class FileTokenStore:
         # Without this, the old file with its dead refresh token may be back after a power cut.
         sync_folder(self._path.parent)
         with suppress(OSError):
-            self._remove_stale_drafts()
+            remove_stale(self._path.parent, re.compile(f"{re.escape(self._prefix)}.*"), _STALE_S)
 
     @property
     def _prefix(self) -> str:
         return f".{self._path.name}.new-"
-
-    def _remove_stale_drafts(self) -> None:
-        """Remove the drafts of processes that were killed during a save, because they hold tokens."""
-        for entry in self._path.parent.iterdir():
-            if entry.name.startswith(self._prefix):
-                try:
-                    if time.time() - entry.stat().st_mtime > _STALE_S:
-                        entry.unlink()
-                except OSError:
-                    continue  # another process has removed the draft, or the next save removes it
 
     def _try_lock(self, descriptor: int) -> bool:
         try:

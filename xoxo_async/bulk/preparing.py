@@ -15,7 +15,7 @@ from xoxo_async.bulk.intake.stream import rows_of
 from xoxo_async.bulk.intake.unique import OtherSpellings
 from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, NOTIFY
 from xoxo_async.bulk.ledger.lines import Counts, LineState, PlannedLine
-from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
+from xoxo_async.bulk.ledger.protocol import Approve, Identity, Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.planning.differing import RecentLines
 from xoxo_async.bulk.planning.planner import ORDER_FIELDS, Planner
 from xoxo_async.bulk.planning.totals import PlanTotals
@@ -81,7 +81,7 @@ class Preparer:
         Returns:
             What is to be sent now, added up, beside the balance.
         """
-        settings, trust = self._settings, self._trust
+        settings = self._settings
         await self._ledger.require_key()
         await check_identity(self._client, self._ledger, self._identity)
         prices = await self._prices()
@@ -89,7 +89,7 @@ class Preparer:
         notify = before if settings.notify is None else settings.notify
         stood = await self._ledger.counts()
         same = SameInput(orders, settings, notify=notify)
-        known = not trust.reason and job == self._ledger.job  # the plan refuses the rows of another job
+        known = not self._trust.reason and job == self._ledger.job  # the plan refuses the rows of another job
         recognised = await same.has_ended(self._ledger, stood) if known else None
         if recognised is not None:
             return await self._nothing_left(stood, prices, recognised, approve)
@@ -97,7 +97,6 @@ class Preparer:
         planner = Planner(prices.catalog, pack=settings.pack, skip_invalid=settings.skip_invalid, spellings=spellings)
         totals = planner.totals
         facts = {BOUNDS: self._bounds.to_json(), NOTIFY: "yes" if notify else ""}
-
         recent = RecentLines(self._ledger, ORDER_FIELDS)
 
         async def lines() -> AsyncIterator[PlannedLine]:
@@ -118,25 +117,29 @@ class Preparer:
             if approve is not None:
                 await approve(totals)
 
-        terms = PlanTerms(
-            identity=self._identity,
-            missing=settings.missing,
-            pricing=None if prices.catalog is None else prices.catalog.at_most,
-            approve=look,
-            restored=trust.reason,
-            copied=trust.foreign_orders,
-            facts=facts,
-        )
+        terms = self._terms(prices, look, facts)
         # A line that a dead holder was sending is in doubt, also if the input lacks it.
         await self._ledger.recover()
         try:
             await self._ledger.plan(job, lines(), terms)
         except LedgerConflictError as error:
             raise _about_mails(await recent.explained(error), before=before, now=notify) from error
-        trust.planned(terms.restored)
+        self._trust.planned(terms.restored)
         await prices.keep_currency()
         await keep_products(self._ledger, totals)
         return totals
+
+    def _terms(self, prices: Prices, look: Approve, facts: dict[str, str]) -> PlanTerms:
+        """Return on what terms the ledger takes the rows; `look` is awaited before the plan is durable."""
+        return PlanTerms(
+            identity=self._identity,
+            missing=self._settings.missing,
+            pricing=None if prices.catalog is None else prices.catalog.at_most,
+            approve=look,
+            restored=self._trust.reason,
+            copied=self._trust.foreign_orders,
+            facts=facts,
+        )
 
     async def _nothing_left(
         self, stood: Counts, prices: Prices, recognised: str, approve: Approval | None

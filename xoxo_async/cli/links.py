@@ -13,12 +13,9 @@ from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.options import (
     batch_option,
-    file_options,
     max_spend_option,
     maybe_ledger_option,
-    unkeyed_work_options,
 )
-from xoxo_async.cli.bulk.reading import reading_options
 from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import confirm_spending
@@ -27,10 +24,10 @@ from xoxo_async.cli.invocation import Group, complete_files
 from xoxo_async.cli.json_output import json_text, print_json
 from xoxo_async.cli.listing import Output, listing_options, print_listing
 from xoxo_async.cli.numbers import Whole
-from xoxo_async.cli.options import DAY, Decorator, connection_options, json_option, yes_option
+from xoxo_async.cli.options import DAY, Decorator, connection_options
 from xoxo_async.cli.output import out, say
 from xoxo_async.cli.reply_values import to_json
-from xoxo_async.cli.unkeyed.forms import JOB_FLAGS, lacks, refuse
+from xoxo_async.cli.unkeyed.forms import JOB_FLAGS, form_options, lacks, refuse
 from xoxo_async.cli.unkeyed.starting import connection_of, send_job
 from xoxo_async.cli.wording import count, money, unescaped
 from xoxo_async.errors import ConfigError
@@ -128,12 +125,7 @@ quantity where a row gets more than one link.""",
 @click.option("--reveal", is_flag=True, help="Show the links.")
 @_batch_option
 @_max_spend_option
-@file_options
-@reading_options
-@unkeyed_work_options
-@yes_option
-@json_option
-@connection_options
+@form_options
 def links_generate(
     ledger: "LedgerAddress | None",
     campaign_id: int | None,
@@ -303,12 +295,7 @@ email.""",
 @maybe_ledger_option
 @_batch_option
 @_max_spend_option
-@file_options
-@reading_options
-@unkeyed_work_options
-@yes_option
-@json_option
-@connection_options
+@form_options
 def links_send(
     ledger: "LedgerAddress | None",
     campaign_id: int | None,

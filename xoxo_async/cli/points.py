@@ -12,13 +12,10 @@ from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.options import (
     batch_option,
-    file_options,
     max_spend_option,
     maybe_ledger_option,
     one_line,
-    unkeyed_work_options,
 )
-from xoxo_async.cli.bulk.reading import reading_options
 from xoxo_async.cli.bulk.servers import books_of
 from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
@@ -30,7 +27,7 @@ from xoxo_async.cli.options import connection_options, json_option, yes_option
 from xoxo_async.cli.output import out, say
 from xoxo_async.cli.reply_values import to_json
 from xoxo_async.cli.tables import table
-from xoxo_async.cli.unkeyed.forms import JOB_FLAGS, lacks, refuse
+from xoxo_async.cli.unkeyed.forms import JOB_FLAGS, form_options, lacks, refuse
 from xoxo_async.cli.unkeyed.starting import connection_of, send_job
 from xoxo_async.cli.wording import count, money
 
@@ -94,12 +91,7 @@ recognised.""",
               help="Read the balance of each person before the call, and again if its answer is lost: evidence for the"
               " person who decides. One call more for each.")  # fmt: skip
 @max_spend_option("The most points that the job may send. It pauses before it could send more", "POINTS")
-@file_options
-@reading_options
-@unkeyed_work_options
-@yes_option
-@json_option
-@connection_options
+@form_options
 def points_send(
     ledger: "LedgerAddress | None",
     sender: str | None,

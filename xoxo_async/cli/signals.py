@@ -1,12 +1,18 @@
 """The signals that end a command: SIGINT (Ctrl-C), SIGTERM (a service manager), SIGHUP (the terminal is closed)."""
 
+import os
 import signal
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-__all__ = ["as_before", "ending_signals", "interrupt_on_signals"]
+from xoxo_async.cli import exits
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup, TaskStatus
+
+__all__ = ["as_before", "ending_signals", "interrupt_on_signals", "listen"]
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
@@ -41,3 +47,23 @@ def as_before() -> Generator[None]:
             for number, handler in handlers.items():
                 if handler is not None:
                     signal.signal(number, handler)
+
+
+async def listen(stop: "Callable[[signal.Signals, TaskGroup, bool], None]", *, task_status: "TaskStatus[None]") -> None:
+    """Have the work stop in order after the first signal, and at once after the second; end the process at the third.
+
+    Args:
+        stop: Is called with the signal, with a group for what it starts, and with whether to stop at once.
+        task_status: Is told when signals are received.
+    """
+    import anyio
+
+    with anyio.open_signal_receiver(*ending_signals()) as signals:
+        task_status.started()
+        heard = 0
+        async with anyio.create_task_group() as group:
+            async for number in signals:
+                heard += 1
+                if heard > 2:
+                    os._exit(exits.INTERRUPTED)  # safe: every intent is durable before its request leaves
+                stop(number, group, heard > 1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 from click.types import FuncParamType
 
-from xoxo_async.cli.bulk.options import LedgerPath
+from xoxo_async.cli.bulk.options import LedgerPath, order_options
 from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.numbers import CONCURRENCY, RATE, SECONDS
 from xoxo_async.cli.options import connection_options, json_option, with_options
@@ -55,12 +55,7 @@ asks for no consent: who plans a job decides that it is sent.""",
     click.option("--concurrency", type=CONCURRENCY, metavar="N|auto",
                  help="The most orders in flight [default: what the ledger keeps, or auto]."),
     click.option("--rate", type=RATE, metavar="N|none", help="Orders a minute [default: the vendor's 100]."),
-    click.option("--settle", type=SECONDS, metavar="S",
-                 help="Seconds until a lost order counts as absent [default: what the ledger keeps, or 150]."),
-    click.option("--resend", type=click.Choice(["settled", "never"]),
-                 help="Place an order again if it is proven absent (settled), or leave it to a person (never) [default:"
-                 " what the ledger keeps, or settled]."),
-    click.option("--no-codes", is_flag=True, help="Keep order ids in the ledger, and no voucher codes."),
+    order_options,
     click.option("--pause-limit", type=SECONDS, default=30.0, show_default=True, metavar="S",
                  help="Seconds to wait for a dead server or the end of a penalty, before the shift ends."),
     click.option("--shift", type=SECONDS, default=60.0, show_default=True, metavar="S",

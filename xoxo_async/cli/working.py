@@ -29,7 +29,7 @@ from xoxo_async.cli.failures import one_error, scrub
 from xoxo_async.cli.invocation import Invocation
 from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.output import say, say_command
-from xoxo_async.cli.signals import as_before, ending_signals
+from xoxo_async.cli.signals import as_before, listen
 from xoxo_async.cli.wording import count, stopping
 from xoxo_async.workers.health import serving_health
 from xoxo_async.workers.loop import Engine, Worker
@@ -156,7 +156,7 @@ class WorkerRun:
         """
         try:
             async with anyio.create_task_group() as group:
-                await group.start(self._listen)
+                await group.start(listen, self._stop)
                 with self._all:
                     await self._work()
                 group.cancel_scope.cancel()
@@ -224,20 +224,11 @@ class WorkerRun:
 
         return PgqueuerEngine(database)
 
-    async def _listen(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-        """Stop in order after the first signal, at once after the second, and end the process after the third."""
-        with anyio.open_signal_receiver(*ending_signals()) as signals:
-            task_status.started()
-            heard = 0
-            async with anyio.create_task_group() as group:
-                async for number in signals:
-                    heard += 1
-                    self._stopped_by = self._stopped_by or number
-                    if heard > 2:
-                        os._exit(exits.INTERRUPTED)  # safe: every intent is durable before its request leaves
-                    group.start_soon(self._stop, number, heard > 1)
+    def _stop(self, number: signal.Signals, group: anyio.abc.TaskGroup, at_once: bool) -> None:
+        self._stopped_by = self._stopped_by or number
+        group.start_soon(self._stop_work, number, at_once)
 
-    async def _stop(self, number: signal.Signals, at_once: bool) -> None:
+    async def _stop_work(self, number: signal.Signals, at_once: bool) -> None:
         worker = self._worker
         if worker is None:
             self._all.cancel()

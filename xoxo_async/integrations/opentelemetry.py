@@ -9,16 +9,18 @@ follows the semantic conventions for HTTP. No span and no metric holds a code, a
 address or words of the vendor's.
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Callable, Iterable
+from contextvars import Token
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 try:
     from opentelemetry import context as otel_context
     from opentelemetry import metrics, trace
-    from opentelemetry.metrics import CallbackOptions, Observation
-    from opentelemetry.trace import SpanKind, StatusCode
+    from opentelemetry.context import Context
+    from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
+    from opentelemetry.trace import Span, SpanKind, StatusCode, TracerProvider
 except ImportError:  # pragma: no cover - a process of its own tests it
     raise ImportError(
         "OpenTelemetryHook needs opentelemetry-api: pip install 'xoxo-async[opentelemetry]'", name="opentelemetry"
@@ -39,14 +41,6 @@ from xoxo_async.hooks import (
     TokenRenewed,
 )
 from xoxo_async.integrations.tallies import JOB_STATES, JobLines, Labels, outcome_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextvars import Token
-
-    from opentelemetry.context import Context
-    from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import Span, TracerProvider
 
 __all__ = ["OpenTelemetryHook"]
 

@@ -7,10 +7,11 @@
 The labels have few values: operations, statuses, classes of errors, states. None holds a poNumber or a job's name.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import Any, Final
 
 try:
-    from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+    from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 except ImportError:  # pragma: no cover - a process of its own tests it
     raise ImportError(
         "PrometheusHook needs prometheus-client: pip install 'xoxo-async[prometheus]'", name="prometheus_client"
@@ -30,11 +31,6 @@ from xoxo_async.hooks import (
     TokenRenewed,
 )
 from xoxo_async.integrations.tallies import JOB_STATES, JobLines, Labels, outcome_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from prometheus_client import CollectorRegistry
 
 __all__ = ["PrometheusHook"]
 

@@ -32,12 +32,15 @@ from xoxo_async.integrations.delivery import (
     keys_to_remember,
     parse_delivery,
 )
+from xoxo_async.public_names import LazyModule
 from xoxo_async.services import checks
 from xoxo_async.services.orders import OrderService
 from xoxo_async.wire import Secret
 
 if TYPE_CHECKING:
     from aiohttp import web
+else:
+    web = LazyModule("aiohttp.web")  # an ASGI server does not need it
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -144,8 +147,6 @@ class WebhookReceiver:
             request: The request.
             orders: As for `take`.
         """
-        from aiohttp import web  # noqa: PLC0415 - an ASGI server does not need it
-
         key = request.headers.get("x-api-key")
         answer = self.refuse(request.method, None if key is None else key.encode("utf-8", "surrogateescape"))
         if answer is None:

@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from xoxo_async.public_names import LazyModule
+
 if TYPE_CHECKING:
-    from aiohttp.client_proto import ResponseHandler
+    from aiohttp import client_proto
+else:
+    client_proto = LazyModule("aiohttp.client_proto")  # a ledger's run loads no aiohttp
 
 __all__ = ["Attempt", "ConnectionRecord", "OrderAnswer", "Records", "SeenOrders", "Stray"]
 
@@ -67,7 +71,7 @@ class ConnectionRecord:
 
     __slots__ = ("__weakref__", "_answered", "_orders", "_protocol", "closed", "ready", "tainted")
 
-    def __init__(self, protocol: "ResponseHandler") -> None:
+    def __init__(self, protocol: "client_proto.ResponseHandler") -> None:
         self._protocol: Final = weakref.ref(protocol)
         self._orders: Final[dict[int, str]] = {}
         self._answered = 0
@@ -161,7 +165,7 @@ class Records:
     def __init__(self) -> None:
         self._of: Final[weakref.WeakKeyDictionary[Any, ConnectionRecord]] = weakref.WeakKeyDictionary()
 
-    def of(self, protocol: "ResponseHandler") -> ConnectionRecord:
+    def of(self, protocol: "client_proto.ResponseHandler") -> ConnectionRecord:
         """Return a connection's record, a new one at its first use.
 
         Args:

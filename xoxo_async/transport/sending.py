@@ -2,16 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 
 from xoxo_async.errors import ConnectError, ReplyLostError
 from xoxo_async.transport.connections import ConnectionRecord, Records
-
-if TYPE_CHECKING:
-    from aiohttp.client_proto import ResponseHandler
-    from aiohttp.connector import Connection
 
 __all__ = ["MAX_HEADER_BYTES", "Body", "Connector", "check_answered", "guards", "may_have_left", "never_connected"]
 
@@ -108,7 +106,7 @@ class Body(aiohttp.Payload):
         """Refuse every later writing: the call has ended."""
         self._shut = True
 
-    def _take(self, protocol: "ResponseHandler", records: Records) -> None:
+    def _take(self, protocol: ResponseHandler, records: Records) -> None:
         """Take a connection of the caller's pool, unless it is busy or something came on it unasked."""
         record = records.of(protocol)
         if not record.ready or protocol.should_close:
@@ -138,7 +136,7 @@ class Connector(aiohttp.TCPConnector):
         super().__init__(limit=limit, ssl=ssl)
         self._records: Final = records
 
-    async def connect(self, req: "aiohttp.ClientRequest", traces: Any, timeout: aiohttp.ClientTimeout) -> "Connection":  # noqa: ASYNC109 - aiohttp's signature
+    async def connect(self, req: "aiohttp.ClientRequest", traces: Any, timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
         """Return a fit connection. It counts as busy until its answer has been judged."""
         while True:
             connection = await super().connect(req, traces, timeout)

@@ -14,11 +14,10 @@ import anyio
 from xoxo_async.bulk.report import Shift
 from xoxo_async.bulk.running.runner import single_error
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
+from xoxo_async.postgres.address import DatabaseAddress
 
 if TYPE_CHECKING:
     from pgqueuer import PgQueuer
-
-    from xoxo_async.postgres.address import DatabaseAddress
 
 __all__ = ["ENTRYPOINT", "PgqueuerEngine", "ShiftWorker"]
 
@@ -94,7 +93,7 @@ class PgqueuerEngine:
         tick_s: Seconds between two looks for jobs with open lines.
     """
 
-    def __init__(self, address: "DatabaseAddress", *, tick_s: float = _TICK_S) -> None:
+    def __init__(self, address: DatabaseAddress, *, tick_s: float = _TICK_S) -> None:
         if find_spec("pgqueuer") is None:
             raise ConfigError("the engine pgqueuer is not installed: pip install 'xoxo-async[cluster]'")
         self._address: Final = address

@@ -3,9 +3,10 @@
 import os
 import signal
 
+import anyio
 import pytest
 
-from xoxo_async.cli.signals import as_before, ending_signals, interrupt_on_signals
+from xoxo_async.cli.signals import as_before, ending_signals, interrupt_on_signals, listen
 
 pytestmark = pytest.mark.usefixtures("hang_ups")
 
@@ -33,3 +34,19 @@ def test_handlers_are_put_back_after_a_block() -> None:
     with as_before():
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.anyio
+async def test_each_signal_is_more_urgent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one stops in order, the second one at once, and the third one ends the process."""
+    send, receive = anyio.create_memory_object_stream[object](10)
+    monkeypatch.setattr("os._exit", lambda code: send.send_nowait(f"exit {code}"))
+    with as_before(), send, receive:
+        async with anyio.create_task_group() as group:
+            await group.start(listen, lambda number, _group, at_once: send.send_nowait((number, at_once)))
+            heard = []
+            for _ in range(3):
+                os.kill(os.getpid(), signal.SIGTERM)
+                heard.append(await receive.receive())
+            group.cancel_scope.cancel()
+    assert heard == [(signal.SIGTERM, False), (signal.SIGTERM, True), "exit 130"]

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from xoxo_async.errors import ConfigError
+from xoxo_async.public_names import LazyModule
 
 if TYPE_CHECKING:
-    from xlsxwriter import Workbook
+    import xlsxwriter
+else:
+    xlsxwriter = LazyModule("xlsxwriter")  # an extra
 
 __all__ = ["ROWS", "Column", "csv_of", "is_workbook", "new_template", "new_workbook", "start_sheet", "write_new"]
 
@@ -102,18 +105,16 @@ def csv_of(columns: Sequence[Column]) -> bytes:
     return out.getvalue().encode()
 
 
-def new_workbook(out: io.BytesIO) -> "Workbook":
+def new_workbook(out: io.BytesIO) -> "xlsxwriter.Workbook":
     """Return an empty workbook, in which no text becomes a formula or a link.
 
     Args:
         out: Where it is written when it is closed.
     """
-    import xlsxwriter  # noqa: PLC0415 - an extra
-
     return xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
 
 
-def start_sheet(book: "Workbook", sheet: Any, columns: Sequence[Column]) -> None:
+def start_sheet(book: "xlsxwriter.Workbook", sheet: Any, columns: Sequence[Column]) -> None:
     """Write the headings and the example into a sheet.
 
     Args:

@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from xoxo_async.bulk.ledger.lines import (
-    POINTS,
     Alarm,
     Counts,
     Delivery,
@@ -14,6 +13,7 @@ from xoxo_async.bulk.ledger.lines import (
     LedgerLine,
     LineState,
     PackedLine,
+    is_taken_back,
 )
 from xoxo_async.bulk.ledger.moves import ALARM
 from xoxo_async.bulk.ledger.table import REPORTED_AS
@@ -126,7 +126,7 @@ def add_up(
     for group in orders:
         if group.single:
             single_orders += group.orders
-            back = group.orders if _is_taken_back(group) else 0
+            back = group.orders if is_taken_back(group.state, group.delivery, group.currency) else 0
             taken_back += back
             count(group.state, group.delivery, group.orders, dealt=bool(back) or group.delivery is Delivery.DELIVERED)
         if group.state is LineState.PLACED and group.charged is not None:
@@ -144,11 +144,3 @@ def add_up(
         alarms_total=alarms_total,
         **reported,
     )
-
-
-def _is_taken_back(group: OrderGroup) -> bool:
-    """Return whether orders are points that were cancelled: they were sent, and nothing of them is still to come.
-
-    Only this job cancels points. An order whose delivery the vendor cancelled is another thing: its money is owed.
-    """
-    return group.state is LineState.PLACED and group.delivery is Delivery.CANCELLED and group.currency == POINTS

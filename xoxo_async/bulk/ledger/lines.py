@@ -23,6 +23,7 @@ __all__ = [
     "PackedLine",
     "PlannedLine",
     "Rules",
+    "is_taken_back",
 ]
 
 POINTS: Final = "points"
@@ -55,6 +56,19 @@ class Delivery(StrEnum):
     CANCELLED = "cancelled"
     CANCELLING = "cancelling"
     """Points: their cancellation was asked for, and no answer says what became of it."""
+
+
+def is_taken_back(state: LineState, delivery: Delivery, currency: str) -> bool:
+    """Return whether an order is points that were cancelled: they were sent, and nothing of them is still to come.
+
+    Only this job cancels points. An order whose delivery the vendor cancelled is another thing: its money is owed.
+
+    Args:
+        state: Of the order.
+        delivery: Of the order.
+        currency: Of what it was charged.
+    """
+    return state is LineState.PLACED and delivery is Delivery.CANCELLED and currency == POINTS
 
 
 class Evidence(StrEnum):

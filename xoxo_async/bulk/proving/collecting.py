@@ -9,11 +9,13 @@ from itertools import islice
 from typing import Final, TypeVar
 
 import anyio
+import msgspec
 from anyio.lowlevel import checkpoint
 
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.proving.comparing import judge, needs_lookup
+from xoxo_async.bulk.proving.days import Days
 from xoxo_async.bulk.proving.facts import Asked, LineFacts, Scope, line_facts, order_facts
 from xoxo_async.bulk.proving.notebook import Notebook, Range
 from xoxo_async.bulk.proving.vendor import Vendor
@@ -25,6 +27,7 @@ from xoxo_async.services.account.replies import Payment
 
 __all__ = [
     "Tell",
+    "begin_scope",
     "find_doubtful",
     "in_chunks",
     "look_up",
@@ -42,6 +45,7 @@ Tell = Callable[[str, int], None]
 
 _PAGE: Final = 100
 """Items a page. The vendor documents no maximum; more calls of a hundred are surer than one of a million."""
+_DAY: Final = timedelta(days=1)
 _DAYS: Final = 31
 _MOST_PAGES: Final = 100_000
 """More pages than any range of days has: ten million orders."""
@@ -49,6 +53,33 @@ _CHUNK: Final = 500
 _AT_ONCE: Final = 16
 """Look-ups at once. The rate limit bounds them; a few are enough to use its 200 a minute (wire documentation § 5)."""
 _BATCH: Final = 200
+
+
+def begin_scope(
+    notes: Notebook, job: str, terms: list[object], days: Days, clock: Callable[[], float], *, history: bool
+) -> Scope:
+    """Return what a proof covers. One that was interrupted goes on with the days and the moment that it began with.
+
+    Args:
+        notes: What was read so far.
+        job: The job's name.
+        terms: What the proof is about. Notes with other terms are of another proof, and are forgotten.
+        days: The days of a proof that begins now.
+        clock: The time, in seconds since the epoch.
+        history: Whether the order history is read too, and not the payment report alone.
+    """
+    # A payment may be of the day before its order's or its row's, by another clock of the vendor's.
+    ranges = {"payments": ranges_of(days.first - _DAY, days.last)}
+    if history:
+        ranges["history"] = ranges_of(days.first, days.last)
+    begun = notes.begin(
+        msgspec.json.encode(terms).decode(),
+        newest=days.newest,
+        scope=msgspec.json.encode([days.first, days.last, clock()]).decode(),
+        ranges=ranges,
+    )
+    first, last, began = msgspec.json.decode(begun, type=tuple[date, date, float])
+    return Scope(job, first, last, began)
 
 
 async def read_ledger(ledger: Ledger, notes: Notebook, tell: Tell) -> None:

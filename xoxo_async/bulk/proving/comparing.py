@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from xoxo_async.bulk.ledger.lines import Delivery, LineState
-from xoxo_async.bulk.proving.facts import Asked, Case, LineFacts, OrderFacts, Scope
+from xoxo_async.bulk.proving.facts import Asked, Case, LineFacts, OrderFacts, Scope, about_line
 from xoxo_async.bulk.proving.naming import key_of, kinship
 from xoxo_async.bulk.proving.result import Finding, FindingKind
 from xoxo_async.services.orders.matching import ZONES
@@ -88,7 +88,7 @@ def judge(case: Case, scope: Scope) -> list[Finding]:
     findings: list[Finding] = []
     if len(orders) > 1:
         ids = ", ".join(str(order.order_id) for order in orders)
-        findings.append(_about("repeated", line, f"{len(orders)} orders have this poNumber: {ids}"))
+        findings.append(about_line("repeated", line, f"{len(orders)} orders have this poNumber: {ids}"))
     order = _chosen(line, orders)
     findings += _compared(line, order)
     told = order
@@ -162,13 +162,13 @@ def _of_unplaced(line: LineFacts, orders: list[OrderFacts]) -> list[Finding]:
         where = f"is {line.state}" if line.lines else f"travels in order {line.order_id}"
         hint = "; `xoxo bulk reconcile` settles it" if line.state in _IN_DOUBT else ""
         why = f"order {ids} has the poNumber of this row, which {where} in the ledger{hint}"
-        found = [_about("unlisted", line, why, order_id=orders[0].order_id, ledger=line.state, vendor=ids)]
+        found = [about_line("unlisted", line, why, order_id=orders[0].order_id, ledger=line.state, vendor=ids)]
         if len(orders) > 1:
-            found.append(_about("repeated", line, f"{len(orders)} orders have this poNumber: {ids}"))
+            found.append(about_line("repeated", line, f"{len(orders)} orders have this poNumber: {ids}"))
         return found
     if line.state in _IN_DOUBT:
         why = f"the ledger does not know yet whether this row has an order: it is {line.state}"
-        return [_about("unknown", line, why, ledger=line.state)]
+        return [about_line("unknown", line, why, ledger=line.state)]
     return []
 
 
@@ -178,23 +178,25 @@ def _without_order(line: LineFacts, case: Case, scope: Scope) -> Finding:
     other = case.elsewhere or (case.asked.by_id if case.asked is not None else None)
     if other is not None and other.po_number:
         why = f"order {other.order_id} has the poNumber {other.po_number} at the vendor"
-        return _about("different", line, why, ledger=line.po_number, vendor=other.po_number)
+        return about_line("different", line, why, ledger=line.po_number, vendor=other.po_number)
     if other is not None and case.asked is not None:
         why = f"order {other.order_id} exists, and the vendor does not find it under this poNumber"
-        return _about("different", line, why, ledger=ledger)
+        return about_line("different", line, why, ledger=ledger)
     if other is not None:
         why = f"the history has order {other.order_id} and does not say its poNumber"
-        return _about("unknown", line, why, ledger=ledger)
+        return about_line("unknown", line, why, ledger=ledger)
     if not _is_within(line, scope) and case.asked is None:
         why = "it may have been placed on a day that was not read, so its order is not looked for"
-        return _about("unknown", line, why, ledger=ledger)
+        return about_line("unknown", line, why, ledger=ledger)
     if case.asked is None:
-        return _about("unknown", line, "the history does not have its order, and it was not looked up", ledger=ledger)
+        return about_line(
+            "unknown", line, "the history does not have its order, and it was not looked up", ledger=ledger
+        )
     if scope.is_recent(line.last_sent_at):
         why = "the vendor does not find its order, which is so new that history and look-ups may lag behind it"
-        return _about("unknown", line, why, ledger=ledger)
+        return about_line("unknown", line, why, ledger=ledger)
     why = f"the vendor finds no order under this poNumber, and no order {line.order_id}"
-    return _about("missing", line, why, ledger=ledger)
+    return about_line("missing", line, why, ledger=ledger)
 
 
 def _not_in_history(line: LineFacts, order: OrderFacts, scope: Scope) -> Finding:
@@ -206,7 +208,7 @@ def _not_in_history(line: LineFacts, order: OrderFacts, scope: Scope) -> Finding
         )
     else:
         why = f"the vendor has order {order.order_id}, and its history does not show it: the history lags, or lacks it"
-    return _about("unknown", line, why, order_id=order.order_id)
+    return about_line("unknown", line, why, order_id=order.order_id)
 
 
 def _compared(line: LineFacts, order: OrderFacts) -> list[Finding]:
@@ -215,7 +217,7 @@ def _compared(line: LineFacts, order: OrderFacts) -> list[Finding]:
 
     def differs(kind: FindingKind, what: str, ledger: object, vendor: object) -> None:
         why = f"{what} is {ledger} in the ledger and {vendor} at the vendor"
-        about = _about(kind, line, why, order_id=order.order_id, ledger=f"{ledger}", vendor=f"{vendor}")
+        about = about_line(kind, line, why, order_id=order.order_id, ledger=f"{ledger}", vendor=f"{vendor}")
         found.append(about)
 
     if order.order_id != line.order_id:
@@ -273,10 +275,10 @@ def _not_told(line: LineFacts, order: OrderFacts) -> list[Finding]:
     missing = _untold(line, order)
     if missing:
         why = f"the vendor does not tell {_and(missing)} of order {order.order_id}"
-        findings.append(_about("unknown", line, why, order_id=order.order_id))
+        findings.append(about_line("unknown", line, why, order_id=order.order_id))
     if line.charged is None:
         why = "the ledger has no charge of it, because the vendor's answer had none"
-        findings.append(_about("unknown", line, why, order_id=order.order_id))
+        findings.append(about_line("unknown", line, why, order_id=order.order_id))
     return findings
 
 
@@ -291,27 +293,6 @@ def _is_within(line: LineFacts, scope: Scope) -> bool:
 
 def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(math.floor(seconds), UTC)
-
-
-def _about(
-    kind: FindingKind,
-    line: LineFacts,
-    why: str,
-    *,
-    order_id: int | None = None,
-    ledger: str = "",
-    vendor: str = "",
-) -> Finding:
-    return Finding(
-        kind=kind,
-        why=why,
-        po_number=line.po_number,
-        key=line.key,
-        row=line.row,
-        order_id=order_id if order_id is not None else line.order_id,
-        ledger=ledger,
-        vendor=vendor,
-    )
 
 
 def _plain(value: Decimal) -> str:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,7 +14,7 @@ from xoxo_async.bulk.ledger.facts import CURRENCY
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
-from xoxo_async.bulk.proving.collecting import Tell, ranges_of, read_payments
+from xoxo_async.bulk.proving.collecting import Tell, begin_scope, read_payments
 from xoxo_async.bulk.proving.crediting import (
     CreditBooks,
     credit_cases,
@@ -39,7 +39,6 @@ from xoxo_async.errors import ConfigError
 __all__ = ["CreditTerms", "prove_credits"]
 
 _CHUNK: Final = 500
-_DAY: Final = timedelta(days=1)
 _NOT_COMPARED: Final = "not compared are the recipients: no row of the payment report names one"
 _NEVER_GOT: Final = (
     "rows that were refused, withdrawn or not sent are not looked for: no row of the payment report could name them;"
@@ -105,17 +104,12 @@ async def prove_credits(
     Raises:
         XoxoError: The ledger or a call failed. Call it again to go on.
     """
-    about = [ledger.job, terms.address, str(terms.since), str(terms.until), kind.value]
+    about: list[object] = [ledger.job, terms.address, str(terms.since), str(terms.until), kind.value]
     with Notebook(terms.progress) as notes:
         at_work = any(holder.pid != os.getpid() for holder in await ledger.holders())
         books = await read_credits(ledger, notes, kind, tell)
         days = await _days_of(ledger, notes, terms, books, clock())
-        if not notes.begin(msgspec.json.encode(about).decode(), newest=days.newest):
-            notes.keep("scope", msgspec.json.encode([days.first, days.last, clock()]).decode())
-            # A payment may be of the day before its row's, by another clock of the vendor's.
-            notes.plan_ranges("payments", ranges_of(days.first - _DAY, days.last))
-        first, last, began = msgspec.json.decode(notes.fact("scope"), type=tuple[date, date, float])
-        scope = Scope(ledger.job or "", first, last, began)
+        scope = begin_scope(notes, ledger.job or "", about, days, clock, history=False)
         refused = await read_payments(client, notes, tell)
         gathered = Findings()
         compared = await _compare(ledger, notes, scope, kind, books, refused, gathered, tell, each)

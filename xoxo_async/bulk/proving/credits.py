@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Delivery, LineState
-from xoxo_async.bulk.proving.facts import LineFacts, Scope
-from xoxo_async.bulk.proving.result import Finding, FindingKind
+from xoxo_async.bulk.proving.facts import LineFacts, Scope, about_line
+from xoxo_async.bulk.proving.result import Finding
 
 __all__ = ["CreditCase", "CreditReport", "Loose", "Named", "judge_credit", "rate_of", "unproven_why"]
 
@@ -114,13 +114,13 @@ def judge_credit(case: CreditCase, report: CreditReport) -> list[Finding]:
     """
     line = case.line
     if line.state in _IN_DOUBT:
-        return [_about("unknown", line, _doubt(line, report), ledger=line.state)]
+        return [about_line("unknown", line, _doubt(line, report), ledger=line.state)]
     if line.state != LineState.PLACED:
         return _sent_after_all(line, report)
     if not report.names:
         return [report.unproven]
     if not case.reference:
-        return [_about("unknown", line, f"no answer named its {_noun(report.kind)}{_evidence(line, report)[1]}")]
+        return [about_line("unknown", line, f"no answer named its {_noun(report.kind)}{_evidence(line, report)[1]}")]
     if not case.rows:
         return [_unpaid(case, report)]
     return [*_taken(case, report), *_given_back(case, report), *_sent_twice(case, report)]
@@ -137,7 +137,7 @@ def _sent_after_all(line: LineFacts, report: CreditReport) -> list[Finding]:
     if not number:
         return []
     why = f"it was in doubt, and the ledger calls it {line.state} now{told}"
-    return [_about("unknown", line, why, ledger=line.state)]
+    return [about_line("unknown", line, why, ledger=line.state)]
 
 
 def _evidence(line: LineFacts, report: CreditReport) -> tuple[int, str]:
@@ -172,14 +172,14 @@ def _unpaid(case: CreditCase, report: CreditReport) -> Finding:
     name = f"{_noun(report.kind)} {case.reference}"
     if scope.is_recent(line.last_sent_at):
         why = f"the payment report has nothing for {name} yet, which is very new"
-        return _about("unknown", line, why, ledger=case.reference)
+        return about_line("unknown", line, why, ledger=case.reference)
     if line.last_sent_at is not None and not scope.has(
         datetime.fromtimestamp(line.last_sent_at, UTC).date().isoformat()
     ):
         why = f"{name} is of a day that was not read, so its row of the payment report is not looked for"
-        return _about("unknown", line, why, ledger=case.reference)
+        return about_line("unknown", line, why, ledger=case.reference)
     why = f"the payment report took nothing for {name}, and it names the others of this job"
-    return _about("missing", line, why, ledger=case.reference)
+    return about_line("missing", line, why, ledger=case.reference)
 
 
 def _taken(case: CreditCase, report: CreditReport) -> list[Finding]:
@@ -187,9 +187,9 @@ def _taken(case: CreditCase, report: CreditReport) -> list[Finding]:
     name, line = f"{_noun(report.kind)} {case.reference}", case.line
     if case.rows > 1 and report.kind is JobKind.POINTS:  # one call with links may be several rows
         why = f"the payment report took money {case.rows} times for {name}"
-        return [_about("repeated", line, why, ledger="1", vendor=str(case.rows))]
+        return [about_line("repeated", line, why, ledger="1", vendor=str(case.rows))]
     if case.worth is None or report.rate is None:
-        return [_about("unknown", line, f"what {name} is worth is not known, so its amount is not compared")]
+        return [about_line("unknown", line, f"what {name} is worth is not known, so its amount is not compared")]
     expected = case.worth * report.rate
     if abs(case.paid - expected) < report.step:
         return []
@@ -198,7 +198,7 @@ def _taken(case: CreditCase, report: CreditReport) -> list[Finding]:
         f"the payment report took {_plain(case.paid)} for {name}, which is {_plain(case.worth)} {unit}: at the"
         f" {_plain(report.rate)} that it takes for most others it would be {_plain(expected)}"
     )
-    return [_about("charges", line, why, ledger=_plain(expected), vendor=_plain(case.paid))]
+    return [about_line("charges", line, why, ledger=_plain(expected), vendor=_plain(case.paid))]
 
 
 def _sent_twice(case: CreditCase, report: CreditReport) -> list[Finding]:
@@ -206,7 +206,9 @@ def _sent_twice(case: CreditCase, report: CreditReport) -> list[Finding]:
     number, told = _evidence(case.line, report) if case.resent else (0, "")
     if not number:
         return []
-    return [_about("unknown", case.line, f"it was sent again after a lost answer, and may have been sent twice{told}")]
+    return [
+        about_line("unknown", case.line, f"it was sent again after a lost answer, and may have been sent twice{told}")
+    ]
 
 
 def _given_back(case: CreditCase, report: CreditReport) -> list[Finding]:
@@ -219,23 +221,23 @@ def _given_back(case: CreditCase, report: CreditReport) -> list[Finding]:
             f"its cancellation is in doubt, and the payment report {told}: look in the vendor's dashboard, and record"
             " it by `xoxo points cancel --found`"
         )
-        return [_about("unknown", line, why, ledger=line.delivery)]
+        return [about_line("unknown", line, why, ledger=line.delivery)]
     if line.delivery != Delivery.CANCELLED:
         if not case.refunded:
             return []
         why = f"the payment report gave {back} back for {name}, and the ledger does not call it cancelled"
-        return [_about("wallet", line, why, ledger="0", vendor=back)]
+        return [about_line("wallet", line, why, ledger="0", vendor=back)]
     if not case.refunded:
         recent = report.scope.is_recent(case.cancelled_at)
         yet = " yet, which was cancelled only now" if recent else ", which the ledger calls cancelled"
         why = f"the payment report gave nothing back for {name}{yet}"
-        return [_about("unknown" if recent else "delivery", line, why, ledger=line.delivery)]
+        return [about_line("unknown" if recent else "delivery", line, why, ledger=line.delivery)]
     if abs(case.refunded - case.paid) < report.step:
         return []
     why = f"the payment report took {_plain(case.paid)} for {name}, and gave only {back} back"
     if case.refunded > case.paid:
         why = f"the payment report took {_plain(case.paid)} for {name}, and gave {back} back"
-    return [_about("wallet", line, why, ledger=_plain(case.paid), vendor=back)]
+    return [about_line("wallet", line, why, ledger=_plain(case.paid), vendor=back)]
 
 
 def unproven_why(kind: JobKind, named: Named, rows: int) -> str:
@@ -306,19 +308,6 @@ def _shortest(low: float, high: float) -> Decimal:
 
 def _noun(kind: JobKind) -> str:
     return "credit" if kind is JobKind.POINTS else "batch"
-
-
-def _about(kind: FindingKind, line: LineFacts, why: str, *, ledger: str = "", vendor: str = "") -> Finding:
-    return Finding(
-        kind=kind,
-        why=why,
-        po_number=line.po_number,
-        key=line.key,
-        row=line.row,
-        order_id=line.order_id,
-        ledger=ledger,
-        vendor=vendor,
-    )
 
 
 def _count(number: int, word: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from xoxo_async.bulk.ledger.budget import amount
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import LedgerLine
+from xoxo_async.bulk.proving.result import Finding, FindingKind
 from xoxo_async.services.orders.replies import Order, OrderSummary
 from xoxo_async.services.orders.requests import PlaceOrder
 
@@ -21,6 +22,7 @@ __all__ = [
     "LineFacts",
     "OrderFacts",
     "Scope",
+    "about_line",
     "credit_facts",
     "line_facts",
     "order_facts",
@@ -273,3 +275,34 @@ def order_facts(order: Order | OrderSummary) -> OrderFacts:
 def _distinct(values: Iterable[N | None]) -> tuple[N, ...]:
     """Return the values once each, in order, without those that are missing or 0."""
     return tuple(dict.fromkeys(value for value in values if value))
+
+
+def about_line(
+    kind: FindingKind,
+    line: LineFacts,
+    why: str,
+    *,
+    order_id: int | None = None,
+    ledger: str = "",
+    vendor: str = "",
+) -> Finding:
+    """Return a finding about a line.
+
+    Args:
+        kind: What it is about.
+        line: The line.
+        why: It in words.
+        order_id: The vendor's order it is about; that of the line by default.
+        ledger: What the ledger says.
+        vendor: What the vendor says.
+    """
+    return Finding(
+        kind=kind,
+        why=why,
+        po_number=line.po_number,
+        key=line.key,
+        row=line.row,
+        order_id=order_id if order_id is not None else line.order_id,
+        ledger=ledger,
+        vendor=vendor,
+    )

@@ -7,7 +7,7 @@ no code and no e-mail address. It is removed when the proof is done.
 import os
 import sqlite3
 import stat
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +25,7 @@ from xoxo_async.private_files import create
 __all__ = ["SCALE", "Notebook", "Range"]
 
 _APPLICATION: Final = 0x786F7076
-_VERSION: Final = 3
+_VERSION: Final = 4
 SCALE: Final = Decimal(1_000_000)
 """Amounts are whole numbers of millionths, so that SQLite adds them exactly."""
 
@@ -161,25 +161,31 @@ class Notebook:
         with self._failures():
             return self._db.execute(sql, values).fetchone()
 
-    def begin(self, terms: str, *, newest: str) -> bool:
+    def begin(self, terms: str, *, newest: str, scope: str, ranges: Mapping[str, Iterable[tuple[str, str]]]) -> str:
         """Go on with what an interrupted proof read at the vendor, or forget it if it is of another proof.
 
-        What was read of the ledger since the file was opened stays.
+        What was read of the ledger since the file was opened stays. All that a proof begins with is one transaction: a
+        proof that goes on believes that the noted ranges are all that it has to read.
 
         Args:
             terms: What the proof is about. Notes with other terms are of another proof.
             newest: The latest send of the ledger. Notes from before it lack orders.
+            scope: What a new proof covers.
+            ranges: Which ranges of days a new proof has to read, by kind: the first and the last day of each.
 
         Returns:
-            Whether there are notes to go on with.
+            The scope of the proof that goes on, or that begins.
         """
-        same = self.fact("terms") == terms and self.fact("newest") == newest
+        if self.fact("terms") == terms and self.fact("newest") == newest:
+            return self.fact("scope")
         with self._write() as db:
-            if not same:
-                for name in _KEPT:
-                    db.execute(f"DELETE FROM {name}")  # noqa: S608 - a constant
-                db.execute("INSERT INTO fact VALUES ('terms', ?), ('newest', ?)", (terms, newest))
-        return same
+            for name in _KEPT:
+                db.execute(f"DELETE FROM {name}")  # noqa: S608 - a constant
+            facts = {"terms": terms, "newest": newest, "scope": scope}
+            db.executemany("INSERT INTO fact VALUES (?, ?)", facts.items())
+            spans = ((kind, first, last) for kind, days in ranges.items() for first, last in days)
+            db.executemany("INSERT INTO span VALUES (?, ?, ?, 0, 0)", spans)
+        return scope
 
     def remove(self) -> None:
         """Close the file and remove it."""
@@ -195,11 +201,6 @@ class Notebook:
         row = self.row("SELECT value FROM fact WHERE name = ?", name)
         return default if row is None else str(row[0])
 
-    def keep(self, name: str, value: str) -> None:
-        """Keep a fact."""
-        with self._write() as db:
-            db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
-
     def count_call(self, operation: str, calls: int = 1) -> None:
         """Count calls. The counts of an interrupted proof go on."""
         with self._write() as db:
@@ -212,12 +213,6 @@ class Notebook:
         """Return the number of calls, by operation."""
         rows = self.rows("SELECT name, value FROM fact WHERE name LIKE 'calls %' ORDER BY name")
         return {name.removeprefix("calls "): int(value) for name, value in rows}
-
-    def plan_ranges(self, kind: str, ranges: Iterable[tuple[str, str]]) -> None:
-        """Note which ranges of days have to be read, unless they are noted already."""
-        with self._write() as db:
-            for first, last in ranges:
-                db.execute("INSERT OR IGNORE INTO span VALUES (?, ?, ?, 0, 0)", (kind, first, last))
 
     def next_range(self, kind: str) -> Range | None:
         """Return the first range that is not read to its end."""

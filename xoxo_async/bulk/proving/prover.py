@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +16,9 @@ from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.proving.collecting import (
     Tell,
+    begin_scope,
     find_doubtful,
     look_up,
-    ranges_of,
     read_history,
     read_ledger,
     read_payments,
@@ -42,7 +42,6 @@ Each = Callable[[LineFacts, list[Finding]], None]
 """Is called with each line and what was found about it."""
 
 _CHUNK: Final = 500
-_DAY: Final = timedelta(days=1)
 _FIELDS_NOTE: Final = (
     "compared are: poNumber, order id, product, value and number of pieces, charge, currency, and delivery; not the"
     " receiver, and not the codes"
@@ -109,16 +108,9 @@ async def prove_job(
         asked = CreditTerms(Path(progress), address or client.base_url, since, until, thorough)
         return await prove_credits(client, ledger, kind, asked, tell, each, clock)
     days = await days_of(ledger, since, until, clock())
-    terms = [ledger.job, address or client.base_url, str(since), str(until), thorough]
+    terms: list[object] = [ledger.job, address or client.base_url, str(since), str(until), thorough]
     with Notebook(Path(progress)) as notes:
-        kept = notes.begin(msgspec.json.encode(terms).decode(), newest=days.newest)
-        if not kept:
-            notes.keep("scope", msgspec.json.encode([days.first, days.last, clock()]).decode())
-            notes.plan_ranges("history", ranges_of(days.first, days.last))
-            # A payment may be of the day before its order's, by another clock of the vendor's.
-            notes.plan_ranges("payments", ranges_of(days.first - _DAY, days.last))
-        first, last, began = msgspec.json.decode(notes.fact("scope"), type=tuple[date, date, float])
-        scope = Scope(ledger.job, first, last, began)
+        scope = begin_scope(notes, ledger.job, terms, days, clock, history=True)
         proof = await _prove(client, ledger, notes, scope, days, thorough=thorough, tell=tell, each=each, clock=clock)
         notes.remove()
         return proof

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.ledger.budget import amount
-from xoxo_async.bulk.ledger.lines import POINTS, Delivery, LineState
+from xoxo_async.bulk.ledger.lines import LineState, is_taken_back
 from xoxo_async.bulk.ledger.overview import Label, LineGroup, ProductNote, Receivers
 from xoxo_async.bulk.reporting.words import is_personal, is_secret, masked
 
@@ -178,8 +178,7 @@ def costs(group: LineGroup) -> bool:
     Args:
         group: The lines.
     """
-    taken_back = group.delivery is Delivery.CANCELLED and group.currency == POINTS
-    return group.state is LineState.PLACED and not taken_back
+    return group.state is LineState.PLACED and not is_taken_back(group.state, group.delivery, group.currency)
 
 
 def products_of(groups: Iterable[LineGroup], notes: Mapping[int, ProductNote]) -> list[ProductFact]:

@@ -6,12 +6,12 @@ from typing import Final, Protocol
 
 import anyio
 
-from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
+from xoxo_async.bulk.ledger.lines import Change, Delivery, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.running.progress import Progress, clock_time
 from xoxo_async.bulk.running.recorder import Recorder
-from xoxo_async.bulk.running.rounds import MAX_FAILURES, LookUpRounds, next_due
+from xoxo_async.bulk.running.rounds import MAX_FAILURES, LookUpRounds, given_up, next_due
 from xoxo_async.errors import XoxoError
 
 __all__ = ["Reconciler", "SingleLookUps"]
@@ -218,15 +218,7 @@ class Reconciler:
                 continue
             self._failures[sends] = self._failures.get(sends, 0) + 1
             if self._failures[sends] >= MAX_FAILURES:
-                reason = f"its look-ups fail: {error.message}"
-                yield Change(
-                    seq=line.seq,
-                    evidence=Evidence.LOOKUPS_EXHAUSTED,
-                    epoch=line.epoch,
-                    error_id=error.error_id,
-                    error=reason,
-                    reason=reason,
-                )
+                yield given_up(line, error)
 
     def _was_looked_up(self, line: LedgerLine) -> bool:
         return self._single.looked_up_at(line) is not None or (line.seq, line.attempts) in self._failed_at

@@ -3,13 +3,12 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from xoxo_async.bulk.ledger.lines import Change, LedgerLine, Rules
+from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, Rules
 from xoxo_async.bulk.ledger.table import next_look
 from xoxo_async.bulk.pauses import Pause
 from xoxo_async.errors import XoxoError
 
-__all__ = ["MAX_FAILURES", "LookUpRounds", "Round", "next_due"]
-
+__all__ = ["MAX_FAILURES", "LookUpRounds", "Round", "given_up", "next_due"]
 
 MAX_FAILURES: Final = 5
 """After this many failures of a line's own look-up, long after the send, a person decides about the line."""
@@ -32,6 +31,24 @@ def next_due(line: LedgerLine, rules: Rules, looked_up_at: float | None) -> floa
     if looked_up_at is None:
         return 0.0
     return max(next_look(line, rules) or 0.0, looked_up_at + min(rules.spacing_s, _LEAST_SPACING_S))
+
+
+def given_up(line: LedgerLine, error: XoxoError) -> Change:
+    """Return the fact that leaves a line to a person, because its own look-ups fail.
+
+    Args:
+        line: The line.
+        error: Of the last look-up.
+    """
+    reason = f"its look-ups fail: {error.message}"
+    return Change(
+        seq=line.seq,
+        evidence=Evidence.LOOKUPS_EXHAUSTED,
+        epoch=line.epoch,
+        error_id=error.error_id,
+        error=reason,
+        reason=reason,
+    )
 
 
 class Round(NamedTuple):

@@ -15,7 +15,7 @@ from xoxo_async.bulk.ledger.vouchers import codes_of
 from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.bulk.running.line_lookup import LineLookUp
 from xoxo_async.bulk.running.recorder import Recorder
-from xoxo_async.bulk.running.rounds import MAX_FAILURES, next_due
+from xoxo_async.bulk.running.rounds import MAX_FAILURES, given_up, next_due
 from xoxo_async.bulk.running.sender import send_line
 from xoxo_async.consequences import NextOrders, is_answer, next_orders
 from xoxo_async.errors import AuthError, LedgerConflictError, LedgerError, LineBusyError, RateLimitedError, XoxoError
@@ -215,15 +215,7 @@ class SingleLine:
             self._failures[sends] = self._failures.get(sends, 0) + 1
         if self._failures.get(sends, 0) < MAX_FAILURES:
             raise self._busy(line, min(self._rules.spacing_s, _IN_FLIGHT_S)) from error
-        reason = f"its look-ups fail: {error.message}"
-        return Change(
-            seq=line.seq,
-            evidence=Evidence.LOOKUPS_EXHAUSTED,
-            epoch=line.epoch,
-            error_id=error.error_id,
-            error=reason,
-            reason=reason,
-        )
+        return given_up(line, error)
 
     def _forget(self, sends: tuple[int, int]) -> None:
         self._failures.pop(sends, None)

@@ -16,7 +16,7 @@ from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY, PRODUCTS
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.lines import POINTS, UNKEYED_IN_DOUBT, Counts, LineState, PlannedLine
 from xoxo_async.bulk.ledger.overview import ProductNote
-from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
+from xoxo_async.bulk.ledger.protocol import Approve, Identity, Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.planning.differing import Fields, RecentLines
 from xoxo_async.bulk.settings import Bounds
 from xoxo_async.bulk.trust import Trust
@@ -105,7 +105,7 @@ class UnkeyedPreparer:
             approve: Asked before the plan becomes durable.
             sink: Takes every problem of the rows.
         """
-        ledger, sending, trust = self._ledger, self._sending, self._trust
+        ledger, sending = self._ledger, self._sending
         require_kind(ledger, sending.kind)
         sending.require_terms()
         await ledger.require_key()
@@ -146,22 +146,26 @@ class UnkeyedPreparer:
             if approve is not None:
                 await approve(totals)
 
-        terms = PlanTerms(
-            identity=self._identity,
-            missing=self._missing,
-            approve=look,
-            restored=trust.reason,
-            copied=trust.foreign_orders,
-            facts=facts,
-            kind=sending.kind,
-        )
+        terms = self._terms(look, facts)
         await ledger.recover()  # a row that a dead holder was sending is in doubt, also if the input lacks it
         try:
             await ledger.plan(job, lines(), terms)
         except LedgerConflictError as error:
             raise await recent.explained(error) from error
-        trust.planned(terms.restored)
+        self._trust.planned(terms.restored)
         return totals
+
+    def _terms(self, look: Approve, facts: dict[str, str]) -> PlanTerms:
+        """Return on what terms the ledger takes the rows; `look` is awaited before the plan is durable."""
+        return PlanTerms(
+            identity=self._identity,
+            missing=self._missing,
+            approve=look,
+            restored=self._trust.reason,
+            copied=self._trust.foreign_orders,
+            facts=facts,
+            kind=self._sending.kind,
+        )
 
     async def outlook(self) -> UnkeyedTotals:
         """Return what a resume would send now, added up. See `UnkeyedIssuer.outlook`."""

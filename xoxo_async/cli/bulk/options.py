@@ -22,6 +22,7 @@ __all__ = [
     "max_spend_option",
     "maybe_ledger_option",
     "one_line",
+    "order_options",
     "reason_option",
     "row_options",
     "spend_options",
@@ -150,17 +151,22 @@ def max_spend_option(what: str, metavar: str = "N") -> Decorator:
     return click.option("--max-spend", type=AMOUNT, metavar=metavar, help=f"{what} [default: what the ledger keeps].")
 
 
-work_options: Final[Decorator] = with_options(
-    ledger_option,
-    _CONCURRENCY,
-    click.option("--rate", type=RATE, metavar="N|none",
-                 help="Orders a minute [default: what the ledger keeps, or the vendor's 100]."),
+order_options: Final[Decorator] = with_options(
     click.option("--settle", type=SECONDS, metavar="S",
                  help="Seconds until a lost order counts as absent [default: what the ledger keeps, or 150]."),
     click.option("--resend", type=click.Choice(["settled", "never"]),
                  help="Place an order again if it is proven absent (settled), or leave it to a person (never) [default:"
                  " what the ledger keeps, or settled]."),
     click.option("--no-codes", is_flag=True, help="Keep order ids in the ledger, and no voucher codes."),
+)  # fmt: skip
+"""The flags of commands that settle orders."""
+
+work_options: Final[Decorator] = with_options(
+    ledger_option,
+    _CONCURRENCY,
+    click.option("--rate", type=RATE, metavar="N|none",
+                 help="Orders a minute [default: what the ledger keeps, or the vendor's 100]."),
+    order_options,
     _PATIENCE,
     json_option,
     connection_options,
@@ -176,21 +182,6 @@ spend_options: Final[Decorator] = with_options(
     yes_option,
 )  # fmt: skip
 """The flags of commands that place orders."""
-
-unkeyed_work_options: Final[Decorator] = with_options(
-    _CONCURRENCY,
-    click.option("--rate", type=RATE, metavar="N|none",
-                 help="Calls a minute [default: what the ledger keeps, or no limit; the vendor states none]."),
-    click.option("--settle", type=SECONDS, metavar="S",
-                 help="Seconds after a lost answer until a person may decide that its call did nothing [default: what"
-                 " the ledger keeps, or 150]."),
-    _MAX_ERRORS,
-    click.option("--restore", is_flag=True,
-                 help="Leave every planned row to a person: it may have been sent. For a ledger that replaces a lost"
-                 " one, or is an older copy."),
-    _PATIENCE,
-)  # fmt: skip
-"""The flags of commands that send calls without a key."""
 
 
 def _or_refuse(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str:
@@ -229,6 +220,21 @@ row_options: Final[Decorator] = with_options(
     _missing("ORDERS"),
 )  # fmt: skip
 """The flags that decide how rows become orders."""
+
+unkeyed_work_options: Final[Decorator] = with_options(
+    _CONCURRENCY,
+    click.option("--rate", type=RATE, metavar="N|none",
+                 help="Calls a minute [default: what the ledger keeps, or no limit; the vendor states none]."),
+    click.option("--settle", type=SECONDS, metavar="S",
+                 help="Seconds after a lost answer until a person may decide that its call did nothing [default: what"
+                 " the ledger keeps, or 150]."),
+    _MAX_ERRORS,
+    click.option("--restore", is_flag=True,
+                 help="Leave every planned row to a person: it may have been sent. For a ledger that replaces a lost"
+                 " one, or is an older copy."),
+    _PATIENCE,
+)  # fmt: skip
+"""The flags of commands that send calls without a key."""
 
 file_options: Final[Decorator] = with_options(_SKIP_INVALID, _missing("the file"))
 """The flags that say what happens to the rows of a file."""

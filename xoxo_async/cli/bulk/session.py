@@ -1,6 +1,5 @@
 """Do the work of a command that sends the lines of a ledger, of whatever kind they are, and end it on signals."""
 
-import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -22,7 +21,6 @@ from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.settings import Bounds, kept_bounds
-from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.continuing import keep_settings
 from xoxo_async.cli.bulk.outcome import Outcome, print_failure, print_report
 from xoxo_async.cli.bulk.problems import noting, problems_file, say_problems
@@ -33,7 +31,7 @@ from xoxo_async.cli.consent import agree, need_a_person
 from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.failures import one_error
 from xoxo_async.cli.output import say, say_command
-from xoxo_async.cli.signals import as_before, ending_signals
+from xoxo_async.cli.signals import as_before, listen
 from xoxo_async.cli.wording import stopping
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 
@@ -186,7 +184,7 @@ class CommandRun(Generic[IssuerT, TotalsT]):
     async def work(self) -> Outcome:
         """Do the work, and return how it ended."""
         async with anyio.create_task_group() as group:
-            await group.start(self._listen)
+            await group.start(listen, self._stop)
             with self._all:
                 try:
                     await self._work_on_the_ledger()
@@ -293,19 +291,7 @@ class CommandRun(Generic[IssuerT, TotalsT]):
             report = Report.of(ledger, counts, pause=Pause.INTERRUPTED, reason="cut off")
             outcome.report = msgspec.structs.replace(report, placed_now=issuer.progress.placed)
 
-    async def _listen(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-        """Stop in order after the first signal, stop at once after the second, and end the process after the third."""
-        with anyio.open_signal_receiver(*ending_signals()) as signals:
-            task_status.started()
-            heard = 0
-            async with anyio.create_task_group() as group:
-                async for number in signals:
-                    heard += 1
-                    if heard > 2:
-                        os._exit(exits.INTERRUPTED)  # safe: every intent is on disk before its request leaves
-                    self._stop(number, group, at_once=heard > 1)
-
-    def _stop(self, number: signal.Signals, group: anyio.abc.TaskGroup, *, at_once: bool) -> None:
+    def _stop(self, number: signal.Signals, group: anyio.abc.TaskGroup, at_once: bool) -> None:
         if self._issuer is None or self._issuer.progress.phase == "planning":
             self._all.cancel()
             return

@@ -95,22 +95,14 @@ def cancel_points(
 
     with as_before():
         report = with_ledger(where, work, store_codes=False)
-    code = exits.INTERRUPTED if stopped and report.not_asked else report.exit_code
     follow = ""
     if report.not_asked:
         # Never --all where rows were named: it would take points from everybody.
         follow = again(keys and [one.key for one in report.results if one.state == "not_asked"])
     if not as_json:
         _print(report)
-    if report.reason:
-        say(f"ended early: {scrub(report.reason)}", "yellow")
-    if follow:
-        say_command("continue with", follow)
-    if report.unknown:
-        _say_what_is_in_doubt(where, connection)
-    if report.in_doubt:
-        rows = f"{count(report.in_doubt, 'row')} of this ledger may have points, and nobody knows; see them by"
-        say_command(rows, command_line("bulk", "status", "--ledger", where.argument))
+    _say_what_is_left(report, where, connection, follow)
+    code = exits.INTERRUPTED if stopped and report.not_asked else report.exit_code
     if as_json:
         print_json({**to_json(report), "ledger": str(where), "exit_code": code, "continue_with": follow})
     return code
@@ -154,6 +146,19 @@ def _print(report: "CancelReport") -> None:
         more = len(others) - _SHOWN
         if more > 0:
             out(f"… and {more:,} more")
+
+
+def _say_what_is_left(report: "CancelReport", where: "LedgerAddress", connection: Connection, follow: str) -> None:
+    """Print why the work ended early, and the commands for the rows that it has not settled."""
+    if report.reason:
+        say(f"ended early: {scrub(report.reason)}", "yellow")
+    if follow:
+        say_command("continue with", follow)
+    if report.unknown:
+        _say_what_is_in_doubt(where, connection)
+    if report.in_doubt:
+        rows = f"{count(report.in_doubt, 'row')} of this ledger may have points, and nobody knows; see them by"
+        say_command(rows, command_line("bulk", "status", "--ledger", where.argument))
 
 
 def _say_what_is_in_doubt(where: "LedgerAddress", connection: Connection) -> None:

@@ -6,7 +6,11 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
-__all__ = ["FILE_FLAGS", "JOB_FLAGS", "lacks", "refuse"]
+from xoxo_async.cli.bulk.options import file_options, unkeyed_work_options
+from xoxo_async.cli.bulk.reading import reading_options
+from xoxo_async.cli.options import Decorator, connection_options, json_option, with_options, yes_option
+
+__all__ = ["FILE_FLAGS", "JOB_FLAGS", "form_options", "lacks", "refuse"]
 
 FILE_FLAGS: Final = (
     *("source", "skip_invalid", "missing", "problems"),
@@ -19,6 +23,11 @@ JOB_FLAGS: Final = (
     *("pause_limit", "grace"),
 )
 """The parameters that only a job has."""
+
+form_options: Final[Decorator] = with_options(
+    file_options, reading_options, unkeyed_work_options, yes_option, json_option, connection_options
+)
+"""The flags that every command with both forms has."""
 
 
 def lacks(names: Collection[str], why: str) -> click.UsageError:

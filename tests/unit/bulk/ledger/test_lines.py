@@ -4,7 +4,16 @@ import msgspec
 import pytest
 
 from tests.unit.bulk.ledger.ledgers import CODES, placed
-from xoxo_async.bulk.ledger.lines import Counts, LedgerLine, LineState, PackedLine, Rules
+from xoxo_async.bulk.ledger.lines import (
+    POINTS,
+    Counts,
+    Delivery,
+    LedgerLine,
+    LineState,
+    PackedLine,
+    Rules,
+    is_taken_back,
+)
 
 LINE = LedgerLine(seq=1, key="k", po_number="PO-1", digest="d", body='{"tag":"für"}', row=1, codes=CODES)
 
@@ -47,3 +56,17 @@ def test_counts_share_nothing() -> None:
     one, other = (Counts(rows=0, issued=0, pending=0, rejected=0, unknown=0, not_sent=0) for _ in range(2))
     one.states[LineState.PLACED] = 1
     assert other.states == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "delivery", "currency", "back"),
+    [
+        (LineState.PLACED, Delivery.CANCELLED, POINTS, True),
+        (LineState.PLACED, Delivery.CANCELLED, "INR", False),
+        (LineState.PLACED, Delivery.CANCELLING, POINTS, False),
+        (LineState.CANCELLED, Delivery.CANCELLED, POINTS, False),
+    ],
+)
+def test_only_cancelled_points_are_taken_back(state: LineState, delivery: Delivery, currency: str, back: bool) -> None:
+    """The money of an order whose delivery the vendor cancelled is owed; a cancellation in doubt took nothing back."""
+    assert is_taken_back(state, delivery, currency) is back

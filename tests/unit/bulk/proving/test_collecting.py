@@ -12,6 +12,7 @@ import pytest
 from tests.unit.bulk.proving.books import SCOPE, Vendor, details, line, sold, summary
 from xoxo_async import errors
 from xoxo_async.bulk.proving.collecting import (
+    begin_scope,
     find_doubtful,
     in_chunks,
     look_up,
@@ -19,6 +20,7 @@ from xoxo_async.bulk.proving.collecting import (
     read_history,
     read_payments,
 )
+from xoxo_async.bulk.proving.days import Days
 from xoxo_async.bulk.proving.facts import Asked, order_facts
 from xoxo_async.bulk.proving.notebook import Notebook
 from xoxo_async.paging import Page
@@ -33,8 +35,7 @@ def silent(_what: str, _done: int) -> None:
 
 def ranged(path: Path, kind: str = "history") -> Notebook:
     notes = Notebook(path)
-    notes.begin("terms", newest="")
-    notes.plan_ranges(kind, [("2026-03-09", "2026-03-12")])
+    notes.begin("terms", newest="", scope="", ranges={kind: [("2026-03-09", "2026-03-12")]})
     return notes
 
 
@@ -46,6 +47,23 @@ def test_ranges_cover_each_day_and_one_more(days: int) -> None:
     assert (ranges[0][0], ranges[-1][1]) == (first.isoformat(), (last + timedelta(days=1)).isoformat())
     assert all(one[1] == other[0] for one, other in pairwise(ranges))
     assert len(ranges) == days // 31 + 1
+
+
+def test_an_interrupted_proof_keeps_its_scope(tmp_path: Path) -> None:
+    """Its days and its moment stay; other terms begin anew, and a proof without history reads payments alone."""
+    march, april = (
+        Days(date(2026, month, 1), date(2026, month, 9), "", ends_early=False, newest="") for month in (3, 4)
+    )
+    with Notebook(tmp_path / "p") as notes:
+        first = begin_scope(notes, "job", ["one"], march, lambda: 1.0, history=True)
+        assert begin_scope(notes, "job", ["one"], april, lambda: 2.0, history=True) == first
+        assert (first.first, first.last, first.now) == (march.first, march.last, 1.0)
+        payments = notes.next_range("payments")
+        assert payments is not None
+        assert payments.first == "2026-02-28"
+        other = begin_scope(notes, "job", ["other"], april, lambda: 2.0, history=False)
+        assert (other.first, other.now) == (april.first, 2.0)
+        assert notes.next_range("history") is None
 
 
 async def each(count: int) -> AsyncIterator[int]:

@@ -13,11 +13,15 @@ from xoxo_async.errors import ConfigError
 DAYS = Range("2026-03-09", "2026-03-12", 0)
 
 
+def begun(notes: Notebook, terms: str = "terms", newest: str = "1", scope: str = "scope") -> bool:
+    """Begin a proof, and return whether the notes are of this one, which then goes on."""
+    return notes.begin(terms, newest=newest, scope=scope, ranges={"history": [(DAYS.first, DAYS.last)]}) != scope
+
+
 def noted(path: Path) -> None:
     """Leave the notes of an interrupted proof: one line, one order, and half a history."""
     with Notebook(path) as notes:
-        assert not notes.begin("terms", newest="1")
-        notes.plan_ranges("history", [(DAYS.first, DAYS.last)])
+        assert not begun(notes)
         notes.add_lines([line(1)])
         assert notes.add_page(DAYS, [order(1)], 1, done=False) == 1
         notes.count_call("getOrderHistory")
@@ -27,7 +31,7 @@ def test_notes_go_on_where_they_stopped(tmp_path: Path) -> None:
     """What the vendor said stays; the ledger is read again."""
     noted(tmp_path / "p")
     with Notebook(tmp_path / "p") as notes:
-        assert notes.begin("terms", newest="1")
+        assert begun(notes, scope="later")
         assert notes.next_range("history") == DAYS._replace(page=1)
         assert notes.add_page(DAYS, [order(1), order(2)], 2, done=True) == 1
         assert notes.next_range("history") is None
@@ -43,17 +47,17 @@ def test_notes_of_another_proof_are_forgotten(tmp_path: Path, terms: str, newest
     """Other days, another job, or a ledger that has sent more since then."""
     noted(tmp_path / "p")
     with Notebook(tmp_path / "p") as notes:
-        assert not notes.begin(terms, newest=newest)
-        assert (list(notes.cases()), notes.next_range("history"), notes.calls()) == ([], None, {})
+        assert not begun(notes, terms, newest, scope="later")
+        assert (list(notes.cases()), notes.next_range("history"), notes.calls()) == ([], DAYS, {})
 
 
 def test_the_file_is_private(tmp_path: Path) -> None:
     """From its first byte. One that others may read is refused."""
     with Notebook(tmp_path / "p") as notes:
-        notes.keep("a", "b")
+        begun(notes)
         modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
         assert set(modes.values()) == {0o600}
-        assert notes.fact("a") == "b"
+        assert notes.fact("scope") == "scope"
     (tmp_path / "p").chmod(0o644)
     with pytest.raises(ConfigError, match="others may read"):
         Notebook(tmp_path / "p")
@@ -92,7 +96,7 @@ def test_notes_of_another_version_are_dropped(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version=99")
     db.close()
     with Notebook(tmp_path / "p") as notes:
-        assert not notes.begin("terms", newest="1")
+        assert not begun(notes, scope="later")
 
 
 def test_an_own_order_wins_over_a_packed_row(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`prover`: a whole proof over a real ledger and hand-written books."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -79,6 +80,40 @@ async def test_an_interrupted_proof_goes_on(client: Today, ledger: SqliteLedger,
     proof = await prove(client, ledger, tmp_path)
     assert (proof.ok, client.calls.count("history")) == (True, 2)
     assert proof.calls == {"getOrderHistory": 5, "paymentHistory": 4}
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("commits", range(1, 9))
+async def test_a_proof_killed_early_reads_everything(
+    client: Today, ledger: SqliteLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commits: int
+) -> None:
+    """Also if its notes named the proof, and not yet all days to read: a second order would not be seen there."""
+    await issue(ledger, 1, 2)
+    client.sells(sold(1, 2))
+    client.history.append(msgspec.structs.replace(client.history[0], order_id=7777))
+    whole = found(await prove(client, ledger, tmp_path))
+    assert whole
+    left, real = commits, sqlite3.connect
+
+    class Dying(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            nonlocal left
+            done = super().execute(sql, *values)
+            left -= sql == "COMMIT"
+            if not left:
+                raise Killed
+            return done
+
+    with monkeypatch.context() as dying:
+        dying.setattr(sqlite3, "connect", lambda *args, **kwargs: real(*args, factory=Dying, **kwargs))
+        with pytest.raises(Killed):
+            await prove(client, ledger, tmp_path)
+    proof = await prove(client, ledger, tmp_path)
+    assert found(proof) == whole
+    assert {"getOrderHistory", "paymentHistory"} <= set(proof.calls)
 
 
 async def test_a_job_that_went_on_is_read_anew(client: Today, ledger: SqliteLedger, tmp_path: Path) -> None:
