@@ -134,7 +134,7 @@ def read_state(connection: sqlite3.Connection, states: Sequence[LineState], afte
 def read_planned(connection: sqlite3.Connection, limit: int) -> tuple[list[LedgerLine], list[int]]:
     """Return the next planned lines, in order of `seq`, with what is their own as their `body`, and the shape of each.
 
-    `Shapes.fill` makes requests of them. It takes a fifth of the time that SQLite takes for it, and each line is
+    `Shapes.fill` makes requests of them, with a quarter of the instructions that SQLite takes for it, and each line is
     claimed.
 
     Args:
