@@ -295,6 +295,22 @@ async def test_a_phone_is_another_name_of_somebody(sandbox: Sandbox, xoxo: XoxoC
         assert booked(sandbox) == {"ann@example.com": 100}
 
 
+@pytest.mark.parametrize(("again", "problem"), [
+    (("k@xn--bcher-kva.de", None), "row 1, column email: its recipient is in this ledger already, under the key 'a'"),
+    (("k@private.example", "98765 43210"), "row 1, column phone: its recipient may be in this ledger already, under"),
+])  # fmt: skip
+async def test_another_spelling_is_somebody_of_the_ledger(
+    sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path, again: tuple[str, str | None], problem: str
+) -> None:
+    """Nobody is paid a second time because a later file writes a domain or a phone in another way."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        job = BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER, missing="keep")
+        await job.run([person("a", "k@b\u00fccher.de", 100, "+91-98765-43210")])
+        with pytest.raises(errors.PlanError, match=problem):
+            await job.run([person("b", again[0], 100, again[1])])
+        assert booked(sandbox) == {"k@b\u00fccher.de": 100}
+
+
 async def test_cancelled_points_may_be_sent_anew(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
     """A wrong amount is taken back, and the right one comes under another key; while in doubt, it may not."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:
