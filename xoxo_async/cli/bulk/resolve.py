@@ -53,7 +53,8 @@ Examples, after a look at EMP-17 in the vendor's dashboard:
     help="The order exists with this id; it is looked up first. For points: the unique id that the dashboard shows.",
 )
 @click.option("--done", is_flag=True,
-              help="The dashboard shows the points, the links or the mail of the row, and no id is known.")  # fmt: skip
+              help="The dashboard shows the points, the links or the mail of the row, and no id is known. Of a row with"
+              " fewer links than it asked for: the others are handed out, or there are no more.")  # fmt: skip
 @click.option("--unchecked", is_flag=True, help="Accept --placed without a look-up, if the vendor is down.")
 @click.option("--resend", is_flag=True, help="It did not happen: send it again; an order with the same poNumber.")
 @click.option("--reject", is_flag=True, help="It did not happen, and is no longer wanted.")

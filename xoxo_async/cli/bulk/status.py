@@ -199,6 +199,6 @@ def _print(found: Status) -> None:
     if found.paused is not None:
         out(f"the job is paused: {scrub(found.paused)}", "yellow")
     print_troubled(found.troubled)
-    print_alarms(counts.alarms, counts.alarms_total)
+    print_alarms(counts.alarms, counts.alarms_total, settled_in=found.where if found.kind is JobKind.LINKS else None)
     if found.follow:
         say_command("continue with", found.follow)

@@ -56,7 +56,8 @@ class Troubled(NamedTuple):
         """How many troubled rows the job has."""
         counts = self.counts
         in_flight = lines_in(counts, "sending") if self.at_work else 0
-        return sum(lines_in(counts, state) for state in _TROUBLED) + counts.cancels_in_doubt - in_flight
+        short = counts.pending if self.kind is JobKind.LINKS else 0
+        return sum(lines_in(counts, state) for state in _TROUBLED) + counts.cancels_in_doubt + short - in_flight
 
 
 def lines_in(counts: "Counts", state: str) -> int:
@@ -72,7 +73,7 @@ def lines_in(counts: "Counts", state: str) -> int:
 async def troubled_lines(
     ledger: "Ledger", counts: "Counts", *, at_work: bool, most: int | None = None
 ) -> "AsyncIterator[LedgerLine]":
-    """Stream the lines of each troubled state, then those whose cancellation is in doubt.
+    """Stream the lines of each troubled state, then those whose cancellation is in doubt, or whose links are too few.
 
     Args:
         ledger: The ledger.
@@ -92,10 +93,13 @@ async def troubled_lines(
             yield line
             if left is not None and (left := left - 1) == 0:
                 break
-    left = counts.cancels_in_doubt if most is None else min(counts.cancels_in_doubt, most)
+    # A job has points or links. No call fetches links that an answer lacked, so a person closes such a row.
+    links = ledger.kind is JobKind.LINKS
+    delivery, number = (Delivery.PENDING, counts.pending) if links else (Delivery.CANCELLING, counts.cancels_in_doubt)
+    left = number if most is None else min(number, most)
     if left > 0:
         async for line in ledger.lines(states=(LineState.PLACED,)):
-            if line.delivery is Delivery.CANCELLING:
+            if line.delivery is delivery:
                 yield line
                 if (left := left - 1) == 0:
                     break
@@ -120,7 +124,7 @@ def line_to_json(line: "LedgerLine", where: "LedgerAddress", kind: JobKind) -> d
         "error_id": line.error_id,
         "error": _why(line),
         **({"balances": _balances(line)} if kind is JobKind.POINTS else {}),
-        "resolve": decisions(line, where, kind) if _is_for_a_person(line) else {},
+        "resolve": decisions(line, where, kind) if _is_for_a_person(line, kind) else {},
     }
 
 
@@ -156,6 +160,8 @@ def decisions(line: "LedgerLine", where: "LedgerAddress", kind: JobKind = JobKin
     if line.delivery.value == "cancelling":
         cancel = ("points", "cancel", "--ledger", where.argument, "--found")
         return {found: command_line(*cancel, found, "--reason", "seen", *key) for found in ("cancelled", "kept")}
+    if kind is JobKind.LINKS and line.state.value == "placed":
+        return {"done": command_line("bulk", "resolve", "--ledger", where.argument, "--done", *key)}
     found = str(line.order_id or "ORDERID")
     placed = {"placed": ["--placed", found]} if kind is JobKind.ORDERS else {"done": ["--done"]}
     flags = {**placed, "resend": ["--resend"], "reject": ["--reject", "--reason", "not wanted"]}
@@ -185,6 +191,7 @@ def print_troubled(found: Troubled) -> None:
         out_command(f"… and {more:,} more. To see all of them", show_all)
     _print_decisions(found)
     _print_cancels(found)
+    _print_short(found)
 
 
 def _print_decisions(found: Troubled) -> None:
@@ -237,14 +244,35 @@ def _print_cancels(found: Troubled) -> None:
         out_command("    it is there, and may be cancelled again", commands["kept"])
 
 
+def _print_short(found: Troubled) -> None:
+    """Print each row of links whose answer had fewer than were asked for, with the command that closes it."""
+    lines = [line for line in found.lines if line.state.value == "placed" and line.delivery.value == "pending"]
+    if not lines:
+        return
+    rows = count(found.counts.pending, "row")
+    out("")
+    out(
+        f"{rows} got fewer links than asked for, and no call gives the others. Look in the vendor's dashboard, and hand"
+        " out those that it shows; a command takes several keys, or --file FILE.csv:",
+        "yellow",
+        wrap=True,
+    )
+    for line in lines:
+        out("")
+        out(f"  {line.key} (row {line.row}): {count(line.held, 'link')} in the ledger", wrap=True)
+        command = decisions(line, found.where, found.kind)["done"]
+        out_command("    the others are handed out, or there are no more", command)
+
+
 def _balances(line: "LedgerLine") -> "dict[str, Decimal]":
     from xoxo_async.bulk.unkeyed.balances import balances_in
 
     return balances_in(line.error)
 
 
-def _is_for_a_person(line: "LedgerLine") -> bool:
-    return line.state.value == "manual" or line.delivery.value == "cancelling"
+def _is_for_a_person(line: "LedgerLine", kind: JobKind) -> bool:
+    short = kind is JobKind.LINKS and line.state.value == "placed"
+    return short or line.state.value == "manual" or line.delivery.value == "cancelling"
 
 
 def _age_s(line: "LedgerLine") -> float | None:
@@ -263,7 +291,9 @@ def _why(line: "LedgerLine") -> str:
 
 
 def _state(line: "LedgerLine") -> str:
-    return "cancelling" if line.delivery.value == "cancelling" else line.state.value
+    if line.state.value == "placed":
+        return line.delivery.value  # cancelling, or pending
+    return line.state.value
 
 
 def _last_sent(line: "LedgerLine") -> str:
