@@ -42,9 +42,9 @@ def _what(line: LedgerLine, ledger: Ledger) -> str:
             return f"{line.state.value}, so no person can decide about it yet: run `{first}` first"
         case LineState.PLACED:
             return _placed_order(line, ledger) if kind is JobKind.ORDERS else _done(line, ledger, kind)
-    return (
-        f"{line.state.value}, and another process has just changed it: see `{command_for(ledger, 'xoxo bulk status')}`"
-    )
+        case LineState.MANUAL:
+            status = command_for(ledger, "xoxo bulk status")
+            return f"left to a person, and another process has just changed it: see `{status}`"
 
 
 def _placed_order(line: LedgerLine, ledger: Ledger) -> str:
