@@ -19,7 +19,7 @@ def undecidable(line: LedgerLine, ledger: Ledger) -> str:
         line: The line.
         ledger: Its ledger.
     """
-    return f"{line.key} is {_what(line, ledger)}; nothing was recorded"
+    return f"{line.key} is {_what(line, ledger)}"
 
 
 def _what(line: LedgerLine, ledger: Ledger) -> str:

@@ -24,7 +24,6 @@ def said(kind: JobKind | None, state: LineState, **facts: Any) -> str:
     ledger: Any = Ledger(kind)
     text = undecidable(LedgerLine(1, "-k", "po", "d", "{}", 1, state=state, **facts), ledger)
     assert text.startswith("-k is ")
-    assert text.endswith("; nothing was recorded")
     return text
 
 
