@@ -88,6 +88,16 @@ def holds_nothing(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
     return not line.held
 
 
+def answered_otherwise(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """The line is placed by its answer, and the answer had not what was asked for: no call tells more of it."""
+    return line.evidence == Evidence.ANSWERED_DONE and (line.delivery is Delivery.PENDING or bool(line.error))
+
+
+def no_links_came(line: LedgerLine, _change: Change, moment: Moment) -> bool:
+    """No answer had links of the line. Links that a late answer had were made, whatever a person has said before."""
+    return moment.effect is EffectClass.KEYED or not line.held
+
+
 def at_rest(line: LedgerLine, _change: Change, moment: Moment) -> bool:
     """The last send is so long ago that the vendor's dashboard shows what became of it.
 
@@ -238,7 +248,7 @@ _BY_VENDOR: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_O
 _OF_ANOTHER_COPY: Final = frozenset({_E.LEDGER_RESTORED, _E.LEDGER_COPIED})
 _BY_PERSONS: Final = frozenset({_E.PERSON_PLACED, _E.PERSON_CORRECTED, _E.LATE_PROOF})
 _TAKEN_BACK: Final = frozenset({Delivery.CANCELLING, Delivery.CANCELLED})
-_CORRECTABLE: Final = (has_reason, placed_by_person, at_rest, no_cancel_in_doubt)
+_CORRECTABLE: Final = (has_reason, placed_by_person, at_rest, no_cancel_in_doubt, no_links_came)
 _CANCELLING: Final = (unkeyed, cancelling, names_order, same_order)
 
 TRANSITIONS: Final[tuple[Transition, ...]] = (
@@ -333,6 +343,15 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         "T17", _from(_S.PLACED), _E.PERSON_CANCELLED, None, (has_reason, *_CANCELLING), delivery=Delivery.CANCELLED
     ),
     Transition("T17", _from(_S.PLACED), _E.PERSON_KEPT, None, (has_reason, *_CANCELLING), delivery=Delivery.DELIVERED),
+    # The line keeps the links that its answer had, and stays placed for good: what was made is never sent again.
+    Transition(
+        "T18",
+        _from(_S.PLACED),
+        _E.PERSON_CLOSED,
+        None,
+        (unkeyed, has_reason, answered_otherwise),
+        delivery=Delivery.DELIVERED,
+    ),
 )
 """Every transition of a line. The order matters among rows of one evidence: the first that applies is taken."""
 
@@ -400,6 +419,8 @@ def _fixed_by(row: Transition, state: LineState) -> dict[str, object]:
         after["foreign"] = True
     if row.evidence is Evidence.UNWANTED:
         after["unwanted"] = True
+    elif row.evidence is Evidence.PERSON_CLOSED:
+        after["evidence"] = row.evidence.value  # the alarm about the answer is settled
     if row.number in _SENT_ANEW:
         after |= {"lookups": 0, "last_lookup_at": None}  # the count of absences starts again with this send
     return after
