@@ -29,14 +29,14 @@ __all__ = [
 ]
 
 
-class CampaignVoucher(Part, frozen=True, kw_only=True):
+class CampaignVoucher(Part, frozen=True, kw_only=True, omit_defaults=True):
     """A product that a campaign offers."""
 
     name: str | None = None
     image: str | None = None
 
 
-class Campaign(Reply, frozen=True, kw_only=True, rename="camel"):
+class Campaign(Reply, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """A campaign. A person makes it in the vendor's dashboard.
 
     Attributes:
@@ -70,7 +70,7 @@ class Campaign(Reply, frozen=True, kw_only=True, rename="camel"):
         return parse_datetime(self.created_date_)
 
 
-class LinkBatch(Reply, frozen=True, kw_only=True, rename="camel"):
+class LinkBatch(Reply, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The links of one `generate` call.
 
     Attributes:
@@ -97,7 +97,7 @@ class LinkBatch(Reply, frozen=True, kw_only=True, rename="camel"):
     currency_code: str | None = None
 
 
-class LinksSent(Reply, frozen=True, kw_only=True, rename="camel"):
+class LinksSent(Reply, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The vendor's confirmation of one `send` call. It has neither the links nor an id of the batch.
 
     Attributes:

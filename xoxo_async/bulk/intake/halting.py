@@ -22,7 +22,7 @@ class HaltedError(Exception):
 
 
 class Halt:
-    """Ends a reading from another thread. The process waits for its threads, and one in a blocking `read` never ends."""
+    """Ends a reading from another thread. A process waits for its threads, and a blocking `read` may never end."""
 
     def __init__(self) -> None:
         self._halted: Final = Event()
