@@ -12,7 +12,7 @@ from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, Succe
 from xoxo_async.paging import Page, iterate_pages
 from xoxo_async.services import checks
 from xoxo_async.services.persons import same_address
-from xoxo_async.wire.replies import Part, Reply
+from xoxo_async.wire.replies import Part, Reply, with_answer_of
 from xoxo_async.wire.scalars import parse_datetime
 from xoxo_async.wire.secrets import Private, Secret
 
@@ -352,9 +352,10 @@ class LinkService:
             ```
         """
         request = CampaignRequest(checks.whole("campaign_id", campaign_id))
-        for campaign in await self._dispatch(GET_CAMPAIGN, request):
+        campaigns = await self._dispatch(GET_CAMPAIGN, request)
+        for campaign in campaigns:
             if campaign.campaign_id == campaign_id:
-                return campaign
+                return with_answer_of(campaign, campaigns)
         raise NotFoundError(f"no campaign {campaign_id}", operation=GET_CAMPAIGN.name)
 
 
