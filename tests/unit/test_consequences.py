@@ -127,7 +127,7 @@ def test_a_failed_read_changed_nothing() -> None:
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_a_failed_read_says_as_a_queue_does(kind: type[errors.XoxoError]) -> None:
-    """`retryable` and `verdict_of` give one answer, but for a token that no repeat may renew, and where a person acts."""
+    """`retryable` and `verdict_of` give one answer, but where a person has to act first."""
     error = kind("x")
     first = error.retryable
     as_outcome(error, EffectClass.READ)
