@@ -30,6 +30,7 @@ _NOT_WESTERN: Final = re.compile(
     f"|{_LETTER}[\u2013\u2014]|[\u2013\u2014]{_LETTER}"
 )
 _HINT: Final = "save it as UTF-8, or add --encoding NAME"
+_OTHER: Final = "save it as UTF-8, or give another --encoding"
 
 
 def check_encoding(name: str) -> str:
@@ -65,7 +66,7 @@ class TextLines:
 
     def __init__(self, file: io.BufferedReader, form: Form, given: str | None = None) -> None:
         codec = _codec_of(file.peek(4096)[:4096])
-        if given and not (given.startswith("utf-16") and codec == "utf-16"):  # a mark also says which end comes first
+        if given and not _completes(codec, given):
             codec = given
         if codec == "utf-8":  # a mark at the start is no letter of the first name
             codec = "utf-8-sig"
@@ -77,6 +78,7 @@ class TextLines:
         self._text: Final = io.TextIOWrapper(file, encoding=codec, errors=errors, newline="")
         self._form: Final = form
         form.encoding = _named(codec)
+        self._hint: Final = _OTHER if given else _HINT
 
     def need_utf_8(self) -> None:
         """Take no file for Windows-1252 from here on: JSON is always in UTF-8, unless a person says otherwise."""
@@ -99,7 +101,9 @@ class TextLines:
                             self._form.encoding, western = _named("cp1252"), True
                         line = _western(line)
                     elif bad:
-                        raise UnreadableError(f"not {self._form.encoding} (byte 0x{ord(bad[0]) - 0xDC00:02x}); {_HINT}")
+                        raise UnreadableError(
+                            f"not {self._form.encoding} (byte 0x{ord(bad[0]) - 0xDC00:02x}); {self._hint}"
+                        )
                     else:
                         seen_utf_8 = True
                 if "\0" in line:
@@ -108,7 +112,13 @@ class TextLines:
                     )
                 yield line
         except UnicodeDecodeError as error:
-            raise UnreadableError(f"not {self._form.encoding} ({error.reason}); {_HINT}") from None
+            raise UnreadableError(f"not {self._form.encoding} ({error.reason}); {self._hint}") from None
+        except UnicodeError:  # of utf-16 and utf-32 without a mark; it holds no more than a sentence
+            codec = self._text.encoding
+            raise UnreadableError(
+                f"not {self._form.encoding} (no mark at its start says which byte comes first); save it as UTF-8, or"
+                f" add --encoding {codec}-le or {codec}-be"
+            ) from None
         finally:
             if not self._text.closed:
                 self._text.detach()  # otherwise it closes the file, which is not its own
@@ -127,6 +137,12 @@ def _codec_of(head: bytes) -> str:
         if even > 4 * odd:
             return "utf-16-be"
     return "utf-8"
+
+
+def _completes(shown: str, given: str) -> bool:
+    """Return whether a file shows what a given `utf-16` leaves open, or has the mark of a given `utf-16-le`."""
+    family = given[:6]
+    return family in {"utf-16", "utf-32"} and shown.startswith(family) and family in {shown, given}
 
 
 def _western(line: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
@@ -29,7 +29,7 @@ class JsonRows:
         names = self._names = line.__struct_fields__
         # Any value is decoded here, so that the check of the row can name the column of a wrong one.
         row: Any = msgspec.defstruct("_JsonRow", [(name, object, None) for name in names], forbid_unknown_fields=True)
-        self._decoder: Final = msgspec.json.Decoder(row, float_hook=Decimal)
+        self._decoder: Final = msgspec.json.Decoder(row, float_hook=_fraction)
         self._keys: Final = known.keys
         self._numbers: Final = frozenset(field.name for field in known.fields if field.kind in {"whole", "amount"})
         self._objects: Final = [name for name in names if all(name != field.name for field in known.fields)]
@@ -54,7 +54,8 @@ class JsonRows:
             try:
                 values = msgspec.structs.asdict(self._decoder.decode(text))
             except (msgspec.MsgspecError, RecursionError) as error:
-                problems.add(number, f"not one JSON object of {self._one} fields ({error})", given={"": text.rstrip()})
+                what = f"not one JSON object of {self._one} fields ({printable(str(error))})"
+                problems.add(number, what, given={"": text.rstrip()})
                 continue
             fields: dict[str, object] = {
                 name: value.strip() if isinstance(value, str) else value
@@ -99,6 +100,14 @@ class JsonRows:
 
         json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)
         return repeated[0] if repeated else ""
+
+
+def _fraction(text: str) -> Decimal | str:
+    """Return a number; its text where no `Decimal` has such an exponent, for the check of the row to refuse."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
 
 
 def _holds(value: object, name: str) -> bool:

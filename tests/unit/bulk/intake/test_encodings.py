@@ -1,5 +1,8 @@
 """`encodings`: the encoding of a file is what the file shows, or it is refused."""
 
+import contextlib
+import encodings.aliases
+import random
 from pathlib import Path
 
 import pytest
@@ -78,6 +81,61 @@ def test_an_unclear_encoding_is_refused(tmp_path: Path, content: bytes, words: s
     assert words in text
     assert "save it as UTF-8, or add --encoding" in text
     assert text.replace("\n", "").isprintable()
+
+
+OPEN = {
+    "utf-16": ("utf-16-le", "utf-16"),
+    "utf-16, the other way round": ("utf-16-be", "utf-16"),
+    "utf-16 with a mark": ("utf-16", "utf-16-be"),
+    "utf-32 with a mark": ("utf-32", "utf-32-be"),
+}
+
+
+@pytest.mark.parametrize(("codec", "given"), OPEN.values(), ids=list(OPEN))
+def test_a_file_completes_the_given_encoding(tmp_path: Path, codec: str, given: str) -> None:
+    """Which byte comes first, a mark or the zero bytes of the file say better than a person."""
+    path = tmp_path / "o.csv"
+    path.write_bytes((TAGGED + ROW).encode(codec))
+    assert [line.key for line in read_orders(path, encoding=given)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("content", "given"),
+    [
+        (HEAD.encode(), "utf-16"),
+        ((TAGGED + ROW).encode("utf-32-le"), "utf-16"),
+        ((TAGGED + ROW).encode("utf-32-le"), "utf-32"),
+    ],
+)
+def test_a_file_without_a_mark_is_refused(tmp_path: Path, content: bytes, given: str) -> None:
+    """Python's own error for it says nothing of the place; the reader's names the row and what to give."""
+    path = tmp_path / "o.csv"
+    path.write_bytes(content)
+    with pytest.raises(errors.PlanError) as caught:
+        list(read_orders(path, encoding=given))
+    why = f"row 1: not {given.upper()} (no mark at its start says which byte comes first)"
+    assert f"{why}; save it as UTF-8, or add --encoding {given}-le or {given}-be" in str(caught.value)
+
+
+def _names() -> list[str]:
+    known: list[str] = []
+    for name in sorted({*encodings.aliases.aliases.values(), "shift_jisx0213", "utf_8_sig"}):
+        with contextlib.suppress(errors.ConfigError):
+            known.append(check_encoding(name))
+    return known
+
+
+@pytest.mark.parametrize("name", _names())
+def test_no_encoding_raises_an_error_of_python(tmp_path: Path, name: str) -> None:
+    """Whatever bytes a file has, it gives rows or one clear line."""
+    chance = random.Random(name)
+    path = tmp_path / "o.csv"
+    texts = [HEAD.encode(codec) for codec in ("utf-8", "utf-16", "utf-16-le", "utf-32", "utf-32-le")]
+    for content in (*texts, *map(chance.randbytes, (1, 2, 3, 5, 50, 5000)), b"\xff" * 50, bytes(range(256))):
+        path.write_bytes(content)
+        with pytest.raises(errors.PlanError) as caught:
+            list(read_orders(path, encoding=name))
+        assert str(caught.value).replace("\n", "").isprintable()
 
 
 def test_another_encoding_than_the_given_is_refused(tmp_path: Path) -> None:

@@ -72,6 +72,15 @@ BAD_ROWS = {
         '{"key": "a", "product_id": 1, "denomination": 1, "details": {"phone_code": "1", "phone_code": "2"}}',
         "row 1, column details: phone_code is in the object twice",
     ),
+    "an exponent beyond all numbers": (
+        '{"key": "a", "product_id": 1, "denomination": 1e99999999999999999999}',
+        "row 1, column denomination: must be a number above 0",
+    ),
+    "the same in details": (
+        '{"key": "a", "product_id": 1, "denomination": 1, "details": {"phone_code": -1e-99999999999999999999}}',
+        "row 1, column details",
+    ),
+    "control characters in a name": ('{"key": "a", "\\u001b[31mred": 1}', "row 1: not one JSON object of order fields"),
     "deep json": ('{"key": ' + "[" * 100_000, "row 1"),
 }
 
@@ -79,7 +88,9 @@ BAD_ROWS = {
 @pytest.mark.parametrize(("content", "where"), BAD_ROWS.values(), ids=list(BAD_ROWS))
 def test_bad_rows_are_named(tmp_path: Path, content: str, where: str) -> None:
     """The error names each bad row by its number and column."""
-    assert where in problem(tmp_path / "o", content)
+    text = problem(tmp_path / "o", content)
+    assert where in text
+    assert text.replace("\n", "").isprintable(), "a terminal would run what a file holds"
 
 
 def test_kept_columns_are_an_object_of_texts(tmp_path: Path) -> None:
