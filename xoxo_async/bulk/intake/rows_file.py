@@ -12,7 +12,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from xoxo_async.bulk.intake.columns import read_table
+from xoxo_async.bulk.intake.columns import FileRows, read_table
 from xoxo_async.bulk.intake.csv_table import read_csv
 from xoxo_async.bulk.intake.encodings import TextLines
 from xoxo_async.bulk.intake.input_file import InputFile, kind_of
@@ -166,7 +166,8 @@ class RowsFile(Generic[LineT]):
         if not found and not problems.total:
             notes = self.form.notes if self.form is not None else []
             example = ", only the template's example" if any("example" in note for note in notes) else ""
-            raise PlanError(f"{self.source}: there are no {self._kind.many} in it{example}")
+            hint = self.form.sheet_hint if self.form is not None else ""
+            raise PlanError(f"{self.source}: there are no {self._kind.many} in it{example}{hint}")
 
     def _rows(self, opened: InputFile, at: Place, problems: Problems) -> Iterator[FileRow]:
         head = opened.head()
@@ -212,16 +213,11 @@ class RowsFile(Generic[LineT]):
 
     def _named(self, table: Table, problems: Problems) -> Iterator[FileRow]:
         """Yield the rows of a table by the names of fields."""
-        if {name.casefold() for name in table.header} >= _EXPORTED:
-            raise PlanError(
-                f"{self.source}: this is an export of vouchers, with columns of their codes and PINs, and no file of"
-                f" {self._kind.many}; give the file that its job was planned from"
-            )
-        choices = self.choices.with_kept(self.kept_choices)
-        rows = read_table(table, self._kind.fields, choices, self.source, problems)
-        self.columns = rows.columns.describe()
-        self.key_column = rows.columns.titles.get(rows.columns.key_column, rows.columns.key_column)
-        self._check_key_column(table.header)
+        problems.hint = table.form.sheet_hint
+        try:
+            rows = self._by_fields(table, problems)
+        except PlanError as error:
+            raise PlanError(f"{error.message}{problems.hint}") from None
         for row in rows:
             if is_example(row.fields.get("key")):
                 rows.form.rows -= 1
@@ -232,6 +228,20 @@ class RowsFile(Generic[LineT]):
                 continue
             fields = {**row.fields, "kept": row.kept} if row.kept else row.fields
             yield self._kind.read(row.number, fields, problems, row.key_column, row.given)
+
+    def _by_fields(self, table: Table, problems: Problems) -> FileRows:
+        """Match the columns of a table with fields."""
+        if {name.casefold() for name in table.header} >= _EXPORTED:
+            raise PlanError(
+                f"{self.source}: this is an export of vouchers, with columns of their codes and PINs, and no file of"
+                f" {self._kind.many}; give the file that its job was planned from"
+            )
+        choices = self.choices.with_kept(self.kept_choices)
+        rows = read_table(table, self._kind.fields, choices, self.source, problems)
+        self.columns = rows.columns.describe()
+        self.key_column = rows.columns.titles.get(rows.columns.key_column, rows.columns.key_column)
+        self._check_key_column(table.header)
+        return rows
 
     def _check_key_column(self, header: Sequence[str]) -> None:
         """Refuse a file whose rows are named by another column than those of the job's last file.

@@ -119,12 +119,16 @@ def read_workbook(
     messages = _messages(opened, sheet or "")
     about = next(messages)
     form.sheet = printable(about["sheet"])
+    form.among = about["among"]
     form.notes += about["notes"]
     rows = _rows(messages, form)
     top = list(itertools.islice(rows, _TOP))
     if not top:
         about_it = f" ({', '.join(form.notes)})" if form.notes else ""
-        raise PlanError(f"{opened.source}: the workbook's sheet {form.sheet} is empty{about_it}")
+        raise PlanError(
+            f"{opened.source}: the workbook's sheet {form.sheet} is empty{about_it}"
+            f"{'; it is ' if form.among else ''}{form.other_sheets}"
+        )
     at = 0 if known is None else _header(top, known)
     if at:
         above = "row above it is" if at == 1 else f"{at} rows above it are"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xlsxwriter
 
 from tests.unit.bulk.intake.workbook.books import FILES, book, changed
 from xoxo_async.bulk import read_orders
@@ -42,7 +43,7 @@ def test_a_workbook_of_another_program_goes_in(name: str) -> None:
     ]
     assert lines[0].kept == {"Joined": date(2024, 1, 1).isoformat()}
     assert orders.recognised().startswith(
-        "sheet Gifts, 1 hidden row, the first of 2 sheets (the other: Notes (hidden)), 12 rows; Employee ID is key"
+        "sheet Gifts, the first of 2 sheets (the other: Notes (hidden)), 1 hidden row, 12 rows; Employee ID is key"
     )
 
 
@@ -101,8 +102,33 @@ def test_rows_above_the_header_are_left_out(tmp_path: Path) -> None:
 def test_an_empty_sheet_is_said(tmp_path: Path) -> None:
     """So are the other sheets: the rows may be there."""
     data = changed(book(more=lambda workbook, _: workbook.add_worksheet("New")), {"sheet1.xml": b"<worksheet/>"})
-    why = "sheet Gifts is empty (the first of 2 sheets (the other: New))"
+    why = "sheet Gifts is empty; it is the first of 2 sheets (the other: New): to read another one, add --sheet NAME"
     assert why in refusal(written(tmp_path, data))
+
+
+WRONG_SHEETS = {
+    "a title alone": (("hello",), ()),
+    "only a header": (("key", "product_id", "denomination"), ()),
+    "a bad row": (("key", "product_id", "denomination"), ("A", "x", 5)),
+    "an unknown column": (("key", "product_id", "denomination", "x"), ("A", 1001, 5, 1)),
+}
+
+
+@pytest.mark.parametrize("rows", WRONG_SHEETS.values(), ids=list(WRONG_SHEETS))
+def test_a_wrong_first_sheet_is_said(tmp_path: Path, rows: tuple[tuple[object, ...], ...]) -> None:
+    """The error names the sheet that was read and the others, unless a person has named it or it is the only one."""
+    for more, named, says in ((True, None, True), (True, "Intro", False), (False, None, False)):
+        path = tmp_path / "orders.xlsx"
+        with xlsxwriter.Workbook(path) as workbook:
+            sheet = workbook.add_worksheet("Intro")
+            for at, row in enumerate(rows):
+                sheet.write_row(at, 0, row)
+            if more:
+                workbook.add_worksheet("Gifts").write_row(0, 0, ("key", "product_id", "denomination"))
+        with pytest.raises(PlanError) as caught:
+            list(read_orders(path, sheet=named))
+        hint = "; this is sheet Intro, the first of 2 sheets (the other: Gifts): to read another one, add --sheet NAME"
+        assert (hint in str(caught.value)) == says
 
 
 def test_an_ended_reader_is_one_clear_line(tmp_path: Path) -> None:
