@@ -1,5 +1,6 @@
 """The rows of a JSONL file: one object a line."""
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
@@ -12,8 +13,12 @@ from xoxo_async.bulk.intake.numerals import either, readings_of
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.tables import BadCell, FileRow
 from xoxo_async.bulk.intake.text_lines import Place, check_length, printable
+from xoxo_async.errors import PlanError
 
-__all__ = ["JsonRows"]
+__all__ = ["JsonRows", "one_a_line"]
+
+_CUT: Final = "truncated"
+"""What msgspec says of a text that ends within JSON."""
 
 
 class JsonRows:
@@ -108,6 +113,32 @@ def _fraction(text: str) -> Decimal | str:
         return Decimal(text)
     except InvalidOperation:
         return text
+
+
+def one_a_line(lines: Iterator[str], source: str) -> Iterator[str]:
+    """Return the lines of a file as they are, unless its objects stand on several lines each.
+
+    Args:
+        lines: The lines; the first is not blank.
+        source: The file's name, for messages.
+
+    Raises:
+        PlanError: The first object goes on in the second line.
+    """
+    first = next(lines)
+    try:
+        msgspec.json.decode(first)
+    except msgspec.DecodeError as error:
+        second = next(lines, "") if _CUT in str(error) else ""
+        if second.strip() and not second.lstrip().startswith("{"):
+            raise PlanError(
+                f"{source}: this is JSON, and an object of it stands on several lines; write one object a line (JSONL)"
+            ) from None
+        first_ones = [first, second] if second else [first]
+        return itertools.chain(first_ones, lines)
+    except (UnicodeError, RecursionError):  # the reader of the row says so
+        pass
+    return itertools.chain([first], lines)
 
 
 def _holds(value: object, name: str) -> bool:

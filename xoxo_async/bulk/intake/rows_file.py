@@ -15,15 +15,15 @@ import msgspec
 from xoxo_async.bulk.intake.columns import FileRows, read_table
 from xoxo_async.bulk.intake.csv_table import read_csv
 from xoxo_async.bulk.intake.encodings import TextLines
-from xoxo_async.bulk.intake.input_file import InputFile, kind_of
-from xoxo_async.bulk.intake.jsonl_rows import JsonRows
+from xoxo_async.bulk.intake.input_file import InputFile, kind_of, misnamed
+from xoxo_async.bulk.intake.jsonl_rows import JsonRows, one_a_line
 from xoxo_async.bulk.intake.matching import FieldSet, recognised, same_name
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.intake.tables import Alike, FileRow, Form, Table
 from xoxo_async.bulk.intake.template_marks import is_example
 from xoxo_async.bulk.intake.text_lines import Place, UnreadableError, printable
-from xoxo_async.bulk.intake.workbook.reader import is_workbook, read_workbook, refuse_misnamed
+from xoxo_async.bulk.intake.workbook.reader import is_workbook, read_workbook, refuse_damaged, refuse_misnamed
 from xoxo_async.errors import ConfigError, PlanError
 
 __all__ = ["RowKind", "RowsFile"]
@@ -183,20 +183,31 @@ class RowsFile(Generic[LineT]):
         if self.choices.sheet is not None:
             raise ConfigError(f"{self.source}: only a workbook has sheets, so --sheet does not fit")
         text = TextLines(opened.file, form, self.choices.encoding)
+        if why := text.why_no_text():
+            refuse_damaged(head, self.source)
+            raise PlanError(f"{self.source}: this is no text{why}")
         lines = iter(text)
         first = self._first(lines, at)
         lines = itertools.chain([first], lines)
         if self.format == "jsonl" or (self.format is None and first.lstrip().startswith("{")):
             form.kind = "JSONL"
+            self._note_name(form)
             self._refuse_choices_about_tables()
+            lines = one_a_line(lines, self.source)
             text.need_utf_8()
             kind = self._kind
             for row in JsonRows(kind.line, kind.fields, kind.one).read(lines, at, problems):
                 form.rows += 1
                 yield kind.read(row.number, row.fields, problems, row.key_column, None)
             return
+        self._note_name(form)
         table = read_csv(lines, at, self.source, form, delimiter=self.choices.delimiter, known=self._known())
         yield from self._named(table, problems)
+
+    def _note_name(self, form: Form) -> None:
+        """Note that a text has a name that says another thing, unless a person has said what it is."""
+        if self.format is None and (note := misnamed(self.source, form.kind)):
+            form.notes.append(note)
 
     def _workbook(self, opened: InputFile, form: Form, problems: Problems) -> Iterator[FileRow]:
         """Yield the rows of a workbook's sheet."""

@@ -93,6 +93,23 @@ def test_bad_rows_are_named(tmp_path: Path, content: str, where: str) -> None:
     assert text.replace("\n", "").isprintable(), "a terminal would run what a file holds"
 
 
+@pytest.mark.parametrize("name", ["o.csv", "o.jsonl", "o.json", "o"])
+@pytest.mark.parametrize("indent", [2, 4])
+def test_an_object_on_several_lines_is_refused(tmp_path: Path, name: str, indent: int) -> None:
+    """One line says so, and not one for each of its lines."""
+    row = {"key": "a", "product_id": 1, "denomination": 1}
+    pretty = msgspec.json.format(msgspec.json.encode(row), indent=indent)
+    text = problem(tmp_path / name, b"\n".join([pretty, pretty]))
+    assert text.endswith("this is JSON, and an object of it stands on several lines; write one object a line (JSONL)")
+
+
+def test_a_cut_first_row_is_its_own_problem(tmp_path: Path) -> None:
+    """The rows after it are checked: a row of JSONL may be cut, too."""
+    text = problem(tmp_path / "o.jsonl", '{"key": "a", "product\n{"key": "b", "product_id": 1, "denomination": 1}\n')
+    assert "1 problem" in text
+    assert "row 1: not one JSON object" in text
+
+
 def test_kept_columns_are_an_object_of_texts(tmp_path: Path) -> None:
     """Numbers become texts as they stand there, and a null is left out; a colon in them is no second name."""
     row = '{"key": "a", "product_id": 1, "denomination": 1, "kept": {"Name": "x:y", "Id": 7, "Rate": 1.50, "No": null}}'

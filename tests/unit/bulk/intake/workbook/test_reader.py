@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -64,6 +65,27 @@ def test_the_content_decides_what_a_file_is(tmp_path: Path) -> None:
 def test_a_file_with_a_wrong_name_is_named(tmp_path: Path, content: bytes, name: str, why: str) -> None:
     """Web sites call their tables .xls."""
     assert why in refusal(written(tmp_path, content, name))
+
+
+ORDERS = (FILES / "orders.xlsx").read_bytes()
+
+
+@pytest.mark.parametrize(("content", "name"), [
+    (b"QQQQ" + ORDERS[4:], "a.xlsx"),
+    (b"QQQQ" + ORDERS[4:], "a.csv"),
+    (b"QQQQ" + ORDERS[4:], "a"),
+    (ORDERS[1:], "a.xlsx"),
+    (bytes(3000), "a.xls"),
+    (b"QQQQ" + (FILES / "libreoffice.xls").read_bytes()[4:], "a.xls"),
+    (b"QQQQ" + (FILES / "libreoffice.ods").read_bytes()[4:], "a.csv"),
+    (Random(1).randbytes(3000), "a.ods"),
+    (Random(2).randbytes(3000), "a.xls"),
+])  # fmt: skip
+def test_a_workbook_without_its_beginning_is_damaged(tmp_path: Path, content: bytes, name: str) -> None:
+    """It is no text in some encoding, whatever its name is."""
+    text = refusal(written(tmp_path, content, name))
+    assert "this is a damaged workbook (its first bytes are not those of one)" in text
+    assert "encoding" not in text
 
 
 def test_bad_cells_are_problems_of_their_rows(tmp_path: Path) -> None:
