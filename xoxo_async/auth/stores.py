@@ -18,6 +18,7 @@ from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_timed_out
 from xoxo_async.config import check_number
 from xoxo_async.errors import AuthError, ConfigError
 from xoxo_async.file_locks import POSIX, fcntl
+from xoxo_async.file_names import address_in
 from xoxo_async.private_files import MODE, create, remove_stale, sync_folder, write_whole
 
 __all__ = ["FileTokenStore"]
@@ -42,6 +43,9 @@ class FileTokenStore:
         path: The file, on a file system with working locks. Either the file exists, or its folder exists and takes a
             lock file.
         lock_timeout_s: How many seconds to wait for another process that renews.
+
+    Raises:
+        ConfigError: The path is the address of a database or a server, or this system has no file locks.
     """
 
     __slots__ = ("_content_before", "_path", "_reserved", "_timeout_s")
@@ -51,6 +55,11 @@ class FileTokenStore:
             raise ConfigError(
                 "a token file needs the file locks of POSIX, which this system does not have: use ClientCredentials, "
                 "or PostgresTokenStore"
+            )
+        kind = address_in(os.fspath(path))
+        if kind:
+            raise ConfigError(
+                f"FileTokenStore needs the path of a file, not {kind}; PostgresTokenStore is for a database"
             )
         # The real path, so that processes which reach the file by other links or folders use the same lock.
         self._path: Final = Path(os.path.realpath(path))
