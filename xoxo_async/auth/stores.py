@@ -16,7 +16,7 @@ import anyio.to_thread
 from xoxo_async.auth.pairs import packed, unpacked
 from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_timed_out
 from xoxo_async.config import check_number
-from xoxo_async.errors import AuthError, ConfigError
+from xoxo_async.errors import ConfigError, TokenStoreError
 from xoxo_async.file_locks import POSIX, fcntl
 from xoxo_async.file_names import address_in
 from xoxo_async.private_files import MODE, create, remove_stale, sync_folder, write_whole
@@ -82,7 +82,7 @@ class FileTokenStore:
         """Replace the file, and wait until the new one is on disk.
 
         Raises:
-            AuthError: The file cannot be written.
+            TokenStoreError: The file cannot be written.
         """
         await anyio.to_thread.run_sync(self._save, token)
 
@@ -91,7 +91,7 @@ class FileTokenStore:
         """Let one client of one process renew at a time.
 
         Raises:
-            AuthError: Another process has held the lock for too long. The error is retryable.
+            TokenStoreError: Another process has held the lock for too long. The error is retryable.
             ConfigError: The lock file cannot be made, or its file system has no locks.
         """
         end = time.monotonic() + self._timeout_s
@@ -114,7 +114,7 @@ class FileTokenStore:
         """Reserve the room for a pair before it is requested. The caller holds the lock.
 
         Raises:
-            AuthError: The store cannot write a pair, for want of room or rights. No refresh token was spent.
+            TokenStoreError: The store cannot write a pair, for want of room or rights. No refresh token was spent.
         """
         await anyio.to_thread.run_sync(self._reserve)
         try:
@@ -140,7 +140,7 @@ class FileTokenStore:
                 self._write_in_place(content.ljust(_ROOM))  # JSON may end with blanks
                 self._content_before = content
         except OSError as error:
-            raise AuthError(
+            raise TokenStoreError(
                 f"token store {self._path} cannot be written ({error.strerror}); no new token was requested, and a "
                 "refresh token is not spent"
             ) from None
@@ -235,7 +235,7 @@ class FileTokenStore:
         try:
             self._replace(packed(token))
         except OSError as error:
-            raise AuthError(
+            raise TokenStoreError(
                 f"token store {self._path} cannot be written ({error.strerror}); the renewed pair was not used"
             ) from None
 
