@@ -59,7 +59,8 @@ def open_ledger(
         The ledger, not opened yet: `async with`, or its `open`, raises `LedgerError` when it cannot be used.
 
     Raises:
-        ConfigError: `where` is another kind of URL, no job of a database is named, or asyncpg is not installed.
+        ConfigError: `where` is another kind of URL or keywords such as `dbname=`, no job of a database is named, or
+            asyncpg is not installed.
 
     Example:
         ```python
