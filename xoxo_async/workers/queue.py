@@ -98,8 +98,8 @@ class PgqueuerEngine:
     So an open job has a shift in the queue for each worker, and also for each process that has ended since: those are
     taken by the others, and leave the queue once nothing is left. Shifts that find no free worker wait. A worker asks
     only for shifts of the jobs that it can work on, in turns, and for none while it does one: another worker may be
-    free. A worker of all jobs takes the shifts of jobs away that have no open lines, such as a purged one. The tables of
-    pgqueuer are made at the first start, which needs the right to create them.
+    free. A worker of all jobs takes the shifts of jobs away that have no open lines, such as a purged one. The tables
+    of pgqueuer are made at the first start, which needs the right to create them.
 
     Args:
         address: The database's. A pooler in transaction mode is refused: the queue listens on its connection.
