@@ -189,6 +189,18 @@ async def test_a_short_answer_is_seen(sandbox: Sandbox, xoxo: XoxoClient, tmp_pa
         assert "3 of 4 links (batch batch_000001): no call gives the others" in report.alarms[0].text
         assert report.exit_code == 4
         assert len((await held(ledger))["k1"]) == 3
+        # A person has handed out the fourth one: the row is closed, and its alarm with it.
+        for wrong in (Decision(resend=True), Decision(reason="no")):
+            with pytest.raises(ConfigError, match=r"its answer had fewer links.* close it by .* --done k1`"):
+                await links.resolve("k1", wrong)
+        closed = (await links.resolve("k1", Decision(done=True, reason="support gave the fourth"))).line
+        assert (closed.state, closed.error, closed.amount_charged) == (LineState.PLACED, "support gave the fourth", 400)
+        assert len((await held(ledger))["k1"]) == 3
+        await links.resolve("k2", Decision(done=True, reason="the dashboard has them"))
+        with pytest.raises(ConfigError, match="closed by a person already"):
+            await links.resolve("k1", Decision(resend=True))
+        report = await links.resume()
+        assert (numbers(report), report.alarms_total, report.exit_code) == ((2, 0, 0, 0, 0), 0, 0)
 
 
 async def test_a_success_without_links_is_doubt(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
