@@ -95,7 +95,20 @@ def order(key: str, email: str) -> OrderLine:
 @pytest.mark.parametrize(
     ("bulk", "given", "row", "other", "problem"),
     [
-        (BulkPoints, POINTS, gift, ("k2", "Ann@B.example"), "its recipient is in this ledger already, under the key"),
+        (
+            BulkPoints,
+            POINTS,
+            gift,
+            ("k2", "Ann@B\u00fc.example"),
+            "its recipient is in this ledger already, under the key",
+        ),
+        (
+            BulkPoints,
+            POINTS,
+            gift,
+            ("k2", "Ann@xn--b-eha.example"),
+            "its recipient is in this ledger already, under the key",
+        ),
         (BulkPoints, POINTS, gift, ("K1", "bob@b.example"), "is planned already, in the spelling 'k1'"),
         (BulkIssuer, {"missing": "keep"}, order, ("K1", "bob@b.example"), "is planned already, in the spelling 'k1'"),
     ],
@@ -113,7 +126,7 @@ async def test_two_planners_serve_nobody_twice(
     reading, go_on = anyio.Event(), anyio.Event()
 
     async def slowly() -> AsyncIterator[Any]:
-        yield row("k1", "ann@b.example")
+        yield row("k1", "ann@b\u00fc.example")
         reading.set()
         await go_on.wait()
 

@@ -307,7 +307,8 @@ class Armed(NamedTuple):
     mine: bool
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+# gc=False: it can be part of no cycle, and each line has one. The collector would walk those that wait for a commit.
+class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A fact to be recorded about one line.
 
     Attributes:

@@ -21,6 +21,7 @@ from xoxo_async.errors import (
 )
 
 __all__ = [
+    "ADVICE_ON_DECIDED",
     "ENDS",
     "MARKER",
     "KindWords",
@@ -323,6 +324,12 @@ _ADVICE: Final[dict[type[Exception], str]] = {
     RefusedError: "Read the vendor's words, and ask the vendor.",
     ServerError: "Try again later; if it stays so, ask the vendor.",
 }
+
+ADVICE_ON_DECIDED: Final = (
+    "Nothing, as a person has decided. Only if a row is wanted after all: put it into a new file, under a key that is"
+    " not used yet, and run that."
+)
+"""What to do about rows that a person rejected: as a rule they are not wanted, so nobody is told to order them."""
 
 
 def meaning_of(error_id: str) -> str:

@@ -202,7 +202,7 @@ def _next_command(request: "WorkRequest", report: "Report", outcome: Outcome, co
     if code == exits.REJECTED or _is_for_a_person(report, outcome):
         return command_line("bulk", "status", "--ledger", request.ledger.argument)
     if report.pause is Pause.REFUSALS:
-        return msgspec.structs.replace(request, max_errors="none").continued_by("resume")
+        return _within_bound(request, report).continued_by("resume")
     if report.pause is Pause.BUDGET:
         # With the same budget it would pause at once. Whether that much more may be spent, a person says.
         needs = "N" if outcome.needs is None else f"{outcome.needs.normalize():f}"
@@ -210,6 +210,16 @@ def _next_command(request: "WorkRequest", report: "Report", outcome: Outcome, co
     if request.action == "reconcile" and not report.not_sent:
         return request.continued_by("reconcile")
     return request.continued_by("resume")
+
+
+def _within_bound(request: "WorkRequest", report: "Report") -> "WorkRequest":
+    """Return the request with a bound on refusals by which it goes on: its own, if the end of the run is within it."""
+    from xoxo_async.bulk.running.refusals import RefusalBound
+
+    most, settled = request.max_errors, report.rejected + report.issued + report.pending
+    if most not in {None, "none"} and not RefusalBound(most).passed(report.rejected, settled):
+        return request
+    return msgspec.structs.replace(request, max_errors="none")
 
 
 def print_failure(request: "WorkRequest", outcome: Outcome, elapsed_s: float) -> int:
