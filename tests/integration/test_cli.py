@@ -513,12 +513,12 @@ def test_a_budget_pauses_a_run_in_time(tmp_path: Path) -> None:
     poor = xoxo("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--max-spend", "1000", "--json", cwd=tmp_path)
     assert poor.returncode == 5
     assert "row 3 (key EMP-001) may cost 1500, and 500 is left of the 1000 that may be spent" in poor.stderr
-    assert "with a greater budget, continue with: " in poor.stderr
+    assert "with a greater budget, in which all that is left fits, continue with: " in poor.stderr
     assert "xoxo bulk resume --ledger" in poor.stderr
-    assert last_json(poor)["continue_with"].endswith("--max-spend N")
+    assert last_json(poor)["continue_with"].endswith("--max-spend 6247.5")
     assert last_json(poor)["charged"] == {"INR": 500}
     assert booked(ledger) == 1
-    rich = xoxo("bulk", "resume", "--ledger", ledger, "--sandbox", "--max-spend", "100000", cwd=tmp_path)
+    rich = xoxo("bulk", "resume", "--ledger", ledger, "--sandbox", "--max-spend", "6247.5", cwd=tmp_path)
     assert rich.returncode == 0, rich.stderr
     assert booked(ledger) == 6
 

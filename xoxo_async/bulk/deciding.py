@@ -21,6 +21,7 @@ from xoxo_async.services.orders.replies import Order
 
 __all__ = ["Decision", "Resolved", "decide_line"]
 
+_OF_ANOTHER_COPY: Final = frozenset({Evidence.LEDGER_RESTORED, Evidence.LEDGER_COPIED})
 _DECIDED_BY_A_PERSON: Final = frozenset({Evidence.PERSON_PLACED, Evidence.PERSON_CORRECTED, Evidence.LATE_PROOF})
 """The facts by which a person placed a line. A person may change such a line again."""
 
@@ -153,9 +154,11 @@ async def _decide_unkeyed(ledger: Ledger, line: LedgerLine, decision: Decision) 
         )
     rest_s = (line.last_sent_tick or 0.0) + rules.settle_s - ledger.now()
     if not succeeded and line.last_sent_tick is not None and rest_s > 0:
+        what = "was sent only now, and the vendor may still work on it"
+        if line.evidence in _OF_ANOTHER_COPY or line.sent_at is None:
+            what = "may have been sent only now, from another copy of this ledger"
         raise ConfigError(
-            f"{line.key} was sent only now, and the vendor may still work on it: look again in {rest_s:.0f} s, before"
-            " it is sent again or counted as refused"
+            f"{line.key} {what}: look again in {rest_s:.0f} s, before it is sent again or counted as refused"
         )
     if succeeded:
         worth = None if line.worth is None else amount(line.worth)

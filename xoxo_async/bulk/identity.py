@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from xoxo_async.bulk.client import Orders
+from xoxo_async.bulk.ledger.commands import command_for
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger
@@ -114,22 +115,26 @@ async def _is_of(client: AccountClient, ledger: Ledger, owner: Identity, identit
     """
     same_place = owner.address == identity.address
     if not same_place and not _differ_in_port_alone(owner.address, identity.address):
-        raise ConfigError(_begun_elsewhere(owner, identity))
+        raise ConfigError(_begun_elsewhere(ledger, owner, identity))
     if owner.account != identity.account:
         raise ConfigError(
             "this ledger was begun with another account, where its orders are; nothing was sent. If the account is the"
-            " same and only its client id or token was replaced, confirm it with `xoxo bulk rebind`"
+            f" same and only its client id or token was replaced, confirm it with `{_rebind(ledger, 'new client id')}`"
         )
     if not same_place and not await _is_same_server(client, ledger):
-        raise ConfigError(_begun_elsewhere(owner, identity))
+        raise ConfigError(_begun_elsewhere(ledger, owner, identity))
     return same_place
 
 
-def _begun_elsewhere(owner: Identity, identity: Identity) -> str:
+def _begun_elsewhere(ledger: Ledger, owner: Identity, identity: Identity) -> str:
     return (
         f"this ledger was begun against {owner.address}, where its orders are, and not {identity.address}; nothing was"
-        " sent. If the server is the same, confirm it with `xoxo bulk rebind`"
+        f" sent. If the server is the same, confirm it with `{_rebind(ledger, 'the same server')}`"
     )
+
+
+def _rebind(ledger: Ledger, reason: str) -> str:
+    return command_for(ledger, "xoxo bulk rebind", "--reason", reason)
 
 
 def _differ_in_port_alone(one: str, other: str) -> bool:

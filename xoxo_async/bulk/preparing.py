@@ -233,7 +233,7 @@ def _maybe_the_same(withdrawn: int, totals: PlanTotals) -> PlanError:
         f"{withdrawn} planned {'row' if withdrawn == 1 else 'rows'} of this ledger would be withdrawn, since the input"
         f" lacks them, but {totals.skipped} of its rows {'is' if totals.skipped == 1 else 'are'} bad and may be"
         " these; nothing was changed. Correct the bad"
-        f" rows, or withdraw rows by their keys (`xoxo bulk withdraw`)\n{totals.problems}",
+        f" rows, or withdraw rows by their keys (bulk withdraw)\n{totals.problems}",
         problems=tuple(problem.strip() for problem in totals.problems.splitlines()),
         total=totals.skipped,
     )

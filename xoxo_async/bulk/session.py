@@ -126,7 +126,8 @@ class BulkSession:
             wall=self._wall,
         )
         call = road.caller(self._recorder.add_doubt, self._wall)
-        sender = Sender(call, road.look, circuit, progress, stop=stop.stop, clock=self._clock)
+        one = "an order" if road.kind.effect is EffectClass.KEYED else "a call that succeeded"
+        sender = Sender(call, road.look, circuit, progress, stop=stop.stop, clock=self._clock, one=one)
         return Runner(
             self._ledger,
             self._recorder,

@@ -10,6 +10,7 @@ import click
 from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.options import LedgerPath
+from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.consent import answer_to
 from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.exits import DeclinedError
@@ -176,8 +177,9 @@ def _day(at: float) -> str:
 
 def _url_of(where: LedgerAddress) -> str:
     if where.is_file:
+        status = command_line("bulk", "status", "--ledger", where.argument)
         raise ConfigError(
-            f"{where} is a file: it needs no migration and no purge, and `xoxo bulk status` checks it. Give the"
+            f"{where} is a file: it needs no migration and no purge, and `{status}` checks it. Give the"
             " postgresql:// URL of a database"
         )
     if find_spec("asyncpg") is None:

@@ -1,6 +1,7 @@
 """Check the place of a ledger: a folder's disk, locks and space; or a database."""
 
 import os
+import shlex
 import shutil
 import stat
 import sys
@@ -195,16 +196,16 @@ async def check_ledger_file(where: LedgerAddress) -> Finding | None:
             counts, holders = await ledger.counts(), await ledger.holders()
             job = ledger.job or "(none yet)"
     except XoxoError as error:
-        return failed("ledger", error, advice="xoxo bulk status shows more")
+        return failed("ledger", error, advice=f"{_status(where)} shows more")
     text = f"job {job}, {counts.rows:,} {'row' if counts.rows == 1 else 'rows'}"
     text += f"; process {holders[0].pid} works on it" if holders else ""
     facts = {"job": job, "rows": counts.rows, "alarms": counts.alarms_total}
     if counts.alarms_total:
         text += f"; {counts.alarms_total} alarms"
-        advice = f"look at them: xoxo bulk status --ledger {where.argument}"
+        advice = f"look at them: {_status(where)}"
         return Finding(check="ledger", status="fail", about="money", text=text, advice=advice, facts=facts)
     if where.path.stat().st_mode & 0o077:
-        advice = f"chmod 600 {where.path}"
+        advice = f"chmod 600 {shlex.quote(str(where.path))}"
         text += "; other users may read it"
         return Finding(check="ledger", status="warn", text=text, advice=advice, facts=facts)
     return Finding(check="ledger", status="ok", text=text, facts=facts)
@@ -239,3 +240,7 @@ def findings_of_database(name: str, found: "Checked") -> list[Finding]:
         text = f"{name}, PostgreSQL {found.server}, schema {found.version}, {jobs}"
         findings.insert(0, Finding(check="ledger", status="ok", text=text))
     return findings
+
+
+def _status(where: LedgerAddress) -> str:
+    return shlex.join(["xoxo", "bulk", "status", "--ledger", where.argument])

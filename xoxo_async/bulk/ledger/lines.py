@@ -277,6 +277,17 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """The bytes to send, the same for every attempt."""
         return self.body.encode()
 
+    @property
+    def sent_at(self) -> float | None:
+        """When this ledger sent it last, for a person, in epoch seconds; None if it surely never did.
+
+        A restored or copied ledger raises `last_sent_at` without a send: another copy may have sent the line just now.
+        Of a single send, the time of its claim is better.
+        """
+        if self.first_sent_at is None:
+            return None
+        return self.first_sent_at if self.attempts <= 1 else self.last_sent_at
+
     def __repr__(self) -> str:
         return (
             f"LedgerLine(seq={self.seq}, key={self.key!r}, po_number={self.po_number!r}, state={self.state.value!r}, "

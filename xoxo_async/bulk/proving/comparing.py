@@ -160,7 +160,7 @@ def _of_unplaced(line: LineFacts, orders: list[OrderFacts]) -> list[Finding]:
     if orders:
         ids = ", ".join(str(order.order_id) for order in orders)
         where = f"is {line.state}" if line.lines else f"travels in order {line.order_id}"
-        hint = "; `xoxo bulk reconcile` settles it" if line.state in _IN_DOUBT else ""
+        hint = "; a reconcile settles it" if line.state in _IN_DOUBT else ""
         why = f"order {ids} has the poNumber of this row, which {where} in the ledger{hint}"
         found = [about_line("unlisted", line, why, order_id=orders[0].order_id, ledger=line.state, vendor=ids)]
         if len(orders) > 1:
@@ -253,7 +253,7 @@ def _delivery_differs(
         return
     if line.delivery == Delivery.PENDING:
         ledger = f"pending ({line.held} of {line.quantity} codes)"
-        vendor += "; `xoxo bulk reconcile` collects what has come" if vendor == Delivery.DELIVERED else ""
+        vendor += "; a reconcile collects what has come" if vendor == Delivery.DELIVERED else ""
     differs("delivery", "the delivery", ledger, vendor)
 
 

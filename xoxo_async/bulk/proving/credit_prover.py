@@ -28,7 +28,7 @@ from xoxo_async.bulk.proving.crediting import (
 from xoxo_async.bulk.proving.credits import CreditReport, Named, judge_credit, unproven_why
 from xoxo_async.bulk.proving.days import Days, days_of
 from xoxo_async.bulk.proving.facts import LineFacts, Scope
-from xoxo_async.bulk.proving.gathering import ZONE_NOTE, Findings
+from xoxo_async.bulk.proving.gathering import ZONE_NOTE, Findings, alarms_to_see
 from xoxo_async.bulk.proving.notebook import Notebook
 from xoxo_async.bulk.proving.result import Finding, Proof, ProofSums
 from xoxo_async.bulk.proving.summing import wallet_facts
@@ -119,7 +119,7 @@ async def prove_credits(
                 " read"
             )
         if alarms := (await ledger.counts()).alarms_total:
-            gathered.unknown(f"the ledger has {alarms} alarms that a person must see: `xoxo bulk status` names them")
+            gathered.unknown(alarms_to_see(ledger, alarms))
         told = _told(kind, compared, books, days, thorough=terms.thorough, at_work=at_work)
         proof = gathered.proof(
             scope,

@@ -219,7 +219,7 @@ def _given_back(case: CreditCase, report: CreditReport) -> list[Finding]:
         told = f"gave {back} back for {name}" if case.refunded else f"gave nothing back for {name}"
         why = (
             f"its cancellation is in doubt, and the payment report {told}: look in the vendor's dashboard, and record"
-            " it by `xoxo points cancel --found`"
+            " what became of it by the command that status shows"
         )
         return [about_line("unknown", line, why, ledger=line.delivery)]
     if line.delivery != Delivery.CANCELLED:

@@ -7,11 +7,13 @@ from typing import Any, Final
 
 import msgspec
 
+from xoxo_async.bulk.ledger.commands import command_for
 from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.proving.facts import Case, LineFacts, Scope
 from xoxo_async.bulk.proving.result import KINDS, MOST_FINDINGS, Finding, FindingKind, Proof, ProofSums
 
-__all__ = ["ZONE_NOTE", "Findings", "stamp"]
+__all__ = ["ZONE_NOTE", "Findings", "alarms_to_see", "stamp"]
 
 ZONE_NOTE: Final = "the vendor's dates have no time zone, so the days are those of the vendor's unknown one"
 """What every result says of its days."""
@@ -24,6 +26,17 @@ def stamp(seconds: float) -> str:
         seconds: The moment, in epoch seconds.
     """
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def alarms_to_see(ledger: Ledger, alarms: int) -> str:
+    """Return why the alarms of a ledger stand against a proof, and the command that names them.
+
+    Args:
+        ledger: The ledger.
+        alarms: How many it has.
+    """
+    number, them = ("1 alarm", "it") if alarms == 1 else (f"{alarms:,} alarms", "them")
+    return f"the ledger has {number} that a person must see: `{command_for(ledger, 'xoxo bulk status')}` names {them}"
 
 
 class Findings:

@@ -28,7 +28,7 @@ from xoxo_async.bulk.proving.comparing import judge
 from xoxo_async.bulk.proving.credit_prover import CreditTerms, prove_credits
 from xoxo_async.bulk.proving.days import Days, days_of
 from xoxo_async.bulk.proving.facts import LineFacts, Scope
-from xoxo_async.bulk.proving.gathering import ZONE_NOTE, Findings
+from xoxo_async.bulk.proving.gathering import ZONE_NOTE, Findings, alarms_to_see
 from xoxo_async.bulk.proving.notebook import Notebook
 from xoxo_async.bulk.proving.result import Finding, Proof
 from xoxo_async.bulk.proving.summing import paid_orders, wallet_facts
@@ -177,7 +177,7 @@ async def _of_the_whole(ledger: Ledger, notes: Notebook, collected: _Collected, 
         orders = "1 order" if nameless == 1 else f"{nameless} orders"
         yield f"the history does not tell the poNumber of {orders}: another order of this job may hide there"
     if alarms := (await ledger.counts()).alarms_total:
-        yield f"the ledger has {alarms} alarms that a person must see: `xoxo bulk status` names them"
+        yield alarms_to_see(ledger, alarms)
 
 
 async def _prove(

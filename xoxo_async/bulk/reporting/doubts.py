@@ -210,8 +210,8 @@ def open_rows_of(lines: Iterable[LedgerLine], now: float, kind: JobKind = JobKin
                 lines=line.lines,
                 po_number=masked_po(line.po_number, line.key),
                 order_id=line.order_id,
-                sent_at=line.last_sent_at,
-                age_s=None if line.last_sent_at is None else max(now - line.last_sent_at, 0.0),
+                sent_at=line.sent_at,
+                age_s=None if line.sent_at is None else max(now - line.sent_at, 0.0),
                 why=vendor_words(line.error) or waits.get(state) or fact_words(line.evidence, kind),
             )
         )

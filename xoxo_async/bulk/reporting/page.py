@@ -73,10 +73,11 @@ def page_of(
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False, auto_reload=False
     )
+    digits = _points if facts.headline.words.whole else _amount
     filters: dict[str, Callable[..., object]] = {
-        "money": _money,
-        "signed": _signed,
-        "difference": _difference,
+        "money": digits,
+        "signed": partial(_signed, digits),
+        "difference": partial(_difference, digits),
         "code": _code,
         "count": _count,
         "moment": partial(_moment, zone=zone),
@@ -165,21 +166,29 @@ def _amounts(found: Sequence[tuple[str, Amounts]], currency: str, palette: Palet
 # What the page writes.
 
 
-def _money(value: Decimal) -> str:
+_Digits = Callable[[Decimal], str]
+
+
+def _amount(value: Decimal) -> str:
     return f"{value:,.2f}"
 
 
-def _signed(value: Decimal | None, sign: str) -> str:
+def _points(value: Decimal) -> str:
+    """Return points: they are whole, and one that is not shows so."""
+    return f"{value:,.0f}" if value == value.to_integral_value() else _amount(value)
+
+
+def _signed(digits: _Digits, value: Decimal | None, sign: str) -> str:
     if value is None:
         return _NOT_KNOWN
-    return f"{sign} {value:,.2f}" if value else "0.00"
+    return f"{sign} {digits(value)}" if value else digits(Decimal(0))
 
 
-def _difference(value: Decimal | None) -> str:
+def _difference(digits: _Digits, value: Decimal | None) -> str:
     if value is None:
         return _NOT_KNOWN
     sign = "+ " if value > 0 else "\N{MINUS SIGN} " if value < 0 else ""
-    return f"{sign}{abs(value):,.2f}"
+    return f"{sign}{digits(abs(value))}"
 
 
 _NOT_KNOWN: Final = Markup('<span class="none">not known</span>')

@@ -201,12 +201,14 @@ class KindWords(NamedTuple):
         pending: What a pending row has.
         all_issued: The state of a job whose rows are all issued.
         title: What the report is called.
+        unknown: What a row in doubt may have.
         piece: What a receiver gets.
         line: What a ledger counts.
         name: What a line is found by.
         id: What the vendor names a line by.
         product: What a line asks for.
         not_placed: The rows that cost nothing.
+        whole: Whether amounts are whole numbers: points are.
     """
 
     issued: str
@@ -214,11 +216,13 @@ class KindWords(NamedTuple):
     all_issued: str
     title: str
     piece: str
+    unknown: str
     line: str = "row"
     name: str = "Reference"
     id: str = "unique id"
     product: str = "Campaign"
     not_placed: str = "Not sent"
+    whole: bool = False
 
 
 _KINDS: Final = {
@@ -228,6 +232,7 @@ _KINDS: Final = {
         "Every row is issued, and its codes have come.",
         "Voucher report",
         "voucher",
+        "may be placed",
         line="order",
         name="poNumber",
         id="order",
@@ -240,14 +245,26 @@ _KINDS: Final = {
         "Every row has got its points.",
         "Points report",
         "credit",
+        "points may be there",
         product="Kind",
         not_placed="Not sent, or cancelled later",
+        whole=True,
     ),
     JobKind.LINKS: KindWords(
-        "links have come", "not all links came", "Every row has got its links.", "Links report", "link"
+        "links have come",
+        "not all links came",
+        "Every row has got its links.",
+        "Links report",
+        "link",
+        "links may be made",
     ),
     JobKind.LINK_MAILS: KindWords(
-        "mail was sent", "none", "Every address has been mailed its link.", "Report of mailed links", "mail"
+        "mail was sent",
+        "none",
+        "Every address has been mailed its link.",
+        "Report of mailed links",
+        "mail",
+        "mail may be sent",
     ),
 }
 

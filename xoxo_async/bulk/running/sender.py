@@ -84,6 +84,7 @@ class Sender:
         progress: Where ends are counted.
         stop: Called when no further line should be taken.
         clock: A monotonic clock.
+        one: What a call is for, in messages: an order, or a call.
     """
 
     def __init__(
@@ -95,7 +96,9 @@ class Sender:
         *,
         stop: Callable[[Pause, str], None],
         clock: Callable[[], float],
+        one: str = "an order",
     ) -> None:
+        self._one: Final = one
         self._call: Final = call
         self._look: Final = look
         self._circuit: Final = circuit
@@ -175,7 +178,7 @@ class Sender:
                 self._circuit.succeeded()  # a refusal with a reason proves that the server works
 
     def _count_penalty(self, error: XoxoError) -> None:
-        """Pause after five penalties in a row without an order between them: more sends would bring more penalties."""
+        """Pause after five penalties in a row without a success between them: more sends would bring more penalties."""
         now = self._clock()
         if now < self._penalty_until:
             return  # sent before the penalty was known
@@ -184,5 +187,5 @@ class Sender:
         self._penalty_until = now + penalty_s * 0.9  # the penalty began before its answer was read
         if self._penalties >= _MAX_PENALTIES:
             self._stop(
-                Pause.RATE, f"{self._penalties} penalties in a row without an order between them: {error.message}"
+                Pause.RATE, f"{self._penalties} penalties in a row without {self._one} between them: {error.message}"
             )

@@ -14,6 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from xoxo_async.bulk.client import CreditCancelled, Points
+from xoxo_async.bulk.ledger.commands import command_for
 from xoxo_async.bulk.ledger.lines import UNKEYED_IN_DOUBT, Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.one_run import check_keys
@@ -149,7 +150,7 @@ class Cancelling:
         elif line.delivery is Delivery.CANCELLING:
             self._note(line, "unknown", line.error or "the answer to an earlier cancellation was lost")
         elif line.order_id is None:
-            self._note(line, "refused", _NAMELESS)
+            self._note(line, "refused", _nameless(line, self._ledger))
         else:
             return True
         return False
@@ -326,16 +327,18 @@ async def _why_not(ledger: Ledger, key: str) -> str:
     if line is None:
         return "no such row"
     if line.state in UNKEYED_IN_DOUBT:
-        return "in doubt: xoxo bulk status says how to settle it first"
+        return f"in doubt: `{command_for(ledger, 'xoxo bulk status')}` says how to settle it first"
     return {LineState.REJECTED: "refused", LineState.CANCELLED: "withdrawn"}.get(line.state, "not sent")
 
 
-_NAMELESS: Final = (
-    "no answer named the unique_id of these points: find it in the dashboard, and record it by"
-    " `xoxo bulk resolve --placed ID`"
-)
 _STATES: Final = ("cancelled", "refused", "unknown", "not_asked")
 _BODY: Final = msgspec.json.Decoder(Body)
+
+
+def _nameless(line: LedgerLine, ledger: Ledger) -> str:
+    """Return why the points of a row cannot be cancelled whose answer named no id."""
+    record = command_for(ledger, "xoxo bulk resolve", "--placed", "ID", keys=(line.key,))
+    return f"no answer named the unique_id of these points: find ID in the dashboard, and record it by `{record}`"
 
 
 def _points(line: LedgerLine) -> Decimal:

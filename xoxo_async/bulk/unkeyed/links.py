@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import ClassVar, Final, Literal
 
 from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.ledger.commands import command_for
 from xoxo_async.bulk.ledger.facts import CURRENCY
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.lines import LineState
@@ -19,6 +20,9 @@ from xoxo_async.bulk.unkeyed.link_sending import LinkSending, MailSending
 from xoxo_async.errors import ConfigError
 
 __all__ = ["BulkLinkMails", "BulkLinks"]
+
+_NAMED: Final = 20
+"""How many rows an error names."""
 
 
 class _CampaignIssuer(UnkeyedIssuer[Row]):
@@ -82,17 +86,21 @@ class _CampaignIssuer(UnkeyedIssuer[Row]):
         """
         require_kind(self._ledger, self._campaign.kind)
         first, over = "", 0
+        keys: list[str] = []
         async for line in self._ledger.lines(states=(LineState.PLANNED,)):
             if line.attempts:
                 continue  # nobody can withdraw it, and the vendor may refuse it
             if (day := self._campaign.expired(line)) is not None:
                 first = first or f"row {line.row} (key {line.key}) has {day:%Y-%m-%d}"
                 over += 1
+                keys += [line.key] if over <= _NAMED else []
         if over:
+            withdraw = command_for(self._ledger, "xoxo bulk withdraw", "--reason", "expired", keys=tuple(keys))
+            others = f" (these are {len(keys)} of them)" if over > len(keys) else ""
             rows = "1 planned row" if over == 1 else f"{over:,} planned rows"
             raise ConfigError(
                 f"expires_on of {rows} is over: {first}; nothing was sent."
-                " Withdraw them (`xoxo bulk withdraw`), and plan them with a later day under new keys"
+                f" Withdraw them by `{withdraw}`{others}, and plan them with a later day under new keys"
             )
 
 

@@ -36,6 +36,7 @@ class Outcome(msgspec.Struct):
         skipped: How many bad rows were left out.
         added: How many rows of the input are new to the ledger.
         absent: How many rows of the ledger the input lacks, where it brings new ones.
+        needs: After a pause for the budget, the budget in which all that is left fits; None if nobody knows it.
     """
 
     report: "Report | None" = None
@@ -47,6 +48,7 @@ class Outcome(msgspec.Struct):
     skipped: int = 0
     added: int = 0
     absent: int = 0
+    needs: Decimal | None = None
 
 
 def print_report(request: "WorkRequest", report: "Report", outcome: Outcome) -> int:
@@ -181,7 +183,8 @@ def _say_what_is_left(report: "Report", outcome: Outcome, code: int, waiting: in
         needs = f"{count(outcome.manual, 'row')} {'needs' if outcome.manual == 1 else 'need'} your decision"
         say_command(f"{needs}. To see {'it' if outcome.manual == 1 else 'them'} and what to do", follow)
         return
-    say_command("with a greater budget, continue with" if report.pause is Pause.BUDGET else "continue with", follow)
+    greater = "continue with" if outcome.needs is None else "in which all that is left fits, continue with"
+    say_command(f"with a greater budget, {greater}" if report.pause is Pause.BUDGET else "continue with", follow)
 
 
 def _is_for_a_person(report: "Report", outcome: Outcome) -> bool:
@@ -201,8 +204,9 @@ def _next_command(request: "WorkRequest", report: "Report", outcome: Outcome, co
     if report.pause is Pause.REFUSALS:
         return _within_bound(request, report).continued_by("resume")
     if report.pause is Pause.BUDGET:
-        # With the same budget it would pause at once. How much more may be spent, a person says.
-        return f"{msgspec.structs.replace(request, max_spend=None).continued_by('resume')} --max-spend N"
+        # With the same budget it would pause at once. Whether that much more may be spent, a person says.
+        needs = "N" if outcome.needs is None else f"{outcome.needs.normalize():f}"
+        return f"{msgspec.structs.replace(request, max_spend=None).continued_by('resume')} --max-spend {needs}"
     if request.action == "reconcile" and not report.not_sent:
         return request.continued_by("reconcile")
     return request.continued_by("resume")

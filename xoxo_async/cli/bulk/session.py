@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
 from typing import Final, Generic, Protocol, TypeVar
 
 import anyio
@@ -12,6 +13,7 @@ import msgspec
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.intake.problems import ProblemSink
+from xoxo_async.bulk.ledger.budget import amount
 from xoxo_async.bulk.ledger.facts import PLANNED_AT
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.lines import Counts
@@ -287,6 +289,8 @@ class CommandRun(Generic[IssuerT, TotalsT]):
         outcome.idle = counts == before
         outcome.manual = counts.for_a_person
         outcome.cancelled = counts.delivery_cancelled
+        if outcome.report is not None and outcome.report.pause is Pause.BUDGET:
+            outcome.needs = await _budget_for_all(ledger)
         if outcome.report is None:
             report = Report.of(ledger, counts, pause=Pause.INTERRUPTED, reason="cut off")
             outcome.report = msgspec.structs.replace(report, placed_now=issuer.progress.placed)
@@ -306,3 +310,10 @@ class CommandRun(Generic[IssuerT, TotalsT]):
     async def _cut_off(self) -> None:
         await anyio.sleep(self._request.grace)
         self._sending.cancel()
+
+
+async def _budget_for_all(ledger: Ledger) -> Decimal | None:
+    """Return the budget in which all that is left fits beside what is spent; None where no price is known."""
+    worths = [share.worth for share in await ledger.backlog()]
+    known = [worth for worth in worths if worth is not None]
+    return await ledger.committed() + amount(sum(known)) if len(known) == len(worths) else None

@@ -134,7 +134,7 @@ def cells_of(line: "LedgerLine") -> dict[str, str]:
     Args:
         line: The line.
     """
-    sent = "" if line.last_sent_at is None else datetime.fromtimestamp(line.last_sent_at, UTC).isoformat(" ", "seconds")
+    sent = "" if line.sent_at is None else datetime.fromtimestamp(line.sent_at, UTC).isoformat(" ", "seconds")
     return {
         "key": line.key,
         "row": str(line.row),
@@ -277,7 +277,7 @@ def _is_for_a_person(line: "LedgerLine", kind: JobKind) -> bool:
 
 def _age_s(line: "LedgerLine") -> float | None:
     """Return how many seconds ago a line was sent last; None if it never was."""
-    return None if line.last_sent_at is None else round(max(time.time() - line.last_sent_at, 0.0), 1)
+    return None if line.sent_at is None else round(max(time.time() - line.sent_at, 0.0), 1)
 
 
 def _age(line: "LedgerLine") -> str:
@@ -297,7 +297,7 @@ def _state(line: "LedgerLine") -> str:
 
 
 def _last_sent(line: "LedgerLine") -> str:
-    return f"sent {_age(line)} ago" if line.last_sent_at is not None else "never sent from this ledger"
+    return f"sent {_age(line)} ago" if line.sent_at is not None else "never sent from this ledger"
 
 
 def _shared(line: "LedgerLine") -> str:

@@ -11,8 +11,10 @@ import anyio
 import anyio.abc
 import msgspec
 
+from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.terms import Holder
+from xoxo_async.cli.bulk.continuing import continue_ledger
 from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.output import is_terminal, say
 from xoxo_async.cli.signals import ending_signals
@@ -43,12 +45,14 @@ class Reading(msgspec.Struct, frozen=True):
         counts: Its counts.
         workers: The processes that work on it, or did so a moment ago.
         paused: Why it is paused; None if it is not.
+        resume: The command that ends the pause; empty without one.
     """
 
     job: str
     counts: Counts
     workers: list[Holder]
     paused: str | None
+    resume: str = ""
 
     @property
     def done(self) -> int:
@@ -89,7 +93,7 @@ class Reading(msgspec.Struct, frozen=True):
 
     def troubles(self) -> list[str]:
         """Return the lines that a person should see: the pause, and the alarms."""
-        lines = [] if self.paused is None else [f"paused: {scrub(self.paused)}; `xoxo bulk resume` goes on"]
+        lines = [] if self.paused is None else [f"paused: {scrub(self.paused)}; `{self.resume}` goes on"]
         if self.counts.alarms_total:
             lines.append(f"{count(self.counts.alarms_total, 'alarm')}, the first: {scrub(self.counts.alarms[0].text)}")
         return lines
@@ -169,11 +173,14 @@ async def watch(ledger: "Ledger") -> Counts:
 
 
 async def _read(ledger: "Ledger", attendance: Attendance) -> Reading:
+    paused = await ledger.paused()
+    where = LedgerAddress.read(ledger.argument)
     return Reading(
         job=ledger.job or "(none yet)",
         counts=await ledger.counts(),
         workers=attendance.add(time.monotonic(), await ledger.holders()),
-        paused=await ledger.paused(),
+        paused=paused,
+        resume="" if paused is None else await continue_ledger(ledger, where, "resume"),
     )
 
 

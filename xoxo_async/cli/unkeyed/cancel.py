@@ -1,7 +1,7 @@
 """`xoxo points cancel --ledger`: take points back by the ids that a ledger keeps, each row accounted for."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from math import inf
 from typing import TYPE_CHECKING, Final
@@ -101,7 +101,7 @@ def cancel_points(
         follow = again(keys and [one.key for one in report.results if one.state == "not_asked"])
     if not as_json:
         _print(report)
-    _say_what_is_left(report, where, connection, follow)
+    _say_what_is_left(report, where, follow)
     code = exits.INTERRUPTED if stopped and report.not_asked else report.exit_code
     if as_json:
         print_json({**to_json(report), "ledger": str(where), "exit_code": code, "continue_with": follow})
@@ -148,25 +148,32 @@ def _print(report: "CancelReport") -> None:
             out(f"… and {more:,} more; --json prints all of them")
 
 
-def _say_what_is_left(report: "CancelReport", where: "LedgerAddress", connection: Connection, follow: str) -> None:
+def _say_what_is_left(report: "CancelReport", where: "LedgerAddress", follow: str) -> None:
     """Print why the work ended early, and the commands for the rows that it has not settled."""
     if report.reason:
         say(f"ended early: {scrub(report.reason)}", "yellow")
     if follow:
         say_command("continue with", follow)
     if report.unknown:
-        _say_what_is_in_doubt(where, connection)
+        _say_what_is_in_doubt([one.key for one in report.results if one.state == "unknown"], where)
     if report.in_doubt:
         rows = f"{count(report.in_doubt, 'row')} of this ledger may have points, and nobody knows; see them by"
         say_command(rows, command_line("bulk", "status", "--ledger", where.argument))
 
 
-def _say_what_is_in_doubt(where: "LedgerAddress", connection: Connection) -> None:
-    """Print how a person records what became of cancellations in doubt."""
-    again = ("points", "cancel", "--ledger", where.argument, *connection.flags)
+def _say_what_is_in_doubt(keys: Sequence[str], where: "LedgerAddress") -> None:
+    """Print how a person records what became of cancellations in doubt; of many rows, where all of them stand."""
     say("rows in doubt are not asked for again: look for each credit in the vendor's dashboard")
-    say_command("a credit that is gone", command_line(*again, "--found", "cancelled", "--reason", "seen", "KEY"))
-    say_command("a credit that is there", command_line(*again, "--found", "kept", "--reason", "seen", "KEY"))
+    rows = ["--", *keys] if any(key.startswith("-") for key in keys) else keys
+    if len(keys) > _SHOWN:
+        file = f"{where.stem}-problems.csv"
+        show_all = command_line("bulk", "status", "--ledger", where.argument, "--problems", file)
+        say_command(f"all {count(len(keys), 'row')} are listed by", show_all)
+        rows = ["--", keys[0]] if keys[0].startswith("-") else [keys[0]]
+    of_first = f", for the first row ({keys[0]})" if len(keys) > _SHOWN else ""
+    settle = ("points", "cancel", "--ledger", where.argument, "--found")
+    say_command(f"where the credit is gone{of_first}", command_line(*settle, "cancelled", "--reason", "seen", *rows))
+    say_command(f"where the credit is there{of_first}", command_line(*settle, "kept", "--reason", "seen", *rows))
 
 
 def settle_cancels(

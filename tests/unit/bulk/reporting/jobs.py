@@ -57,6 +57,8 @@ def line(row: int, **other: Any) -> LedgerLine:
         "body": '{"email":"secret@example.com"}',
         "row": row,
         "state": LineState.UNKNOWN,
+        "attempts": 1,
+        "first_sent_at": BEGAN + 60,
         "last_sent_at": BEGAN + 60,
     }
     return LedgerLine(**(facts | other))

@@ -67,7 +67,7 @@ def test_open_rows_have_po_number_and_age() -> None:
 
 def test_the_oldest_rows_are_named() -> None:
     """Twenty-five of each state."""
-    rows = open_rows_of([line(row, last_sent_at=BEGAN - row) for row in range(60)], BEGAN)
+    rows = open_rows_of([line(row, first_sent_at=BEGAN - row) for row in range(60)], BEGAN)
     assert [row.row for row in rows] == list(range(59, 34, -1))
 
 

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.unit.bulk.reporting.jobs import BEGAN, context, overview, whole
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Counts
 from xoxo_async.bulk.reporting import charts
 from xoxo_async.bulk.reporting.charts import LIGHT
@@ -156,3 +157,14 @@ def test_an_older_proof_is_no_good_news() -> None:
     page = page_of(facts_of(overview(), context(proof=proof_of({"ok": True, "placed": 1}, "f"))), zone=UTC)
     assert "Ledger and vendor agreed, and the ledger has changed since. The proof knows 1 placed order" in page
     assert "Ledger and vendor agree." not in page
+
+
+def test_points_are_whole_and_no_orders() -> None:
+    """A job of points has no `.00`, and a row in doubt is no order; amounts of money keep their two digits."""
+    points = page_of(facts_of(overview(), context(kind=JobKind.POINTS, products={})), zone=UTC)
+    shown = re.sub(r"<svg.*?</svg>", "", points, flags=re.DOTALL)
+    assert "points may be there" in shown
+    assert "may be placed" not in shown
+    assert not re.search(r"\d\.00\b", shown)
+    assert "may be placed" in page_of(FACTS, zone=UTC)
+    assert re.search(r"\d\.00\b", page_of(FACTS, zone=UTC))

@@ -27,7 +27,7 @@ FINE = Order(order_id=900, quantity=2)
 class Server:
     """A dispatcher whose attempts all end in the same way, until told another; and all that a sender leans on."""
 
-    def __init__(self, end: Order | errors.XoxoError = FINE, *, most: int = 256) -> None:
+    def __init__(self, end: Order | errors.XoxoError = FINE, *, most: int = 256, one: str = "an order") -> None:
         self.end = end
         self.asked: list[tuple[str, Any]] = []
         self.pauses: list[tuple[Pause, str]] = []
@@ -42,6 +42,7 @@ class Server:
             self.progress,
             stop=lambda *pause: self.pauses.append(pause),
             clock=lambda: self.now,
+            one=one,
         )
 
     async def once(self, operation: Any, request: Any, /, *, attempt: Attempt | None = None) -> Order:
@@ -162,7 +163,16 @@ async def test_five_penalties_in_a_row_pause_the_run() -> None:
     await penalties(server, 0, 60, 120, 180)
     assert server.pauses == []
     await penalties(server, 240)
-    assert [pause for pause, _ in server.pauses] == [Pause.RATE]
+    assert server.pauses == [(Pause.RATE, "5 penalties in a row without an order between them: slow down")]
+
+
+async def test_penalties_on_other_calls_name_none() -> None:
+    """Calls of points and links are no orders."""
+    server = Server(one="a call that succeeded")
+    await penalties(server, 0, 60, 120, 180, 240)
+    assert [why for _, why in server.pauses] == [
+        "5 penalties in a row without a call that succeeded between them: slow down"
+    ]
 
 
 async def test_refusals_within_a_penalty_are_one_penalty() -> None:

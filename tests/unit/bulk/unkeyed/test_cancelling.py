@@ -133,7 +133,7 @@ async def test_all_are_the_rows_that_got_points(vendor: Vendor) -> None:
     assert vendor.calls == [[9_000_001, 9_000_002], [9_000_003]]
     assert states(report) == {"k1": "cancelled", "k2": "cancelled", "k3": "cancelled", "k4": "refused"}
     assert report.results[-1].message.startswith(
-        "no answer named the unique_id of these points: find it in the dashboard"
+        "no answer named the unique_id of these points: find ID in the dashboard"
     )
     assert report.exit_code == 3
 
@@ -290,7 +290,7 @@ async def test_rows_that_may_have_points_are_counted(vendor: Vendor) -> None:
     """Whoever takes everything back has to know of them; by its key such a row is refused with the reason."""
     (line,) = await vendor.ledger.claim(1)
     await vendor.ledger.record([Change(seq=line.seq, evidence=Evidence.OUTCOME_LOST, epoch=line.epoch)])
-    with pytest.raises(ConfigError, match=r"for k6 \(in doubt: xoxo bulk status says"):
+    with pytest.raises(ConfigError, match=r"for k6 \(in doubt: `xoxo bulk status --ledger .*l\.db` says"):
         await cancel(vendor, "k6")
     report = await cancel(vendor)
     assert (report.in_doubt, report.rows, report.exit_code) == (1, 4, 4)

@@ -39,3 +39,20 @@ def test_too_few_links_wait_for_a_person(command: Command, sandbox: Sandbox) -> 
     assert command("bulk", "status", "--ledger", "l.db").code == 0
     ended = command("links", "generate", "--ledger", "l.db", "--json")
     assert (ended.code, ended.facts["issued"], ended.facts["alarms_total"]) == (0, 2, 0)
+
+
+def test_a_copied_ledger_has_sent_nothing(command: Command, sandbox: Sandbox) -> None:
+    """Its rows may have been sent by another copy: a person decides, and no word says that they were sent from here."""
+    Path("people.csv").write_text("key,email,name,amount\nA,a@example.com,A,10\nB,b@example.com,B,10\n")
+    flags = ("--ledger", "l.db", "--sender", "boss@example.com", "--concurrency", "1")
+    assert command("points", "send", "--file", "people.csv", *flags, "--max-spend", "10").code == 5
+    resume = ("points", "send", "--ledger", "l.db", "--restore", "--max-spend", "100", "--settle", "600")
+    assert command(*resume).code == 4
+    shown, read = (command("bulk", "status", "--ledger", "l.db", *more) for more in ((), ("--json",)))
+    assert "B (row 3): never sent from this ledger, no unique id known" in shown.out
+    assert [(one["key"], one["age_s"], one["attempts"]) for one in read.facts["problems"]] == [("B", None, 0)]
+    early = command("bulk", "resolve", "--ledger", "l.db", "--resend", "B")
+    assert (early.code, "B may have been sent only now, from another copy of this ledger" in early.err) == (2, True)
+    assert command("bulk", "status", "--ledger", "l.db", "--problems", "all.csv").code == 0
+    assert ",manual,points:" in Path("all.csv").read_text()
+    assert ",,0," in Path("all.csv").read_text()  # no order id, no time

@@ -45,8 +45,9 @@ def test_a_pause_and_alarms_are_troubles() -> None:
     """The pause says how to go on; no secret is shown."""
     alarm = Alarm(key="k", row=1, order_id=2, at=0.0, text="order 2 is row 1's and row 2's")
     counts = Counts(rows=1, issued=1, pending=0, rejected=0, unknown=0, not_sent=0, alarms=(alarm,), alarms_total=1)
-    lines = reading(paused="no funds", counts=counts).troubles()
-    assert lines[0] == "paused: no funds; `xoxo bulk resume` goes on"
+    resume = "xoxo bulk resume --ledger l.db"
+    lines = reading(paused="no funds", resume=resume, counts=counts).troubles()
+    assert lines[0] == "paused: no funds; `xoxo bulk resume --ledger l.db` goes on"
     assert lines[1] == "1 alarm, the first: order 2 is row 1's and row 2's"
     assert reading().troubles() == []
 
@@ -140,6 +141,7 @@ class Ledger:
     """A ledger whose rows are issued one by one, at each look."""
 
     job = "march"
+    argument = "l.db"
 
     def __init__(self, states: list[dict[LineState, int]]) -> None:
         self._states = states

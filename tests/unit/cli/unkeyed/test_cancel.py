@@ -51,7 +51,7 @@ def test_a_lost_cancellation_waits_for_a_person(command: Command, sandbox: Sandb
     ended = command(*CANCEL, "--all")
     assert ended.code == 4
     assert "look for each credit in the vendor's dashboard" in ended.err
-    assert "--found cancelled --reason seen KEY" in ended.err
+    assert "xoxo points cancel --ledger p.db --found cancelled --reason seen E-2\n" in ended.err
     assert command(*CANCEL, "--all", "--json").facts["unknown"] == 1
     assert [credit.cancels for credit in sandbox.books().credits] == [1, 1, 1, 1]
     for line in (("bulk", "status", *LEDGER), ("points", "send", *LEDGER)):  # neither can do anything about it
@@ -147,7 +147,7 @@ def test_an_id_from_the_dashboard_is_recorded(command: Command, sandbox: Sandbox
     sandbox.script("bare_answer", operation="sendBalance", email="p5@example.com")
     send(command, "E-5,p5@example.com,P,500\n")
     refused = command(*CANCEL, "E-5")
-    assert (refused.code, "bulk resolve --placed" in refused.out) == (3, True)
+    assert (refused.code, "record it by `xoxo bulk resolve --ledger p.db --placed ID E-5`" in refused.out) == (3, True)
     (credit,) = [one for one in sandbox.books().credits if one.email == "p5@example.com"]
     for unique_id in (77, credit.unique_id):
         assert command("bulk", "resolve", *LEDGER, "E-5", "--placed", str(unique_id)).code == 0

@@ -1,5 +1,6 @@
 """`work`: points for the people of a file, each at most once, and what a person does about a lost answer."""
 
+import shlex
 from pathlib import Path
 
 import anyio
@@ -123,9 +124,10 @@ def test_a_budget_in_points_holds(command: Command, sandbox: Sandbox) -> None:
     """The job pauses before it could send more, and goes on with a greater one."""
     ended = command(*SEND, "--max-spend", "600", "--concurrency", "1", "--json")
     assert (ended.code, ended.facts["pause"], sandbox.books().points_given) == (5, "budget", 600)
-    assert ended.facts["continue_with"].endswith("--concurrency 1 --rate none --json --max-spend N")
-    assert "with a greater budget, continue with: " in ended.err
-    done = command(*RESUME, "--max-spend", "1500", "--json")
+    assert ended.facts["continue_with"].endswith("--concurrency 1 --rate none --json --max-spend 1500")
+    assert "with a greater budget, in which all that is left fits, continue with: " in ended.err
+    words = shlex.split(ended.facts["continue_with"])
+    done = command(*words[words.index("points") :])
     assert (done.code, sandbox.books().points_given) == (0, 1500)
 
 
