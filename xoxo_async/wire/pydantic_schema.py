@@ -1,7 +1,7 @@
 """The schema of a reply for pydantic. Imported by pydantic's own call alone; nothing else needs pydantic."""
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -63,14 +63,48 @@ def schema_of(
     """
     shown = handler.generate_schema(_Shapes(base, names_of).of(kind, source))
 
-    def written(value: Any) -> Any:
-        return value.to_dict() if isinstance(value, base) else value
+    def written(value: Any, info: core_schema.SerializationInfo) -> Any:
+        plain = value.to_dict() if isinstance(value, base) else value
+        return _chosen(plain, info.include, info.exclude, drops_none=info.exclude_none)
 
     return core_schema.json_or_python_schema(
         json_schema=shown,
         python_schema=core_schema.union_schema([core_schema.is_instance_schema(get_origin(source) or kind), shown]),
-        serialization=core_schema.plain_serializer_function_ser_schema(written, return_schema=shown),
+        serialization=core_schema.plain_serializer_function_ser_schema(written, info_arg=True, return_schema=shown),
     )
+
+
+def _chosen(value: Any, include: Any, exclude: Any, *, drops_none: bool) -> Any:
+    """Return plain values without the fields that an app leaves out: pydantic leaves that to a serializer's function.
+
+    Args:
+        value: The plain values.
+        include: The fields that are wanted, as pydantic has them: names, or by name what of it; None is all.
+        exclude: The same for those that are not.
+        drops_none: Whether values of None are left out.
+    """
+    if include is None and exclude is None and not drops_none:
+        return value
+    if not isinstance(value, dict | list):
+        return value
+    fields: Any = value.items() if isinstance(value, dict) else enumerate(value)
+    found: dict[Any, Any] = {}
+    for name, one in fields:
+        wanted, unwanted = _part(include, name), _part(exclude, name)
+        if (include is None or wanted is not None) and unwanted is not True and not (drops_none and one is None):
+            more = None if wanted is True else wanted
+            found[name] = _chosen(one, more, unwanted, drops_none=drops_none)
+    return found if isinstance(value, dict) else list(found.values())
+
+
+def _part(fields: Any, name: Any) -> Any:
+    """Return what a choice of fields says of one of them: True for all of it, None for nothing."""
+    if fields is None:
+        return None
+    if not isinstance(fields, Mapping):
+        return True if name in fields or "__all__" in fields else None
+    part: Any = fields.get(name, fields.get("__all__"))
+    return True if part is ... else part
 
 
 class _Shapes:

@@ -30,9 +30,9 @@ class Reads:
         self.number = 0
         real = RowsFile.rows
 
-        def rows(file: RowsFile[Any], problems: Any) -> Any:
+        def rows(file: RowsFile[Any], problems: Any, halt: Any) -> Any:
             self.number += 1
-            return real(file, problems)
+            return real(file, problems, halt)
 
         patch.setattr(RowsFile, "rows", rows)
 

@@ -90,6 +90,46 @@ def test_texts_have_no_control_characters(value: object) -> None:
         checks.text("tag", value)
 
 
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("a@b", "no dot"),
+        ("a..b@x.example", "beside a dot is empty"),
+        (".a@x.example", "beside a dot is empty"),
+        ("a.@x.example", "beside a dot is empty"),
+        ("a@x..example", "beside a dot is empty"),
+        ("a@x.example.", "beside a dot is empty"),
+        ("a@-x.example", "hyphen"),
+        ("a@x-.example", "hyphen"),
+        (f"a@{'x' * 64}.example", "too long"),
+        ('a"b@x.example', "lone quote"),
+    ],
+)
+def test_no_code_is_mailed_to_nowhere(address: str, why: str) -> None:
+    """No mail server takes the address, so nothing is sent; the error does not repeat it."""
+    with pytest.raises(ConfigError, match=f"email is no address that a mail server can take: .*{why}") as caught:
+        checks.email("email", address)
+    assert address not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "o'brien+tag_1@a.b.example",
+        '"a..b"@x.example',
+        "ann@ex-am-ple.co.uk",
+        "ann@xn--bcher-kva.example",
+        "jürgen@bücher.example",
+        "почта@пример.рф",
+        "a@[192.0.2.1]",
+        f"a@{'x' * 63}.example",
+    ],
+)
+def test_odd_addresses_are_mailed(address: str) -> None:
+    """What some mail server takes is not refused."""
+    assert checks.email("email", address) == address
+
+
 @pytest.mark.parametrize("value", ["", "a", "@b", "a@", "a b@c", "a@b,c@d", "<a@b>", "a@b\n", "a@b/c@d", "mailto:a@b"])
 def test_addresses_are_one_address(value: object) -> None:
     """A comma would make two receivers of one."""

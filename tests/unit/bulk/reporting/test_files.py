@@ -63,6 +63,19 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 @pytest.mark.nightly
+def test_a_pdf_has_titled_tables() -> None:
+    """The tables behind the charts are printed whole, each under its title."""
+    weasyprint = pytest.importorskip("weasyprint")
+    pages = weasyprint.HTML(string=html_of(whole(), printed=True)).render().pages
+    boxes = [box for page in pages for box in page._page_box.descendants()]
+    text = "\n".join(box.text for box in boxes if hasattr(box, "text"))
+    for title in ("Table: by product and currency", "Table: by Team", "Table: answers by time"):
+        assert title in text
+    for cell in ("Charged", "Time of the answer", "INR"):
+        assert cell in text
+
+
+@pytest.mark.nightly
 def test_a_pdf_is_written_and_replaced(tmp_path: Path) -> None:
     """Beside the page, or alone."""
     try:
