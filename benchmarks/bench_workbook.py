@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import goals
 import report
 import xlsxwriter
 from report import Goal
@@ -106,8 +107,9 @@ def main() -> None:
         ratios = [ratio(series[name], series[CSV], clock) for clock in ("cpu", "wall")]
         return [name, cpu, wall, *ratios, own, reader]
 
-    noise = band(ratio(series[CSV + AGAIN], series[CSV], "wall"))
-    found = ratio(series[XLSX], series[CSV], "wall")
+    # CPU of both processes, since the time on the wall has waits for a core and for the ledger's disk in it.
+    noise = band(ratio(series[CSV + AGAIN], series[CSV], "cpu"))
+    found = ratio(series[XLSX], series[CSV], "cpu")
     more = [over["own_mb"] - under["own_mb"] for over, under in zip(memory[XLSX], memory[CSV], strict=True)]
     reader = [took["reader_mb"] for took in memory[XLSX]]
     report.show(
@@ -115,8 +117,8 @@ def main() -> None:
         ("file", "CPU ms", "wall ms", "CPU of CSV", "wall of CSV", "peak MB", "its reader's MB"),
         [row(CSV), row(XLSX)],
         [
-            Goal("time to plan a workbook to the same rows as CSV", found.median, 1.5, "<=", found, noise),
-            Goal("memory above that of CSV", Spread.over(more).median, 50, "<=", Spread.over(more), unit="MB"),
+            goals.answer("workbook-plan", found.median, spread=found, noise=noise),
+            goals.answer("workbook-memory", Spread.over(more).median, spread=Spread.over(more)),
             Goal("memory of the process that reads the workbook", max(reader), 200, "<=", unit="MB"),
         ],
         control=row(CSV + AGAIN),

@@ -8,7 +8,7 @@ The readers of files (`csv_table`, workbooks) give the `Table`; `matching` says 
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from operator import itemgetter
@@ -19,7 +19,18 @@ from xoxo_async.bulk.intake.currencies import currencies_of
 from xoxo_async.bulk.intake.matching import Choices, Columns, Field, FieldSet, match_columns
 from xoxo_async.bulk.intake.numerals import NumberColumn
 from xoxo_async.bulk.intake.problems import Problems
-from xoxo_async.bulk.intake.tables import DECIMALS, Alike, BadCell, Cell, FileRow, Form, ShownNumber, Table, TableRow
+from xoxo_async.bulk.intake.tables import (
+    DECIMALS,
+    Alike,
+    BadCell,
+    Cell,
+    FileRow,
+    Form,
+    ShownNumber,
+    Table,
+    TableRow,
+    as_given,
+)
 from xoxo_async.bulk.intake.text_lines import printable
 
 __all__ = ["Choices", "Columns", "Field", "FieldSet", "FileRows", "read_table"]
@@ -83,8 +94,9 @@ class FileRows:
         self._names: Final = [field.name for _, field in columns.fields]
         self._own: Final = [(at, field.name) for at, field in columns.fields if field.name in known.own]
         common = [at for at, field in columns.fields if field.name not in known.own]
-        compares = table.has_texts and known.own and common and not columns.unnamed
+        compares = known.own and common and not columns.unnamed
         self._common = itemgetter(*common) if compares else None
+        self._has_texts: Final = table.has_texts
         self._alikes: Final[dict[object, Alike]] = {}
 
     def __iter__(self) -> Iterator[FileRow]:
@@ -127,10 +139,16 @@ class FileRows:
 
     def _read(self, row: TableRow) -> FileRow | None:
         """Return a row; None for one that is empty or refused, `_UNPROVEN` where its columns have to be learned."""
-        cells, number = row.cells, row.number
-        common = self._common(cells) if self._common is not None and len(cells) == self._width else None
+        common = None if self._common is None else self._common_cells(self._common, row)
         if common is not None and (alike := self._alikes.get(common)) is not None:
-            return self._read_alike(row, alike)
+            read = self._read_alike(row, alike)
+            if read is not _OWN_IS_BAD:
+                return read
+        return self._read_whole(row, common)
+
+    def _read_whole(self, row: TableRow, common: object) -> FileRow | None:
+        """Read every cell of a row, and remember what it may have in common with later ones."""
+        cells, number = row.cells, row.number
         values: dict[str, object] = {}
         for at, name, kind, numbers in self._plan:
             if at >= len(cells):
@@ -161,6 +179,19 @@ class FileRows:
         alike = None if common is None else self._remember(common, values)
         return FileRow(number, values, self.columns.key_column, self._given(row), kept, alike)
 
+    def _common_cells(self, common: Callable[[Sequence[Cell]], object], row: TableRow) -> object:
+        """Return what a row may have in common with others, to compare it; None where it has more cells or fewer."""
+        cells = row.cells
+        if self._has_texts:
+            return common(cells) if len(cells) == self._width else None
+        if len(cells) < self._width:  # a workbook has no cell behind the last value
+            cells = row.cells = [*cells, *[None] * (self._width - len(cells))]
+        elif len(cells) > self._width:
+            return None
+        found = common(cells)
+        # `1` and `True` are equal, and mean different things.
+        return found, tuple(map(type, found)) if type(found) is tuple else type(found)
+
     def _remember(self, common: object, values: dict[str, object]) -> Alike | None:
         """Keep what a row may have in common with later ones; None if there is nothing, or something is wrong."""
         common_values = {name: value for name, value in values.items() if name not in self._own_names}
@@ -174,12 +205,18 @@ class FileRows:
         return alike
 
     def _read_alike(self, row: TableRow, alike: Alike) -> FileRow | None:
-        """Read a row that has all but its own fields in common with an earlier one; the cells are texts."""
+        """Read a row that has all but its own fields in common with an earlier one; `_OWN_IS_BAD` where one is bad."""
         cells = row.cells
         values = alike.values.copy()
         for at, name in self._own:
-            if text := cells[at].strip():  # type: ignore[union-attr]
-                values[name] = text
+            cell = cells[at]
+            if type(cell) is str:
+                if text := cell.strip():
+                    values[name] = text
+            elif cell is not None:
+                value = values[name] = _typed(cell, "text")
+                if type(value) is BadCell:
+                    return _OWN_IS_BAD
         kept = self._kept(row) if self.columns.kept else _NOTHING
         self.form.rows += 1
         if kept is None or (cells[0] == self._header[0] and self._is_header(row)):
@@ -189,7 +226,7 @@ class FileRows:
     def _given(self, row: TableRow) -> dict[str, object]:
         """Return a row as the file has it. What stands beyond the header has no name."""
         given: dict[str, object] = {
-            name: cell if type(cell) is str else _as_given(cell)
+            name: cell if type(cell) is str else as_given(cell)
             for name, cell in zip(self._header, row.cells, strict=False)
         }
         if len(row.cells) > self._width:
@@ -254,15 +291,6 @@ class FileRows:
                 self._refuse(row, name, cell, bad)
 
 
-def _as_given(cell: Cell) -> object:
-    """Return a cell for people who have to correct it: a cell that cannot be trusted has no value to show."""
-    if isinstance(cell, BadCell):
-        return None
-    if isinstance(cell, ShownNumber):
-        return cell.text if not cell.bad_text and cell.text[:1] == "0" else cell.number
-    return cell.isoformat() if isinstance(cell, date) else cell
-
-
 def _stripped(cell: Cell) -> Cell:
     return cell.strip() if isinstance(cell, str) else cell
 
@@ -305,6 +333,7 @@ _MOST_ALIKE: Final = 10_000
 _NOTHING: Final[dict[str, str]] = {}
 _MIDNIGHT: Final = time()
 _UNPROVEN: Final = FileRow(0, {}, "")
+_OWN_IS_BAD: Final = FileRow(0, {}, "")
 
 
 def _count(number: int, word: str) -> str:

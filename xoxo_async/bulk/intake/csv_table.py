@@ -12,7 +12,7 @@ from typing import Final
 
 from xoxo_async.bulk.intake.guard import unguarded
 from xoxo_async.bulk.intake.tables import MOST_COLUMNS, Form, Table, TableRow, separator_words
-from xoxo_async.bulk.intake.text_lines import Place, UnreadableError, check_length
+from xoxo_async.bulk.intake.text_lines import Place, UnreadableError, check_length, printable
 from xoxo_async.errors import ConfigError, PlanError
 
 __all__ = ["check_delimiter", "read_csv"]
@@ -223,7 +223,7 @@ def _unreadable(why: str, header: list[str], row: str, separator: str) -> Unread
         return UnreadableError(f"the cell is longer than {limit:,} characters{quote}", f", column {column}")
     if "unexpected end" in why:  # the file ends within a quoted cell that begins in this row
         return UnreadableError("not a CSV file (a quote in it is never closed)")
-    return UnreadableError(f"not a CSV file ({why})")
+    return UnreadableError(f"not a CSV file ({printable(why.replace(chr(9), 'tab'))})")
 
 
 def _first_longer(limit: int, row: str, separator: str) -> tuple[int, str]:

@@ -33,6 +33,7 @@ __all__ = [
     "ShownNumber",
     "Table",
     "TableRow",
+    "as_given",
     "separator_words",
 ]
 
@@ -147,8 +148,7 @@ class Alike:
     """The cells that many rows of a table have in common, and what became of them.
 
     Most rows of a file differ in their key and their receiver alone. So each step that turns or checks a row keeps its
-    result for the common cells here, for the next row that has the same ones. Only texts are compared: `1` and `True`
-    would be equal.
+    result for the common cells here, for the next row that has the same ones.
 
     Attributes:
         values: The values of these cells by field: as the table's reader gives them, until the first row was turned.
@@ -206,7 +206,22 @@ class FileRow(msgspec.Struct, gc=False):
     def given(self) -> Mapping[str, object]:
         """The row as the file has it, by the names of its columns, for those who have to correct it."""
         source = self.source  # hardly any row has to be corrected, so it is put together when it is asked for
-        return dict(zip(*source, strict=True)) if isinstance(source, tuple) else source
+        if not isinstance(source, tuple):
+            return source
+        return {name: cell if type(cell) is str else as_given(cell) for name, cell in zip(*source, strict=True)}
+
+
+def as_given(cell: Cell) -> object:
+    """Return a cell for people who have to correct it: a cell that cannot be trusted has no value to show.
+
+    Args:
+        cell: The cell.
+    """
+    if isinstance(cell, BadCell):
+        return None
+    if isinstance(cell, ShownNumber):
+        return cell.text if not cell.bad_text and cell.text[:1] == "0" else cell.number
+    return cell.isoformat() if isinstance(cell, date) else cell
 
 
 MOST_COLUMNS: Final = 1000

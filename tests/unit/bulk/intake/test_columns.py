@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xoxo_async.bulk.intake.columns import Choices, Field, FieldSet, read_table
 from xoxo_async.bulk.intake.problems import Problems
@@ -134,3 +136,34 @@ def test_a_count_has_no_currency() -> None:
     """A product or a number of pieces is no money."""
     _, problems, _ = read(["who", "pieces"], ["a", ShownNumber(Decimal(5), "5", sign="€")])
     assert "is '€5': a currency stands beside it" in problems[0]
+
+
+TYPED = st.sampled_from([
+    None, "", " ", "a", "1", "1.5", "1,000", "₹500", Decimal(1), Decimal("1.5"), True, False, date(2026, 3, 1),
+    datetime(2026, 3, 1),  # noqa: DTZ001
+    BadCell("is bad"), ShownNumber(Decimal(1), "001"), ShownNumber(Decimal(500), "500", sign="₹"),
+    ShownNumber(Decimal(1), "1", bad_number="is half of it"),
+])  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(
+    rows=st.lists(st.lists(TYPED, min_size=1, max_size=6), min_size=2, max_size=9),
+    again=st.lists(st.integers(0, 8), max_size=9),
+)
+def test_rows_of_a_workbook_are_compared_by_type(rows: list[list[Cell]], again: list[int]) -> None:
+    """`1`, `True` and the text are three values. Rows are the same whether or not they are compared with others."""
+    header = ["who", "amount", "pieces", "currency", "Team"]
+    rows = [*rows, *(["z", *rows[at % len(rows)][1:]] for at in again)]
+    found: list[object] = []
+    for own in (frozenset({"who"}), frozenset()):
+        problems, form = Problems(), Form()
+        table = Table(header, iter([TableRow(number, list(cells)) for number, cells in enumerate(rows, 2)]), form)
+        read = list(read_table(table, GIFTS._replace(own=own), Choices(keep="all"), "g.xlsx", problems))
+        values = [
+            (row.number, {name: (type(value), value) for name, value in row.fields.items()}, row.kept)
+            for row in read
+        ]  # fmt: skip
+        given = [{name: value for name, value in row.given.items() if value is not None} for row in read]
+        found.append((values, given, problems.shown(), form.rows))
+    assert found[0] == found[1]

@@ -92,6 +92,10 @@ BAD_FILES = {
     "unknown column": (b"key,product_id,denomination,colour\na,1,10,red\n", "colour"),
     "column twice": (b"key,key,product_id,denomination\na,b,1,10\n", "more than once"),
     "open quote": (HEAD.encode() + b'a,1,10,"1\n', "row 2: not a CSV file"),
+    "text behind a quote": (
+        b'key\tproduct_id\tdenomination\n"a"b\t1\t10\n',
+        "row 2: not a CSV file ('tab' expected after",
+    ),
     "open quote in a later row": (
         HEAD.encode() + b'a,1,10,1\nb,1,10,"1\n' + b"c,1,10,1\n" * 9,
         "row 3: not a CSV file",

@@ -7,7 +7,7 @@ from typing import Final
 from xoxo_async.bulk.intake.workbook.formats import Format
 from xoxo_async.bulk.intake.workbook.refusing import MOST_CELLS, MOST_COLUMNS, as_csv
 
-__all__ = ["Marks", "Merged", "cell_name", "column_name"]
+__all__ = ["Marks", "Merged", "cell_name", "column_name", "column_number"]
 
 _MOST_FORMATS: Final = 2**16 - 1
 _MOST_FORMATTED: Final = 4 * MOST_CELLS
@@ -130,6 +130,18 @@ def column_name(column: int) -> str:
         column, letter = divmod(column - 1, 26)
         name = chr(ord("A") + letter) + name
     return name
+
+
+def column_number(name: str) -> int:
+    """Return the number of a column, counted from 0, by its letters.
+
+    Args:
+        name: The letters, `AA`, from A to Z.
+    """
+    column = 0
+    for letter in name:
+        column = column * 26 + ord(letter) - 64
+    return column - 1
 
 
 def cell_name(row: int, column: int) -> str:

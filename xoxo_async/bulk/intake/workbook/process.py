@@ -8,24 +8,27 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from xoxo_async.bulk.intake.workbook.archive import Archive
 from xoxo_async.bulk.intake.workbook.marks import Marks
-from xoxo_async.bulk.intake.workbook.ods import Ods
 from xoxo_async.bulk.intake.workbook.refusing import (
     LONGEST_MESSAGE,
     MOST_CPU_S,
     MOST_MEMORY,
+    UNCLEAR,
     RefusedError,
     as_csv,
     some,
 )
 from xoxo_async.bulk.intake.workbook.values import rows_of
-from xoxo_async.bulk.intake.workbook.xls import Xls
 from xoxo_async.bulk.intake.workbook.xlsx import Xlsx
+
+if TYPE_CHECKING:
+    from xoxo_async.bulk.intake.workbook.ods import Ods
+    from xoxo_async.bulk.intake.workbook.xls import Xls
 
 __all__ = ["main", "read"]
 
@@ -85,7 +88,7 @@ def read(file: IO[bytes], wanted: str) -> Iterator[object]:
 
     head = file.read(8)
     file.seek(0)
-    parts = Xls(file) if head.startswith(_OLE) else _packed(Archive(file))
+    parts = _parts(file, is_ole=head.startswith(_OLE))
     file.seek(0)
     try:
         book = CalamineWorkbook.from_filelike(file)
@@ -100,14 +103,24 @@ def read(file: IO[bytes], wanted: str) -> Iterator[object]:
     if sheet.start is not None:
         if not marks.holds(*sheet.start, *(sheet.end or sheet.start)):
             # Then an error or a hidden row may be noted for another cell than the one that has it.
-            raise RefusedError("this is a damaged workbook (it does not say clearly where its cells are)")
+            raise RefusedError(UNCLEAR)
         marks.merge(merged, marks.first + 1, marks.last)
     yield {"sheet": name, "among": among, "notes": [*notes, *parts.notes, *marks.notes]}
     yield from _batches(sheet, marks)
 
 
-def _packed(archive: Archive) -> Xlsx | Ods:
-    return Ods(archive) if archive.is_ods else Xlsx(archive)
+def _parts(file: IO[bytes], *, is_ole: bool) -> "Xls | Xlsx | Ods":
+    """Return what a workbook says beside its values. Only the code for its own kind is loaded."""
+    if is_ole:
+        from xoxo_async.bulk.intake.workbook.xls import Xls  # noqa: PLC0415
+
+        return Xls(file)
+    archive = Archive(file)
+    if archive.is_ods:
+        from xoxo_async.bulk.intake.workbook.ods import Ods  # noqa: PLC0415
+
+        return Ods(archive)
+    return Xlsx(archive)
 
 
 def _batches(sheet: Any, marks: Marks) -> Iterator[object]:

@@ -169,12 +169,12 @@ def _rows(messages: Iterator[Any], form: Form) -> Iterator[TableRow]:
             form.hidden_rows = message["hidden_rows"]
             return
         for number, cells in message:
-            yield TableRow(number, [cell if type(cell) is str else _cell(cell) for cell in cells])
+            yield TableRow(number, [
+                cell if type(cell) is str else Decimal(cell) if type(cell) is int else _cell(cell) for cell in cells
+            ])  # fmt: skip
 
 
 def _cell(cell: Any) -> Cell:
-    if type(cell) is int:
-        return Decimal(cell)
     if cell is None or isinstance(cell, bool):
         return cell
     kind, text, *more = cell

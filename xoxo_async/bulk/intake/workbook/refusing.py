@@ -11,6 +11,7 @@ __all__ = [
     "MOST_MEMORY",
     "MOST_RATIO",
     "MOST_UNPACKED",
+    "UNCLEAR",
     "RefusedError",
     "as_csv",
     "some",
@@ -31,6 +32,7 @@ MOST_RATIO: Final = 500
 """How much smaller a large member may be packed than unpacked. Wide and equal rows reach some hundred."""
 LONGEST_MESSAGE: Final = 16 * 2**20
 """Bytes of a batch of rows on their way to the caller."""
+UNCLEAR: Final = "this is a damaged workbook (it does not say clearly where its cells are)"
 _NAMED: Final = 8
 
 

@@ -28,7 +28,15 @@ def rows_of(cells: Iterator[list[Any]], left: int, marks: Marks) -> Iterator[tup
         marks: What the sheet says of its cells.
     """
     for at, given in enumerate(cells):
-        row = [cell if type(cell) is str and len(cell) < _LONGEST else _value(cell) for cell in given]
+        # Most cells are texts and whole numbers: for these no function is called.
+        row = [
+            cell
+            if type(cell) is str and len(cell) < _LONGEST
+            else int(cell)
+            if type(cell) is float and -_EXACT < cell < _EXACT and cell.is_integer()
+            else _value(cell)
+            for cell in given
+        ]
         if left:
             row[:0] = [None] * left
         if (bad := marks.bad.get(at)) and (any(row) or _has_error(bad)):

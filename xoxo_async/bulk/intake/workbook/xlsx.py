@@ -6,9 +6,10 @@ from typing import Final
 
 from xoxo_async.bulk.intake.workbook.archive import Archive
 from xoxo_async.bulk.intake.workbook.formats import BUILT_IN, Format
-from xoxo_async.bulk.intake.workbook.marks import Marks
+from xoxo_async.bulk.intake.workbook.marks import Marks, column_number
 from xoxo_async.bulk.intake.workbook.markup import Attributes, local, new_parser, parse
-from xoxo_async.bulk.intake.workbook.refusing import MOST_COLUMNS, RefusedError, as_csv
+from xoxo_async.bulk.intake.workbook.plain_rows import PlainRows
+from xoxo_async.bulk.intake.workbook.refusing import MOST_COLUMNS, UNCLEAR, RefusedError, as_csv
 
 __all__ = ["Xlsx"]
 
@@ -55,7 +56,8 @@ class Xlsx:
             RefusedError: It is damaged, or larger than the bounds.
         """
         folder = posixpath.dirname(self._root)
-        scan = _SheetScan(self._shown(posixpath.join(folder, "styles.xml")), stale=self._stale)
+        styles, count = self._shown(posixpath.join(folder, "styles.xml"))
+        scan = _SheetScan(styles, PlainRows(styles, count), stale=self._stale)
         if sheet in self.sheets:
             scan.read(self._archive, self.sheets[sheet])
         return scan.marks
@@ -95,8 +97,8 @@ class Xlsx:
 
         parse(self._archive.chunks(self._root), self._root, start)
 
-    def _shown(self, part: str) -> dict[str, Format]:
-        """Return the format of each style that shows numbers in a way of its own."""
+    def _shown(self, part: str) -> tuple[dict[str, Format], int]:
+        """Return the format of each style that shows numbers in a way of its own, and how many styles there are."""
         formats = {str(number): Format(code) for number, code in BUILT_IN.items()}
         styles: dict[str, Format] = {}
         place = _Place()
@@ -106,7 +108,8 @@ class Xlsx:
             if name == "numFmt":
                 formats[attributes.get("numFmtId", "")] = Format(attributes.get("formatCode", ""))
             elif name in {"cellXfs", "cellStyleXfs"}:
-                place.within, place.count = name == "cellXfs", 0
+                place.within = name == "cellXfs"
+                place.count = 0 if place.within else place.count
             elif name == "xf" and place.within:
                 how = formats.get(attributes.get("numFmtId", ""))
                 if how is not None and not how.is_usual:
@@ -117,7 +120,7 @@ class Xlsx:
 
         if self._archive.has(part):
             parse(self._archive.chunks(part), part, start)
-        return styles
+        return styles, place.count
 
 
 class _Place:
@@ -131,9 +134,10 @@ class _Place:
 class _SheetScan:
     """Goes through the XML of one sheet. It looks at the text of a cell only where there is a formula or an error."""
 
-    def __init__(self, styles: dict[str, Format], *, stale: bool) -> None:
+    def __init__(self, styles: dict[str, Format], plain: PlainRows, *, stale: bool) -> None:
         self.marks: Final = Marks()
         self._styles: Final = styles
+        self._plain: Final = plain
         self._how: Format | None = None  # the format of the number that is being read
         self._stale: Final = stale
         self._columns: Final[dict[str, int]] = {}
@@ -152,8 +156,10 @@ class _SheetScan:
         self._parser: Final = new_parser()
 
     def read(self, archive: Archive, part: str) -> None:
-        parse(archive.chunks(part), part, self._start, parser=self._parser)
+        parse(self._plain.others(archive.chunks(part)), part, self._start, parser=self._parser)
         self._end()
+        if self._plain.found:
+            self.marks.cover(self._plain.top, self._plain.left, self._plain.bottom, self._plain.right)
         if self._bottom >= 0:
             self.marks.cover(self._top, self._left, self._bottom, self._right)
         self.marks.check_size()
@@ -188,6 +194,8 @@ class _SheetScan:
         if self._open:
             self._end()
         number = attributes.get("r", "")
+        if not number and self._plain.found:  # its number follows from those before it, which are not known here
+            raise RefusedError(UNCLEAR)
         self._row = int(number) - 1 if number.isdecimal() and len(number) < 8 else self._row + 1
         self._digits = str(self._row + 1)
         self._column = -1
@@ -220,14 +228,12 @@ class _SheetScan:
         found = _CELL.fullmatch(at)
         if not found:
             raise RefusedError("this is a damaged workbook (a cell in it has no place)")
-        column = 0
-        for letter in found[1].upper():
-            column = column * 26 + ord(letter) - 64
+        column = column_number(found[1].upper())
         if found[2] == self._digits:
-            self._columns[found[1]] = column - 1
+            self._columns[found[1]] = column
         else:
             self._row, self._digits = int(found[2]) - 1, found[2]
-        return column - 1
+        return column
 
     def _listen(self) -> None:
         """Take the text of this cell from here on."""
