@@ -151,6 +151,11 @@ class SqliteLedger:
         return str(self.path)
 
     @property
+    def argument(self) -> str:
+        """The path: what `--ledger` takes to reach this ledger."""
+        return str(self.path)
+
+    @property
     def job(self) -> str | None:
         """The job this ledger holds; before its first plan the one that was asked for, None without one."""
         return self._job or self._asked
