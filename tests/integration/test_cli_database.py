@@ -329,10 +329,16 @@ def wrong_urls(postgres: PostgresServer) -> list[tuple[str, str]]:
         ("postgresql://xoxo:s3cret@no.such.host.invalid/x#march", "cannot be reached"),
         ("postgresql://xoxo:s3c/ret@127.0.0.1:x/x#march", "URL"),
         ("mysql://xoxo:s3cret@127.0.0.1/x#march", "postgresql:// URL"),
+        ("host=127.0.0.1 dbname=x password=s3cret", "postgresql://user@host/database"),
+        (f"postgresql://xoxo:s3cret@127.0.0.1:{port}/postgres?sslmode=s3cret#march", "sslmode must be disable"),
+        (f"postgresql://xoxo:s3cret@127.0.0.1:{port}/postgres?foo=s3cret#march", "the option foo"),
+        (f"postgresql://xoxo:s3cret@127.0.0.1:{port}/postgres?sslmode=require#march", "has no TLS"),
+        (f"postgresql://xoxo:s3cret@127.0.0.1:{port}/postgres?service=nope#march", "the service nope"),
+        (f"postgresql://xoxo:s3cret@127.0.0.1:{port}/postgres?sslcert=/no/file#march", "/no/file cannot be read"),
     ]
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(12))
 def test_a_wrong_url_sends_nothing(site: Site, postgres: PostgresServer, number: int) -> None:
     """The line has no password, whatever is wrong, and neither has the JSON."""
     write_values(site.folder, ("A", 500))

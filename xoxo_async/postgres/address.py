@@ -1,16 +1,18 @@
 """The address of a database, and of a job in it: `postgresql://user@host/database#job`."""
 
 import re
+from collections.abc import Mapping
 from typing import Final, NamedTuple, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from xoxo_async.errors import ConfigError
+from xoxo_async.postgres.options import CACHE, fault_in
 
 __all__ = ["DatabaseAddress", "is_database", "quote_job"]
 
 _SCHEMES: Final = ("postgresql", "postgres")
 _URL: Final = re.compile(r"postgres(ql)?:", re.IGNORECASE)
-_CACHE: Final = "statement_cache_size"
+_WHERE: Final = "postgresql://user@host:port/database"
 _HINT: Final = "(are @, /, #, ? and % of the password, and an @ of the job, written as %40, %2F, %23, %3F and %25?)"
 
 
@@ -36,7 +38,7 @@ class DatabaseAddress(NamedTuple):
     """The address of a database. Its repr shows no password.
 
     Attributes:
-        dsn: The URL as the driver gets it, with the password, without the job.
+        dsn: The URL with the password and libpq's options, without the job.
         job: The job that the URL names after `#`; None without one.
         name: The URL without its password and options, for messages.
         statement_cache_size: How many prepared statements a connection keeps: `?statement_cache_size=0`. None is the
@@ -56,6 +58,11 @@ class DatabaseAddress(NamedTuple):
         """The URL without its password, and with the job: what a command line may show."""
         return self.name if self.job is None else f"{self.name}#{quote_job(self.job)}"
 
+    @property
+    def options(self) -> dict[str, str]:
+        """The options of libpq, by their names."""
+        return dict(parse_qsl(urlsplit(self.dsn).query, keep_blank_values=True))
+
     @classmethod
     def read(cls, text: str) -> Self:
         """Read the URL of a database.
@@ -65,14 +72,17 @@ class DatabaseAddress(NamedTuple):
                 comes from the `PG…` variables and from `~/.pgpass`, as for other programs.
 
         Raises:
-            ConfigError: The text is no such URL. The message does not repeat it, because it may hold a password.
+            ConfigError: The text is no such URL, or has an option that cannot be honoured. The message names the
+                option, and repeats nothing else, because the URL may hold a password.
         """
         parts = _split(text.strip())
         job = unquote(parts.fragment).strip() or None
-        options = dict(parse_qsl(parts.query, keep_blank_values=True))
-        cache = options.pop(_CACHE, None)
-        if cache is not None and not (cache.isascii() and cache.isdigit()):
-            raise ConfigError(f"the database's URL: {_CACHE} must be a whole number, not {cache!r}")
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+        options = dict(pairs)
+        fault = fault_in(pairs, "the database's URL", in_url=True) or _said_twice(parts, options)
+        if fault:
+            raise ConfigError(fault)
+        cache = options.pop(CACHE, None)
         dsn = parts._replace(scheme="postgresql", query=urlencode(options), fragment="").geturl()
         user, at, hosts = parts.netloc.rpartition("@")
         name = f"postgresql://{user.partition(':')[0]}{at}{hosts}{parts.path}"
@@ -100,3 +110,11 @@ def _split(text: str) -> SplitResult:
     if early or any("@" in part for part in (user, parts.path, parts.fragment)):
         raise ConfigError(f"the database's URL has an @ that is out of place {_HINT}")
     return parts
+
+
+def _said_twice(parts: SplitResult, options: Mapping[str, str]) -> str:
+    """Return which option says again what stands before the `?`: libpq takes the one, and the driver the other."""
+    user, _at, hosts = parts.netloc.rpartition("@")
+    named = {"user": user, "host": hosts, "port": hosts, "dbname": parts.path[1:], "database": parts.path[1:]}
+    name = next((name for name, before in named.items() if before and name in options), "")
+    return f"the database's URL has the option {name}: write it before the ?, as {_WHERE}" if name else ""

@@ -4,6 +4,8 @@
 
 import ipaddress
 import logging
+import socket
+from collections.abc import Mapping
 from typing import Any, Final
 
 import asyncpg
@@ -14,12 +16,21 @@ from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain
 from xoxo_async.postgres.migrating import check_version
 from xoxo_async.postgres.pooling import is_pooled, own_setting, refuse_statement_mode
+from xoxo_async.postgres.resolving import Resolved, resolve
 
 __all__ = ["connect"]
 
 _LOG: Final = logging.getLogger("xoxo_async")
 _CONNECT_S: Final = 10.0
 _STATEMENT_S: Final = 60.0
+_KEEPALIVES: Final[Mapping[str, str]] = {
+    "keepalives": "",
+    "keepalives_idle": "TCP_KEEPIDLE",
+    "keepalives_interval": "TCP_KEEPINTVL",
+    "keepalives_count": "TCP_KEEPCNT",
+    "tcp_user_timeout": "TCP_USER_TIMEOUT",
+}
+"""The options of libpq about a socket, and the system's own."""
 
 
 async def connect(
@@ -37,8 +48,9 @@ async def connect(
     Behind a pooler such as pgbouncer it keeps no prepared statement, unless the address says how many.
 
     Args:
-        address: The database's.
-        purpose: What the connection is for; `pg_stat_activity` shows it to operators.
+        address: The database's. Its `connect_timeout` holds where it is shorter than `timeout_s`.
+        purpose: What the connection is for; `pg_stat_activity` shows it to operators, with the URL's
+            `application_name`.
         read_only: Whether a standby will do.
         check: Whether to refuse another schema version, and settings that lose confirmed commits.
         timeout_s: Seconds to connect.
@@ -46,14 +58,20 @@ async def connect(
 
     Raises:
         DatabaseError: The database cannot be used.
-        ConfigError: The URL is wrong.
+        ConfigError: The URL or a `PG…` variable is wrong, or what it names is missing: a service, a certificate, a key.
     """
-    options: dict[str, Any] = {"timeout": timeout_s, "command_timeout": statement_s}
+    resolved = resolve(address)
+    options: dict[str, Any] = {"timeout": min(timeout_s, resolved.connect_s or timeout_s)}
+    options["command_timeout"] = statement_s
     if address.statement_cache_size is not None:
         options["statement_cache_size"] = address.statement_cache_size
-    if not read_only and "target_session_attrs" not in address.dsn:
+    if not read_only and "target_session_attrs" not in resolved.options:
         options["target_session_attrs"] = "read-write"
-    connection = await _open(address, purpose, options)
+    if "sslnegotiation" in resolved.options:
+        options["direct_tls"] = resolved.options["sslnegotiation"] == "direct"
+    own_name = resolved.options.get("application_name")
+    options["server_settings"] = {"application_name": f"xoxo {purpose}" + (f" ({own_name})" if own_name else "")}
+    connection = await _open(address, resolved, options)
     try:
         if await is_pooled(connection):
             await refuse_statement_mode(connection, address)
@@ -61,7 +79,7 @@ async def connect(
                 # A pooler may give each transaction another connection to the server. There a prepared statement is
                 # missing, or one of the same name is another program's.
                 connection.terminate()
-                connection = await _open(address, purpose, options | {"statement_cache_size": 0})
+                connection = await _open(address, resolved, options | {"statement_cache_size": 0})
         if check:
             await check_version(connection, address)
             if not read_only:
@@ -75,13 +93,9 @@ async def connect(
     return connection
 
 
-async def _open(address: DatabaseAddress, purpose: str, options: dict[str, Any]) -> DatabaseConnection:
+async def _open(address: DatabaseAddress, resolved: Resolved, options: dict[str, Any]) -> DatabaseConnection:
     try:
-        connection: DatabaseConnection = await asyncpg.connect(
-            address.dsn,
-            server_settings={"application_name": f"xoxo {purpose}"},
-            **options,
-        )
+        connection: DatabaseConnection = await asyncpg.connect(resolved.dsn, **options)
     except (ValueError, asyncpg.InterfaceError) as error:
         if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
             raise explain(error, address) from None
@@ -89,7 +103,22 @@ async def _open(address: DatabaseAddress, purpose: str, options: dict[str, Any])
         raise ConfigError(f"the database's URL ({address.name}) has a part that cannot be read") from None
     except FOREIGN as error:
         raise explain(error, address) from None
+    _keep_alive(connection, resolved.options)
     return connection
+
+
+def _keep_alive(connection: DatabaseConnection, options: Mapping[str, str]) -> None:
+    """Set what libpq sets on the socket. A system may lack an option, as may a socket that is a file."""
+    if not _KEEPALIVES.keys() & options.keys():
+        return
+    transport: Any = getattr(connection, "_transport", None)  # the driver has no public way to its socket
+    own_socket = transport.get_extra_info("socket") if transport is not None else None
+    if own_socket is None or own_socket.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    own_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, options.get("keepalives", "1") != "0")
+    for name, constant in _KEEPALIVES.items():
+        if constant and hasattr(socket, constant) and int(options.get(name, 0)):
+            own_socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, constant), int(options[name]))
 
 
 async def _check_settings(connection: DatabaseConnection, address: DatabaseAddress) -> None:

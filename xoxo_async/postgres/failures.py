@@ -149,6 +149,8 @@ def _of_the_way(error: BaseException) -> tuple[str, bool]:
             return f"cannot be reached over TLS: {error.reason or 'no reason was given'}", True
         case TimeoutError():
             return "does not answer", False
+        case ConnectionError() if "rejected SSL upgrade" in str(error):
+            return "has no TLS, and the URL's sslmode (or PGSSLMODE) requires it", True
         case OSError() | EOFError():
             return f"cannot be reached: {getattr(error, 'strerror', None) or 'the connection ended'}", False
         case asyncpg.InterfaceError() if "clos" in str(error):

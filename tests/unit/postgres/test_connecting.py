@@ -1,7 +1,9 @@
 """A connection is refused where the database would lose what it has confirmed, or is not ours."""
 
 import logging
+import socket
 
+import anyio
 import asyncpg
 import pytest
 
@@ -110,3 +112,39 @@ async def test_another_isolation_is_refused(database: str) -> None:
     error = await refusal(database)
     assert error.final
     assert "default_transaction_isolation" in error.message
+
+
+async def test_a_server_without_tls_says_so(database: str) -> None:
+    """It is final: the connection is cut off, which looks as if the server were restarted."""
+    error = await refusal(f"{database}?sslmode=require")
+    assert error.final
+    assert "has no TLS" in error.message
+    assert "sslmode" in error.message
+
+
+async def test_options_of_libpq_reach_the_connection(database: str) -> None:
+    """Those that the driver does not know are set here; a setting of the server goes to the server."""
+    url = f"{database}?keepalives_idle=77&keepalives=1&application_name=nightly&options=-c%20statement_timeout%3D5s"
+    connection = await connect(DatabaseAddress.read(url), purpose="ledger")
+    own_socket = connection._transport.get_extra_info("socket")  # type: ignore[attr-defined]
+    assert own_socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert own_socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 77
+    assert await connection.fetchval("SHOW application_name") == "xoxo ledger (nightly)"
+    assert await connection.fetchval("SHOW statement_timeout") == "5s"
+    await connection.close()
+
+
+async def test_commits_lost_by_an_option_are_refused(database: str) -> None:
+    """What the URL sets counts as what the server has."""
+    error = await refusal(f"{database}?options=-c%20synchronous_commit%3Doff")
+    assert error.final
+    assert "synchronous_commit" in error.message
+
+
+async def test_the_urls_timeout_ends_the_wait() -> None:
+    """A server that says nothing is given up after that; a longer time does not outlast ours."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://x@127.0.0.1:{silent.getsockname()[1]}/x?sslmode=disable&connect_timeout="
+        for its_own, ours in ((1, 60), (60, 1)):
+            with anyio.fail_after(30), pytest.raises(DatabaseError, match="does not answer"):
+                await connect(DatabaseAddress.read(f"{url}{its_own}"), purpose="tests", timeout_s=ours)
