@@ -94,11 +94,9 @@ def test_texts_have_no_control_characters(value: object) -> None:
     ("address", "why"),
     [
         ("a@b", "no dot"),
-        ("a..b@x.example", "beside a dot is empty"),
-        (".a@x.example", "beside a dot is empty"),
-        ("a.@x.example", "beside a dot is empty"),
-        ("a@x..example", "beside a dot is empty"),
-        ("a@x.example.", "beside a dot is empty"),
+        ("a@x..example", "domain is empty"),
+        ("a@.example", "domain is empty"),
+        ("a@x.example.", "domain is empty"),
         ("a@-x.example", "hyphen"),
         ("a@x-.example", "hyphen"),
         (f"a@{'x' * 64}.example", "too long"),
@@ -117,6 +115,7 @@ def test_no_code_is_mailed_to_nowhere(address: str, why: str) -> None:
     [
         "o'brien+tag_1@a.b.example",
         '"a..b"@x.example',
+        "a..b@x.example",
         "ann@ex-am-ple.co.uk",
         "ann@xn--bcher-kva.example",
         "jürgen@bücher.example",
@@ -140,7 +139,7 @@ def test_addresses_are_one_address(value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [
-    "a@b.example.", "a@.b", "a@b..c", "\uff41@b.c", "a@b\uff0ec", "a@b\u3002c", "a\ufe0f@b.c", "a\u200b@b.c",
+    "\uff41@b.c", "a@b\uff0ec", "a@b\u3002c", "a\ufe0f@b.c", "a\u200b@b.c",
     "a\u00ad@b.c",
 ])  # fmt: skip
 def test_no_mail_server_takes_such_an_address(value: str) -> None:
