@@ -230,7 +230,8 @@ def _parse(raw: bytes) -> tuple[str | None, Mapping[str, object]]:
         if operation not in HANDLERS and operation not in FLAT_HANDLERS:
             return None, {}
         data = data_of(operation, variables)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, TypeError, AttributeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError, LookupError, TypeError,
+            AttributeError):  # fmt: skip
         return None, {}
     # PHP clients write an empty object as an empty list.
     return (operation, {}) if data == [] else (operation, data) if isinstance(data, dict) else (None, {})

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from xoxo_async.errors import ArgumentError
+from xoxo_async.services.persons import only_looks_plain
 
 __all__ = [
     "LOST_DIGITS",
@@ -27,13 +28,14 @@ __all__ = [
     "whole",
 ]
 
-_NOT_ONE: Final = re.compile("[ ,;:<>]|@.*@")
-"""What a text has that holds a name or `mailto:` beside an address, or several addresses."""
+_NOT_ONE: Final = re.compile(r"[ ,;:<>]|@.*@|@\.|\.\.[^@]*\Z|\.\Z")
+"""What a text has that holds a name or `mailto:` beside an address, several addresses, or a domain with an empty part.
+
+No mail server takes the final dot that a domain may have elsewhere (RFC 5321, 4.1.2).
+"""
 _LABEL: Final = r"[^.-](?:[^.]{0,61}[^.-])?"
-_MAILED: Final = re.compile(
-    rf"(?:\"[^\"]+\"|[^.\"]+(?:\.[^.\"]+)*)@(?:{_LABEL}(?:\.{_LABEL})+|\[[0-9A-Fa-f.:]+\])",
-)
-"""An address that a mail server can take: no empty part between dots, and a domain of two labels or more."""
+_MAILED: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})+|\[[0-9A-Fa-f.:]+\]")
+"""A domain that a mail server can be found by: two labels or more. In front of the @, some server takes anything."""
 _E164: Final = re.compile(r"\+[0-9]{6,15}")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _PHONE: Final = re.compile(r"[0-9+() -]*")
@@ -183,21 +185,21 @@ def email(name: str, value: object) -> str | None:
     local, _, host = address.rpartition("@")
     if not local or not host or _NOT_ONE.search(address):
         raise ArgumentError(f"{name} must be one e-mail address")
-    if not _MAILED.fullmatch(address):
-        raise ArgumentError(f"{name} is no address that a mail server can take: {_why_not_mailed(local, host)}")
+    if only_looks_plain(address):
+        raise ArgumentError(f"{name} must be one e-mail address; it has a full-width or unseen sign: type it again")
+    if not _MAILED.fullmatch(host):
+        raise ArgumentError(f"{name} is no address that a mail server can take: {_why_not_mailed(host)}")
     return address
 
 
-def _why_not_mailed(local: str, host: str) -> str:
-    """Return what is wrong in an address, without it."""
+def _why_not_mailed(host: str) -> str:
+    """Return what is wrong in the domain of an address, without it."""
     labels = host.split(".")
-    if "" in labels or "" in local.split("."):
-        return "a part of it beside a dot is empty"
     if len(labels) == 1:
         return "its domain has no dot, as in example.com"
     if any(label.startswith("-") or label.endswith("-") for label in labels):
         return "a part of its domain begins or ends with a hyphen"
-    return "a part of its domain is too long" if any(len(label) > 63 for label in labels) else "it has a lone quote"
+    return "a part of its domain is too long"
 
 
 def phone(name: str, value: object) -> str | None:

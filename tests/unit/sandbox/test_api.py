@@ -52,6 +52,7 @@ async def test_every_known_path_takes_every_operation(wire: Any, path: str) -> N
         b'{"query":"plumProAPI.query.getBalance","variables":{"data":null}}',
         b'{"query":"plumProAPI.query.getMoney","variables":{"data":{}}}',
         b'{"query":7,"variables":{"data":{}}}',
+        b'{"query":"plumProAPI.query.getBalance","variables":{"data":{"x":1e99999999999999999999}}}',
     ],
 )
 async def test_an_invalid_request_is_refused_and_not_counted(wire: Any, raw: bytes) -> None:

@@ -46,7 +46,7 @@ def read_table(table: Table, known: FieldSet, choices: Choices, source: str, pro
         PlanError: The columns do not fit the fields.
         ConfigError: The choices name a field that there is not.
     """
-    columns = match_columns(table.header, known, choices, source)
+    columns = match_columns(table.header, known, choices, source, separated=table.form.separator != "")
     problems.titles.update(columns.titles)
     return FileRows(table, columns, known, choices, problems)
 

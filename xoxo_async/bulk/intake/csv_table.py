@@ -6,6 +6,7 @@ The apostrophe that an export or a person put before a cell, so that no spreadsh
 import csv
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -22,6 +23,12 @@ _SEP_LINE: Final = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 """Excel's own line for the separator of a file. Excel does not count it as a row."""
 _MARKUP: Final = re.compile(r"\s*<[!?a-z]", re.IGNORECASE)
 _JSON_LIST: Final = re.compile(r'\s*\[\s*(?:[{\["\d]|$)')
+_ENOUGH: Final = 2
+"""Names of a header that mean something. No table of rows has fewer."""
+_LOOKED_AT: Final = 10_000
+"""Characters of a header in which another separator is looked for."""
+_SIGNS: Final = 10
+"""Signs that are tried as one, the most frequent first."""
 _LONGEST_HEADER: Final = 100
 """Lines that a header may have, in quoted names."""
 
@@ -65,8 +72,9 @@ def read_csv(
         UnreadableError: The file cannot be read beyond a row.
     """
     first = _first_line(lines, at, source)
+    said = "--delimiter says" if delimiter else ""
     if given := _SEP_LINE.fullmatch(first):
-        first, delimiter = _first_line(lines, at, source), delimiter or given[1]
+        first, delimiter, said = _first_line(lines, at, source), delimiter or given[1], said or "its first line says"
     _refuse_other_kinds(first, source)
     header_lines = [first]
     while sum(map(str.count, header_lines, itertools.repeat('"'))) % 2 and len(header_lines) < _LONGEST_HEADER:
@@ -75,6 +83,12 @@ def read_csv(
         header_lines.append(line)
     form.separator = delimiter or _separator(header_lines, known, source)
     rows = _CsvRows(itertools.chain(header_lines, lines), at, form.separator, source)
+    if known(rows.header) < _ENOUGH and (sign := _other_separator(header_lines, known)):
+        but = f", not by {separator_words(form.separator)} as {said}" if said else ""
+        option = next(
+            (word for word, one in _WORDS.items() if one == sign), f"'{sign}'" if sign in "$`\\!" else f'"{sign}"'
+        )
+        raise PlanError(f"{source}: this file is separated by {separator_words(sign)}{but}: add --delimiter {option}")
     return Table(rows.header, rows, form, has_texts=True)
 
 
@@ -100,18 +114,36 @@ def _separator(header_lines: list[str], known: Callable[[Sequence[str]], int], s
     for sign in _SEPARATORS:
         if not any(sign in line for line in header_lines):
             continue
-        try:
-            names = next(csv.reader(header_lines, delimiter=sign, strict=True))
-        except csv.Error:  # a quote that ends before this sign does
-            continue
+        names = _names(header_lines, sign)
         if len(names) > 1:
-            meaning = known([_name(name) for name in names]) if len(names) <= MOST_COLUMNS else 0
-            found.append((meaning, len(names), sign))
+            found.append((known(names) if len(names) <= MOST_COLUMNS else 0, len(names), sign))
     found.sort(reverse=True)
     if len(found) > 1 and found[0][:2] == found[1][:2]:
         one, two = separator_words(found[0][2]), separator_words(found[1][2])
         raise PlanError(f"{source}: it can be separated by {one} or by {two}: add --delimiter")
     return found[0][2] if found else ","
+
+
+def _other_separator(header_lines: list[str], known: Callable[[Sequence[str]], int]) -> str:
+    """Return the sign with which names of a header mean something, for one whose names mean nothing as it was read."""
+    signs = Counter(header_lines[0][:_LOOKED_AT])
+    between = [
+        c for c, _ in signs.most_common() if c == "\t" or (c.isprintable() and not c.isalnum() and c not in '"_')
+    ]
+    most, best = _ENOUGH - 1, ""
+    for sign in between[:_SIGNS]:
+        names = _names(header_lines, sign)
+        if len(names) <= MOST_COLUMNS and (found := known(names)) > most:
+            most, best = found, sign
+    return best
+
+
+def _names(header_lines: list[str], sign: str) -> list[str]:
+    """Return the names of a header with a sign between them; none where a quote ends before the sign does."""
+    try:
+        return [_name(cell) for cell in next(csv.reader(header_lines, delimiter=sign, strict=True))]
+    except csv.Error:
+        return []
 
 
 def _name(cell: str) -> str:

@@ -29,7 +29,12 @@ _NOT_WESTERN: Final = re.compile(
     f"[À-ÖØ-öø-ÿ]{{3}}|{_LETTER}{_SIGN}{_LETTER}|[a-zß-öø-ÿ][ŠŒŽŸÀ-ÖØ-Þ]|{_LETTER}[ŠŒŽŸÀ-ÖØ-Þ][a-z]"
     f"|{_LETTER}[\u2013\u2014]|[\u2013\u2014]{_LETTER}"
 )
+_STRANGE: Final = re.compile("[\x00-\x08\x0e-\x19\x1b-\x1f]")
+"""Control characters that no text has; 26 ends a text of DOS."""
+_FEW: Final = 2
+_FEW_OF_ALL: Final = 0.02
 _HINT: Final = "save it as UTF-8, or add --encoding NAME"
+_OTHER: Final = "save it as UTF-8, or give another --encoding"
 
 
 def check_encoding(name: str) -> str:
@@ -64,8 +69,9 @@ class TextLines:
     """
 
     def __init__(self, file: io.BufferedReader, form: Form, given: str | None = None) -> None:
-        codec = _codec_of(file.peek(4096)[:4096])
-        if given and not (given.startswith("utf-16") and codec == "utf-16"):  # a mark also says which end comes first
+        self._head: Final = file.peek(4096)[:4096]
+        codec = _codec_of(self._head)
+        if given and not _completes(codec, given):
             codec = given
         if codec == "utf-8":  # a mark at the start is no letter of the first name
             codec = "utf-8-sig"
@@ -77,6 +83,23 @@ class TextLines:
         self._text: Final = io.TextIOWrapper(file, encoding=codec, errors=errors, newline="")
         self._form: Final = form
         form.encoding = _named(codec)
+        self._hint: Final = _OTHER if given else _HINT
+
+    def why_no_text(self) -> str:
+        """Return why the start of the file is no text, to follow `this is no text`; empty where it is one."""
+        text = self._head.decode(self._text.encoding, "replace")
+        strange = len(_STRANGE.findall(text))
+        if strange <= max(_FEW, len(text) * _FEW_OF_ALL):
+            return ""
+        if not self._head.strip(b"\0"):
+            return " (it begins with zero bytes and nothing else); it is damaged, so get it once more"
+        what = "zero bytes" if 0 in self._head else "control characters"
+        return f" in {self._form.encoding} ({what} are in it); save it as CSV in UTF-8{self._zeros()}"
+
+    def _zeros(self) -> str:
+        """Return what zero bytes may mean, to follow an error message."""
+        is_wide = self._head.count(0) * 10 > len(self._head)
+        return ", or add --encoding utf-16-le if it is UTF-16" if is_wide else ""
 
     def need_utf_8(self) -> None:
         """Take no file for Windows-1252 from here on: JSON is always in UTF-8, unless a person says otherwise."""
@@ -99,16 +122,24 @@ class TextLines:
                             self._form.encoding, western = _named("cp1252"), True
                         line = _western(line)
                     elif bad:
-                        raise UnreadableError(f"not {self._form.encoding} (byte 0x{ord(bad[0]) - 0xDC00:02x}); {_HINT}")
+                        raise UnreadableError(
+                            f"not {self._form.encoding} (byte 0x{ord(bad[0]) - 0xDC00:02x}); {self._hint}"
+                        )
                     else:
                         seen_utf_8 = True
                 if "\0" in line:
                     raise UnreadableError(
-                        f"not a text file (it holds zero bytes, and is not {self._form.encoding}); {_HINT}"
+                        f"a zero byte is in it, which no text has: write the file once more{self._zeros()}"
                     )
                 yield line
         except UnicodeDecodeError as error:
-            raise UnreadableError(f"not {self._form.encoding} ({error.reason}); {_HINT}") from None
+            raise UnreadableError(f"not {self._form.encoding} ({error.reason}); {self._hint}") from None
+        except UnicodeError:  # of utf-16 and utf-32 without a mark; it holds no more than a sentence
+            codec = self._text.encoding
+            raise UnreadableError(
+                f"not {self._form.encoding} (no mark at its start says which byte comes first); save it as UTF-8, or"
+                f" add --encoding {codec}-le or {codec}-be"
+            ) from None
         finally:
             if not self._text.closed:
                 self._text.detach()  # otherwise it closes the file, which is not its own
@@ -127,6 +158,12 @@ def _codec_of(head: bytes) -> str:
         if even > 4 * odd:
             return "utf-16-be"
     return "utf-8"
+
+
+def _completes(shown: str, given: str) -> bool:
+    """Return whether a file shows what a given `utf-16` leaves open, or has the mark of a given `utf-16-le`."""
+    family = given[:6]
+    return family in {"utf-16", "utf-32"} and shown.startswith(family) and family in {shown, given}
 
 
 def _western(line: str) -> str:

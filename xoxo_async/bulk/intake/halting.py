@@ -6,10 +6,7 @@ import select
 import stat
 import sys
 from threading import Event
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from typing import Any, Final
 
 __all__ = ["Halt", "HaltableFile", "HaltedError", "open_haltable"]
 
@@ -59,7 +56,7 @@ class HaltableFile(io.RawIOBase):
         """Return True."""
         return True
 
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         """Read into a buffer; 0 at the end.
 
         Raises:

@@ -6,13 +6,13 @@ import io
 import os
 import stat
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from xoxo_async.bulk.intake.halting import Halt, open_haltable
 from xoxo_async.errors import PlanError
 
-__all__ = ["InputFile", "is_lasting", "kind_of"]
+__all__ = ["InputFile", "is_lasting", "kind_of", "misnamed"]
 
 _KINDS: Final = (
     (b"%PDF", "a PDF document"),
@@ -20,7 +20,21 @@ _KINDS: Final = (
     (b"\x89PNG", "a picture"),
     (b"\xff\xd8\xff", "a picture"),
     (b"{\\rtf", "a text document (RTF)"),
+    (b"GIF8", "a picture"),
+    (b"SQLite format 3\0", "a database (SQLite), maybe a ledger"),
+    (b"7z\xbc\xaf\x27\x1c", "a compressed file (7z)"),
+    (b"\xfd7zXZ\0", "a compressed file (xz)"),
+    (b"\x28\xb5\x2f\xfd", "a compressed file (Zstandard)"),
+    (b"Rar!\x1a\x07", "a compressed file (RAR)"),
+    (b"\x7fELF", "a program"),
 )
+_ENDINGS: Final = {
+    **dict.fromkeys((".csv", ".tsv", ".tab"), "CSV"),
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "JSONL"),
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".xlsm", ".xlsb", ".xltx", ".xlt", ".ots"), "workbook"),
+    ".txt": "text",
+}
+"""What files with these endings are."""
 _BLOCK: Final = 2**20
 
 
@@ -100,6 +114,20 @@ def kind_of(head: bytes) -> str:
         head: Its first bytes.
     """
     return next((what for mark, what in _KINDS if head.startswith(mark)), "")
+
+
+def misnamed(source: str, kind: str) -> str:
+    """Return what a file is where its name says another thing, as a note: `JSONL, although its name ends in .csv`.
+
+    Args:
+        source: Its name.
+        kind: What it is: `CSV`, `JSONL`, `workbook`.
+    """
+    ending = PurePath(source).suffix.lower()
+    said = _ENDINGS.get(ending, kind)
+    if said == kind or (said == "text" and kind != "workbook"):
+        return ""
+    return f"{'a workbook' if kind == 'workbook' else kind}, although its name ends in {ending}"
 
 
 def _standard_input() -> int:

@@ -1,8 +1,9 @@
 """The rows of a JSONL file: one object a line."""
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
@@ -12,8 +13,12 @@ from xoxo_async.bulk.intake.numerals import either, readings_of
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.tables import BadCell, FileRow
 from xoxo_async.bulk.intake.text_lines import Place, check_length, printable
+from xoxo_async.errors import PlanError
 
-__all__ = ["JsonRows"]
+__all__ = ["JsonRows", "one_a_line"]
+
+_CUT: Final = "truncated"
+"""What msgspec says of a text that ends within JSON."""
 
 
 class JsonRows:
@@ -29,7 +34,7 @@ class JsonRows:
         names = self._names = line.__struct_fields__
         # Any value is decoded here, so that the check of the row can name the column of a wrong one.
         row: Any = msgspec.defstruct("_JsonRow", [(name, object, None) for name in names], forbid_unknown_fields=True)
-        self._decoder: Final = msgspec.json.Decoder(row, float_hook=Decimal)
+        self._decoder: Final = msgspec.json.Decoder(row, float_hook=_fraction)
         self._keys: Final = known.keys
         self._numbers: Final = frozenset(field.name for field in known.fields if field.kind in {"whole", "amount"})
         self._objects: Final = [name for name in names if all(name != field.name for field in known.fields)]
@@ -54,7 +59,8 @@ class JsonRows:
             try:
                 values = msgspec.structs.asdict(self._decoder.decode(text))
             except (msgspec.MsgspecError, RecursionError) as error:
-                problems.add(number, f"not one JSON object of {self._one} fields ({error})", given={"": text.rstrip()})
+                what = f"not one JSON object of {self._one} fields ({printable(str(error))})"
+                problems.add(number, what, given={"": text.rstrip()})
                 continue
             fields: dict[str, object] = {
                 name: value.strip() if isinstance(value, str) else value
@@ -99,6 +105,40 @@ class JsonRows:
 
         json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)
         return repeated[0] if repeated else ""
+
+
+def _fraction(text: str) -> Decimal | str:
+    """Return a number; its text where no `Decimal` has such an exponent, for the check of the row to refuse."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text
+
+
+def one_a_line(lines: Iterator[str], source: str) -> Iterator[str]:
+    """Return the lines of a file as they are, unless its objects stand on several lines each.
+
+    Args:
+        lines: The lines; the first is not blank.
+        source: The file's name, for messages.
+
+    Raises:
+        PlanError: The first object goes on in the second line.
+    """
+    first = next(lines)
+    try:
+        msgspec.json.decode(first)
+    except msgspec.DecodeError as error:
+        second = next(lines, "") if _CUT in str(error) else ""
+        if second.strip() and not second.lstrip().startswith("{"):
+            raise PlanError(
+                f"{source}: this is JSON, and an object of it stands on several lines; write one object a line (JSONL)"
+            ) from None
+        first_ones = [first, second] if second else [first]
+        return itertools.chain(first_ones, lines)
+    except (UnicodeError, RecursionError):  # the reader of the row says so
+        pass
+    return itertools.chain([first], lines)
 
 
 def _holds(value: object, name: str) -> bool:

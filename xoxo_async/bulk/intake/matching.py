@@ -108,7 +108,9 @@ class Columns:
         return "; ".join(part for part in parts if part)
 
 
-def match_columns(header: Sequence[str], known: FieldSet, choices: Choices, source: str) -> Columns:
+def match_columns(
+    header: Sequence[str], known: FieldSet, choices: Choices, source: str, *, separated: bool = False
+) -> Columns:
     """Match the columns of a header with fields.
 
     First comes what a person decided, then names that are a field's own, then synonyms. Two columns for one field are
@@ -119,6 +121,7 @@ def match_columns(header: Sequence[str], known: FieldSet, choices: Choices, sour
         known: The fields.
         choices: What a person decided.
         source: The file's name, for messages.
+        separated: Whether a sign separates the columns, as in CSV: then a single one may be many.
 
     Raises:
         PlanError: A column is not known, is missing, or is there twice.
@@ -126,7 +129,7 @@ def match_columns(header: Sequence[str], known: FieldSet, choices: Choices, sour
     """
     if len(header) > MOST_COLUMNS:
         raise PlanError(f"{source}: it has {len(header):,} columns, and {MOST_COLUMNS:,} are read at most")
-    matching = _Matching([name.strip() for name in header], known, choices, source)
+    matching = _Matching([name.strip() for name in header], known, choices, source, separated=separated)
     return matching.matched()
 
 
@@ -157,8 +160,9 @@ def same_name(one: str, other: str) -> bool:
 class _Matching:
     """One header on its way to `Columns`."""
 
-    def __init__(self, names: list[str], known: FieldSet, choices: Choices, source: str) -> None:
+    def __init__(self, names: list[str], known: FieldSet, choices: Choices, source: str, *, separated: bool) -> None:
         self._names: Final = names
+        self._is_unseparated: Final = separated and len(names) == 1
         self._known: Final = known
         self._choices: Final = choices
         self._source: Final = source
@@ -251,6 +255,8 @@ class _Matching:
             hint = hint or self._nearest(missing[0], names)
             # A person corrects the headings once, so the key is named with the others.
             named = [*missing, *([" or ".join(keys)] if keyless else [])]
+            if len(named) > 1 and self._is_unseparated:  # no name of a column helps
+                hint = "; a table has a column for each: if a sign separates them here, add --delimiter"
             what = f"column {named[0]} is" if len(named) == 1 else f"columns {_and(named)} are"
             whys = [field for field in self._known.fields if field.name in missing and field.why]
             why = "".join(field.why if len(named) == 1 else f"; {field.name}{field.why}" for field in whys)

@@ -43,6 +43,7 @@ class Problems:
     Attributes:
         total: How many problems there are; at most one for each column of a row.
         rows: How many rows have a problem. All problems of a row are noted before those of the next row.
+        hint: What may have led to all of them, to follow an error message: another sheet was meant.
         titles: The names of columns in the file, by field, where they differ: a problem names the
             file's.
     """
@@ -51,6 +52,7 @@ class Problems:
         self._sink: Final = sink
         self.total: int = 0
         self.rows: int = 0
+        self.hint: str = ""
         self.titles: Final[dict[str, str]] = {}
         self._last_row = 0
         self._columns: Final[set[str]] = set()
@@ -110,7 +112,8 @@ class Problems:
         """
         if self.total:
             raise PlanError(
-                f"{source}: {self.total} problem{'s' if self.total > 1 else ''}, nothing was sent\n{self.listing()}",
+                f"{source}: {self.total} problem{'s' if self.total > 1 else ''}, nothing was sent{self.hint}\n"
+                f"{self.listing()}",
                 problems=self.shown(),
                 total=self.total,
             )

@@ -12,19 +12,19 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from xoxo_async.bulk.intake.columns import read_table
+from xoxo_async.bulk.intake.columns import FileRows, read_table
 from xoxo_async.bulk.intake.csv_table import read_csv
 from xoxo_async.bulk.intake.encodings import TextLines
 from xoxo_async.bulk.intake.halting import Halt
-from xoxo_async.bulk.intake.input_file import InputFile, is_lasting, kind_of
-from xoxo_async.bulk.intake.jsonl_rows import JsonRows
+from xoxo_async.bulk.intake.input_file import InputFile, is_lasting, kind_of, misnamed
+from xoxo_async.bulk.intake.jsonl_rows import JsonRows, one_a_line
 from xoxo_async.bulk.intake.matching import FieldSet, recognised, same_name
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.intake.tables import Alike, FileRow, Form, Table
 from xoxo_async.bulk.intake.template_marks import is_example
 from xoxo_async.bulk.intake.text_lines import Place, UnreadableError, printable
-from xoxo_async.bulk.intake.workbook.reader import is_workbook, read_workbook, refuse_misnamed
+from xoxo_async.bulk.intake.workbook.reader import is_workbook, read_workbook, refuse_damaged, refuse_misnamed
 from xoxo_async.errors import ConfigError, PlanError
 
 __all__ = ["RowKind", "RowsFile"]
@@ -170,7 +170,8 @@ class RowsFile(Generic[LineT]):
         if not found and not problems.total:
             notes = self.form.notes if self.form is not None else []
             example = ", only the template's example" if any("example" in note for note in notes) else ""
-            raise PlanError(f"{self.source}: there are no {self._kind.many} in it{example}")
+            hint = self.form.sheet_hint if self.form is not None else ""
+            raise PlanError(f"{self.source}: there are no {self._kind.many} in it{example}{hint}")
 
     def _rows(self, opened: InputFile, at: Place, problems: Problems) -> Iterator[FileRow]:
         head = opened.head()
@@ -186,20 +187,31 @@ class RowsFile(Generic[LineT]):
         if self.choices.sheet is not None:
             raise ConfigError(f"{self.source}: only a workbook has sheets, so --sheet does not fit")
         text = TextLines(opened.file, form, self.choices.encoding)
+        if why := text.why_no_text():
+            refuse_damaged(head, self.source)
+            raise PlanError(f"{self.source}: this is no text{why}")
         lines = iter(text)
         first = self._first(lines, at)
         lines = itertools.chain([first], lines)
         if self.format == "jsonl" or (self.format is None and first.lstrip().startswith("{")):
             form.kind = "JSONL"
+            self._note_name(form)
             self._refuse_choices_about_tables()
+            lines = one_a_line(lines, self.source)
             text.need_utf_8()
             kind = self._kind
             for row in JsonRows(kind.line, kind.fields, kind.one).read(lines, at, problems):
                 form.rows += 1
                 yield kind.read(row.number, row.fields, problems, row.key_column, None)
             return
+        self._note_name(form)
         table = read_csv(lines, at, self.source, form, delimiter=self.choices.delimiter, known=self._known())
         yield from self._named(table, problems)
+
+    def _note_name(self, form: Form) -> None:
+        """Note that a text has a name that says another thing, unless a person has said what it is."""
+        if self.format is None and (note := misnamed(self.source, form.kind)):
+            form.notes.append(note)
 
     def _workbook(self, opened: InputFile, form: Form, problems: Problems) -> Iterator[FileRow]:
         """Yield the rows of a workbook's sheet."""
@@ -216,16 +228,11 @@ class RowsFile(Generic[LineT]):
 
     def _named(self, table: Table, problems: Problems) -> Iterator[FileRow]:
         """Yield the rows of a table by the names of fields."""
-        if {name.casefold() for name in table.header} >= _EXPORTED:
-            raise PlanError(
-                f"{self.source}: this is an export of vouchers, with columns of their codes and PINs, and no file of"
-                f" {self._kind.many}; give the file that its job was planned from"
-            )
-        choices = self.choices.with_kept(self.kept_choices)
-        rows = read_table(table, self._kind.fields, choices, self.source, problems)
-        self.columns = rows.columns.describe()
-        self.key_column = rows.columns.titles.get(rows.columns.key_column, rows.columns.key_column)
-        self._check_key_column(table.header)
+        problems.hint = table.form.sheet_hint
+        try:
+            rows = self._by_fields(table, problems)
+        except PlanError as error:
+            raise PlanError(f"{error.message}{problems.hint}") from None
         for row in rows:
             if is_example(row.fields.get("key")):
                 rows.form.rows -= 1
@@ -236,6 +243,20 @@ class RowsFile(Generic[LineT]):
                 continue
             fields = {**row.fields, "kept": row.kept} if row.kept else row.fields
             yield self._kind.read(row.number, fields, problems, row.key_column, row.given)
+
+    def _by_fields(self, table: Table, problems: Problems) -> FileRows:
+        """Match the columns of a table with fields."""
+        if {name.casefold() for name in table.header} >= _EXPORTED:
+            raise PlanError(
+                f"{self.source}: this is an export of vouchers, with columns of their codes and PINs, and no file of"
+                f" {self._kind.many}; give the file that its job was planned from"
+            )
+        choices = self.choices.with_kept(self.kept_choices)
+        rows = read_table(table, self._kind.fields, choices, self.source, problems)
+        self.columns = rows.columns.describe()
+        self.key_column = rows.columns.titles.get(rows.columns.key_column, rows.columns.key_column)
+        self._check_key_column(table.header)
+        return rows
 
     def _check_key_column(self, header: Sequence[str]) -> None:
         """Refuse a file whose rows are named by another column than those of the job's last file.

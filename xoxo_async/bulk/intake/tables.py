@@ -95,9 +95,10 @@ class Form(msgspec.Struct, kw_only=True):
         encoding: The encoding, by the name that people use: `UTF-8`, `Windows-1252`; empty where there is no choice.
         decimal: The decimal sign that a column of numbers proved or a caller gave; empty where all numbers were plain.
         sheet: The name of the sheet; empty where there are no sheets.
+        among: Which other sheets there are, where nobody named this one: `the first of 2 sheets (the other: May)`.
         hidden_rows: Rows that the file's program does not show. They are read.
         rows: Rows with anything in them, below the header, as far as they were read.
-        notes: Anything else that a person should know: `the first of 3 sheets`. Each is a part of a sentence.
+        notes: Anything else that a person should know: `a hidden sheet`. Each is a part of a sentence.
     """
 
     kind: str = "CSV"
@@ -105,6 +106,7 @@ class Form(msgspec.Struct, kw_only=True):
     encoding: str = ""
     decimal: str = ""
     sheet: str = ""
+    among: str = ""
     hidden_rows: int = 0
     rows: int = 0
     notes: list[str] = msgspec.field(default_factory=list)
@@ -121,12 +123,24 @@ class Form(msgspec.Struct, kw_only=True):
     def describe(self) -> str:
         """Return in words what was recognised: `semicolons, decimal comma, Windows-1252, 312 rows`."""
         parts = [separator_words(self.separator)] if self.separator else []
+        parts[:] = [part if part.isalpha() else f"{part} as separator" for part in parts]
         parts += [DECIMALS.get(self.decimal, "")] if self.decimal else []
         parts += [self.encoding] if self.encoding else []
         parts += [f"sheet {self.sheet}"] if self.sheet else []
+        parts += [self.among] if self.among else []
         parts += [f"{self.hidden_rows:,} hidden row{'' if self.hidden_rows == 1 else 's'}"] if self.hidden_rows else []
         parts += self.notes
         return ", ".join([*parts, f"{self.rows:,} row{'' if self.rows == 1 else 's'}"])
+
+    @property
+    def sheet_hint(self) -> str:
+        """How to read another sheet, to follow an error message; empty where there is no other, or one was named."""
+        return f"; this is sheet {self.sheet}, {self.other_sheets}" if self.among else ""
+
+    @property
+    def other_sheets(self) -> str:
+        """Which other sheets there are, and how to read one of them; empty as `sheet_hint` is."""
+        return f"{self.among}: to read another one, add --sheet NAME" if self.among else ""
 
 
 class Alike:
@@ -202,5 +216,5 @@ DECIMALS: Final = {".": "decimal point", ",": "decimal comma"}
 
 
 def separator_words(separator: str) -> str:
-    """Return a separator in the plural, for a message: `semicolons`."""
-    return _SEPARATORS.get(separator, f"{separator!a} as separator")
+    """Return a separator in the plural, for a message: `semicolons`; a sign without a name as it is: `'^'`."""
+    return _SEPARATORS.get(separator, f"{separator!a}")

@@ -72,7 +72,7 @@ def print_report(request: "WorkRequest", report: "Report", outcome: Outcome) -> 
     if report.superseded:
         results = count(report.superseded, "result")
         say(f"{results} came after another worker had taken the lines over; look-ups settle these lines")
-    print_alarms(report.alarms, report.alarms_total)
+    _print_alarms(request, report)
     follow = _next_command(request, report, outcome, code, waiting)
     if code == exits.DONE and report.issued and request.exports and not request.as_json:
         _say_how_to_export(request)
@@ -86,6 +86,11 @@ def print_report(request: "WorkRequest", report: "Report", outcome: Outcome) -> 
         facts |= {"skipped": outcome.skipped, "added": outcome.added, "absent": outcome.absent}
         print_json({**facts, "exit_code": code, "continue_with": follow})
     return code
+
+
+def _print_alarms(request: "WorkRequest", report: "Report") -> None:
+    settled_in = request.ledger if request.exports == "links" else None
+    print_alarms(report.alarms, report.alarms_total, settled_in=settled_in)
 
 
 def _report_to_json(request: "WorkRequest", report: "Report") -> dict[str, object]:
@@ -254,7 +259,7 @@ def _print_progress_made(
     if began:
         for line, colour in _summary(report):
             say(line, colour)
-    print_alarms(report.alarms, report.alarms_total)
+    _print_alarms(request, report)
     return _report_to_json(request, report)
 
 

@@ -155,13 +155,18 @@ def prove(
         for name, what in ((named, "result, signed," if key else "result"), (lines, count(verdicts.rows, "row"))):
             if name is not None:
                 out(f"{what} in {name}")
-        if named is not None:
-            say_command("show it in a report with", _report_with(place, named))
-        elif path is not None:
-            say(f"result in {path}, where `xoxo bulk report` finds it")
+        _say_where(place, named, path)
         if follow:
             say_command("continue with", follow)
     return code
+
+
+def _say_where(place: "LedgerAddress", named: Path | None, path: Path | None) -> None:
+    """Say how a report shows the result: of a name that a person gave, or of the usual one."""
+    if named is not None:
+        say_command("show it in a report with", _report_with(place, named))
+    elif path is not None:
+        say(f"result in {path}, where `xoxo bulk report` finds it")
 
 
 def _report_with(place: "LedgerAddress", path: Path) -> str:

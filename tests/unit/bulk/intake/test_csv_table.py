@@ -162,8 +162,40 @@ def test_a_given_separator_counts(tmp_path: Path) -> None:
     path = tmp_path / "o.csv"
     path.write_text("key^product_id^denomination\na^1^10\n")
     assert [line.key for line in read_orders(path, delimiter="^")] == ["a"]
-    with pytest.raises(errors.PlanError, match="columns product_id, denomination and key or po_number are missing"):
-        list(read_orders(path, delimiter="comma"))
+
+
+WRONG_SEPARATORS = {
+    "a sign that is none of the usual": ("^", None, "", """separated by '^': add --delimiter "^\""""),
+    "a colon": (":", None, "", """separated by ':': add --delimiter ":\""""),
+    "a sign of the shell": ("$", None, "", "separated by '$': add --delimiter '$'"),
+    "blanks": (" ", None, "", """separated by blanks: add --delimiter " \""""),
+    "a given one": (
+        ",", "semicolon", "", "separated by commas, not by semicolons as --delimiter says: add --delimiter comma",
+    ),
+    "a given one of two": ("\t", "^", "", "separated by tabs, not by '^' as --delimiter says: add --delimiter tab"),
+    "a line above the header": (
+        ";", None, "sep=,\n",
+        "separated by semicolons, not by commas as its first line says: add --delimiter semicolon",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sign", "given", "above", "words"), WRONG_SEPARATORS.values(), ids=list(WRONG_SEPARATORS))
+def test_a_wrong_separator_is_named(tmp_path: Path, sign: str, given: str | None, above: str, words: str) -> None:
+    """The names of the header show which one is right; what the message says to add reads the file."""
+    path = tmp_path / "o.csv"
+    path.write_text(above + "key,product_id,denomination\na,1,10\n".replace(",", sign))
+    with pytest.raises(errors.PlanError) as caught:
+        list(read_orders(path, delimiter=given))
+    assert str(caught.value) == f"{path}: this file is {words}"
+    assert [line.key for line in read_orders(path, delimiter=sign)] == ["a"]
+
+
+def test_one_column_may_be_many(tmp_path: Path) -> None:
+    """Where no sign gives known names, no column is named for a field: a table has more than one."""
+    text = problem(tmp_path / "o.csv", "Was~Wer~Wieviel\na~1~10\n")
+    assert text.endswith("a table has a column for each: if a sign separates them here, add --delimiter")
+    assert "--map" not in text
 
 
 OTHER_FILES = {

@@ -1,5 +1,8 @@
 """`encodings`: the encoding of a file is what the file shows, or it is refused."""
 
+import contextlib
+import encodings.aliases
+import random
 from pathlib import Path
 
 import pytest
@@ -64,10 +67,7 @@ BAD_FILES = {
         "row 3: partly UTF-8 and partly another encoding",
     ),
     "western in json": (b'{"key": "a", "product_id": 1, "denomination": 1}\n{"key": "\xe9"}', "row 2: not UTF-8"),
-    "zero bytes": (b"\0" * 5000, "zero bytes"),
-    "zero bytes in a row": (HEAD.encode() + b"a,1,10,1\nb\0,1,10,1\n", "row 3: not a text file (it holds zero bytes"),
     "half a letter of utf-16": ((TAGGED + ROW).encode("utf-16")[:-1], "not UTF-16"),
-    "binary": (bytes(range(256)), "not UTF-8"),
 }
 
 
@@ -78,6 +78,101 @@ def test_an_unclear_encoding_is_refused(tmp_path: Path, content: bytes, words: s
     assert words in text
     assert "save it as UTF-8, or add --encoding" in text
     assert text.replace("\n", "").isprintable()
+
+
+OPEN = {
+    "utf-16": ("utf-16-le", "utf-16"),
+    "utf-16, the other way round": ("utf-16-be", "utf-16"),
+    "utf-16 with a mark": ("utf-16", "utf-16-be"),
+    "utf-32 with a mark": ("utf-32", "utf-32-be"),
+}
+
+
+@pytest.mark.parametrize(("codec", "given"), OPEN.values(), ids=list(OPEN))
+def test_a_file_completes_the_given_encoding(tmp_path: Path, codec: str, given: str) -> None:
+    """Which byte comes first, a mark or the zero bytes of the file say better than a person."""
+    path = tmp_path / "o.csv"
+    path.write_bytes((TAGGED + ROW).encode(codec))
+    assert [line.key for line in read_orders(path, encoding=given)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("content", "given"),
+    [
+        (HEAD.encode(), "utf-16"),
+        ((TAGGED + ROW).encode("utf-32-le"), "utf-32"),
+    ],
+)
+def test_a_file_without_a_mark_is_refused(tmp_path: Path, content: bytes, given: str) -> None:
+    """Python's own error for it says nothing of the place; the reader's names the row and what to give."""
+    path = tmp_path / "o.csv"
+    path.write_bytes(content)
+    with pytest.raises(errors.PlanError) as caught:
+        list(read_orders(path, encoding=given))
+    why = f"row 1: not {given.upper()} (no mark at its start says which byte comes first)"
+    assert f"{why}; save it as UTF-8, or add --encoding {given}-le or {given}-be" in str(caught.value)
+
+
+def _names() -> list[str]:
+    known: list[str] = []
+    for name in sorted({*encodings.aliases.aliases.values(), "shift_jisx0213", "utf_8_sig"}):
+        with contextlib.suppress(errors.ConfigError):
+            known.append(check_encoding(name))
+    return known
+
+
+@pytest.mark.parametrize("name", _names())
+def test_no_encoding_raises_an_error_of_python(tmp_path: Path, name: str) -> None:
+    """Whatever bytes a file has, it gives rows or one clear line."""
+    chance = random.Random(name)
+    path = tmp_path / "o.csv"
+    texts = [HEAD.encode(codec) for codec in ("utf-8", "utf-16", "utf-16-le", "utf-32", "utf-32-le")]
+    for content in (*texts, *map(chance.randbytes, (1, 2, 3, 5, 50, 5000)), b"\xff" * 50, bytes(range(256))):
+        path.write_bytes(content)
+        with pytest.raises(errors.PlanError) as caught:
+            list(read_orders(path, encoding=name))
+        assert str(caught.value).replace("\n", "").isprintable()
+
+
+NO_TEXTS = {
+    "zero bytes": (b"\0" * 5000, "this is no text (it begins with zero bytes and nothing else)"),
+    "binary": (
+        bytes(range(1, 256)),
+        "this is no text in UTF-8 (control characters are in it); save it as CSV in UTF-8",
+    ),
+    "zero bytes behind the rows": (
+        HEAD.encode() + b"a,1,10,1\n" + bytes(5000),
+        "no text in UTF-8 (zero bytes are in it)",
+    ),
+    "a zero byte in a row": (
+        HEAD.encode() + b"a,1,10,1\nb\0,1,10,1\n",
+        "row 3: a zero byte is in it, which no text has",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), NO_TEXTS.values(), ids=list(NO_TEXTS))
+def test_what_is_no_text_has_no_encoding(tmp_path: Path, content: bytes, words: str) -> None:
+    """The message says what it is, and does not ask for an encoding."""
+    text = problem(tmp_path / "orders.csv", content)
+    assert words in text
+    assert "--encoding" not in text or "if it is UTF-16" in text
+    assert text.isprintable()
+
+
+def test_zero_bytes_may_be_half_of_letters(tmp_path: Path) -> None:
+    """Where half of the letters have a zero byte, nothing shows the encoding, and the message says what it may be."""
+    content = (TAGGED + "甲,1,10,1," + "乙" * 100 + "\n").encode("utf-16-le")
+    path = tmp_path / "o.csv"
+    assert "add --encoding utf-16-le if it is UTF-16" in problem(path, content)
+    assert [line.key for line in read_orders(path, encoding="utf-16-le")] == ["甲"]
+
+
+def test_a_few_control_characters_are_no_binary(tmp_path: Path) -> None:
+    """Of a text with one, the check of the row says where it is; a text of DOS ends with another one."""
+    path = tmp_path / "o.csv"
+    path.write_bytes(HEAD.encode() + b"a\x01,1,10,1\nb,1,10,1\n\x1a")
+    assert "row 2, column key: holds U+0001" in problem(path, path.read_bytes())
 
 
 def test_another_encoding_than_the_given_is_refused(tmp_path: Path) -> None:

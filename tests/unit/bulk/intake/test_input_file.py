@@ -13,6 +13,8 @@ KINDS = {
     "pdf": (b"%PDF-1.7\n", "this is a PDF document, not a table"),
     "gzip": (b"\x1f\x8b\x08\x00", "this is a compressed file"),
     "picture": (b"\x89PNG\r\n\x1a\n", "this is a picture"),
+    "ledger": (b"SQLite format 3\0" + bytes(90), "this is a database (SQLite), maybe a ledger"),
+    "7z": (b"7z\xbc\xaf\x27\x1c\0\4", "this is a compressed file (7z)"),
 }
 
 

@@ -72,6 +72,15 @@ BAD_ROWS = {
         '{"key": "a", "product_id": 1, "denomination": 1, "details": {"phone_code": "1", "phone_code": "2"}}',
         "row 1, column details: phone_code is in the object twice",
     ),
+    "an exponent beyond all numbers": (
+        '{"key": "a", "product_id": 1, "denomination": 1e99999999999999999999}',
+        "row 1, column denomination: must be a number above 0",
+    ),
+    "the same in details": (
+        '{"key": "a", "product_id": 1, "denomination": 1, "details": {"phone_code": -1e-99999999999999999999}}',
+        "row 1, column details",
+    ),
+    "control characters in a name": ('{"key": "a", "\\u001b[31mred": 1}', "row 1: not one JSON object of order fields"),
     "deep json": ('{"key": ' + "[" * 100_000, "row 1"),
 }
 
@@ -79,7 +88,26 @@ BAD_ROWS = {
 @pytest.mark.parametrize(("content", "where"), BAD_ROWS.values(), ids=list(BAD_ROWS))
 def test_bad_rows_are_named(tmp_path: Path, content: str, where: str) -> None:
     """The error names each bad row by its number and column."""
-    assert where in problem(tmp_path / "o", content)
+    text = problem(tmp_path / "o", content)
+    assert where in text
+    assert text.replace("\n", "").isprintable(), "a terminal would run what a file holds"
+
+
+@pytest.mark.parametrize("name", ["o.csv", "o.jsonl", "o.json", "o"])
+@pytest.mark.parametrize("indent", [2, 4])
+def test_an_object_on_several_lines_is_refused(tmp_path: Path, name: str, indent: int) -> None:
+    """One line says so, and not one for each of its lines."""
+    row = {"key": "a", "product_id": 1, "denomination": 1}
+    pretty = msgspec.json.format(msgspec.json.encode(row), indent=indent)
+    text = problem(tmp_path / name, b"\n".join([pretty, pretty]))
+    assert text.endswith("this is JSON, and an object of it stands on several lines; write one object a line (JSONL)")
+
+
+def test_a_cut_first_row_is_its_own_problem(tmp_path: Path) -> None:
+    """The rows after it are checked: a row of JSONL may be cut, too."""
+    text = problem(tmp_path / "o.jsonl", '{"key": "a", "product\n{"key": "b", "product_id": 1, "denomination": 1}\n')
+    assert "1 problem" in text
+    assert "row 1: not one JSON object" in text
 
 
 def test_kept_columns_are_an_object_of_texts(tmp_path: Path) -> None:

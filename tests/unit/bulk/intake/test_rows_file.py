@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from xoxo_async import errors
-from xoxo_async.bulk import LinkLine, MailLine, PointsLine
+from xoxo_async.bulk import LinkLine, MailLine, PointsLine, read_orders
 from xoxo_async.bulk.intake.reading import ReadingChoices
 from xoxo_async.bulk.unkeyed.rows_files import read_rows
 
@@ -35,6 +35,33 @@ def test_messages_call_rows_by_their_name(tmp_path: Path, text: str, words: str)
         list(read_rows(written(tmp_path / "people.csv", text), PointsLine))
     assert words in str(caught.value)
     assert "order" not in str(caught.value).replace("order_id", "")
+
+
+ROW_OF_JSON = '{"key": "A", "product_id": 1001, "denomination": 500}\n'
+ROW_OF_CSV = "key,product_id,denomination\nA,1001,500\n"
+NAMES = [
+    ("o.csv", ROW_OF_JSON, "UTF-8, JSONL, although its name ends in .csv, 1 row"),
+    ("o.tsv", ROW_OF_JSON, "UTF-8, JSONL, although its name ends in .tsv, 1 row"),
+    ("o.jsonl", ROW_OF_CSV, "commas, UTF-8, CSV, although its name ends in .jsonl, 1 row"),
+    ("o.xlsx", ROW_OF_CSV, "commas, UTF-8, CSV, although its name ends in .xlsx, 1 row"),
+    ("o.csv", ROW_OF_CSV, ""),
+    ("o.jsonl", ROW_OF_JSON, ""),
+    ("o.txt", ROW_OF_JSON, ""),
+    ("o", ROW_OF_CSV, ""),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "said"), NAMES)
+def test_a_name_that_says_another_thing_is_said(tmp_path: Path, name: str, content: str, said: str) -> None:
+    """The content decides what a file is. A person who looks at the name should know; one who gave the format does."""
+    path = tmp_path / name
+    path.write_text(content)
+    orders = read_orders(path)
+    assert [line.key for line in orders] == ["A"]
+    assert orders.recognised() == said
+    given = read_orders(path, format="jsonl" if content == ROW_OF_JSON else "csv")
+    assert [line.key for line in given] == ["A"]
+    assert given.recognised() == ""
 
 
 @pytest.mark.parametrize(("line", "done"), [(PointsLine, "paid"), (LinkLine, "made"), (MailLine, "mailed")])

@@ -246,7 +246,7 @@ def test_a_database_keeps_its_progress_elsewhere(command: Command, sandbox: Sand
 
 
 def test_a_report_finds_the_last_proof(command: Command, books: Sandbox) -> None:
-    """Without --out the result lies beside the ledger, privately; a signed one gives way to another signed one alone."""
+    """Without --out the result lies beside the ledger, privately; an unsigned one replaces no signed one."""
     ended = command(*PROVE)
     assert "result in march.proof.json" in ended.err
     kept = Path("march.proof.json")
@@ -327,7 +327,7 @@ def test_every_sum_of_points_is_the_same(command: Command, points: Sandbox) -> N
     assert "  cancelled         1, counted as issued: the points were taken back\n  charged   points 1,500\n" in shown
     command("bulk", "export", "--ledger", "p.db", "--out", "p.csv")
     with Path("p.csv").open(newline="") as file:
-        assert sum(int(row["denomination"]) for row in csv.DictReader(file) if row["delivery"] == "delivered") == 1500
+        assert sum(int(row["points"]) for row in csv.DictReader(file) if row["delivery"] == "delivered") == 1500
     command("bulk", "prove", "--ledger", "p.db", "--out", "p.proof.json")
     assert json.loads(Path("p.proof.json").read_text())["sums"]["ledger"] == "1500"
     assert command("bulk", "report", "--ledger", "p.db", "--out", "p.html").err.count("charged points 1,500") == 1

@@ -89,7 +89,7 @@ def read(file: IO[bytes], wanted: str) -> Iterator[object]:
     file.seek(0)
     try:
         book = CalamineWorkbook.from_filelike(file)
-        name, notes = _choose(book, wanted)
+        name, among, notes = _choose(book, wanted)
         marks = parts.marks(name)
         sheet = book.get_sheet_by_name(name)
         merged = sheet.merged_cell_ranges or ()
@@ -102,7 +102,7 @@ def read(file: IO[bytes], wanted: str) -> Iterator[object]:
             # Then an error or a hidden row may be noted for another cell than the one that has it.
             raise RefusedError("this is a damaged workbook (it does not say clearly where its cells are)")
         marks.merge(merged, marks.first + 1, marks.last)
-    yield {"sheet": name, "notes": [*notes, *parts.notes, *marks.notes]}
+    yield {"sheet": name, "among": among, "notes": [*notes, *parts.notes, *marks.notes]}
     yield from _batches(sheet, marks)
 
 
@@ -124,29 +124,39 @@ def _batches(sheet: Any, marks: Marks) -> Iterator[object]:
     yield {"hidden_rows": hidden}
 
 
-def _choose(book: Any, wanted: str) -> tuple[str, list[str]]:
-    """Return the name of the sheet to read, and what a person should know of the choice."""
+def _choose(book: Any, wanted: str) -> tuple[str, str, list[str]]:
+    """Return the name of the sheet to read, which others there are, and what a person should know of the choice."""
     from python_calamine import SheetTypeEnum, SheetVisibleEnum  # noqa: PLC0415
 
-    sheets = [sheet for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
-    names = [sheet.name for sheet in sheets]
-    hidden = [sheet.name for sheet in sheets if sheet.visible != SheetVisibleEnum.Visible]
+    shown: dict[str, str] = {}
+    names: list[str] = []
+    for sheet in book.sheets_metadata:
+        if sheet.typ == SheetTypeEnum.WorkSheet:
+            names.append(sheet.name)
+            shown[sheet.name] = "" if sheet.visible == SheetVisibleEnum.Visible else "hidden"
+        else:
+            shown[sheet.name] = "a chart" if sheet.typ == SheetTypeEnum.ChartSheet else "without cells"
     if not names:
-        found = some([sheet.name for sheet in book.sheets_metadata])
-        raise RefusedError(f"no sheet of this workbook has cells (found: {found or 'nothing'})")
+        raise RefusedError(f"no sheet of this workbook has cells (found: {some(_with_kinds(shown)) or 'nothing'})")
     if wanted:
-        same = [name for name in names if name == wanted] or [
-            name for name in names if name.strip().casefold() == wanted.strip().casefold()
+        same = [name for name in shown if name == wanted] or [
+            name for name in shown if name.strip().casefold() == wanted.strip().casefold()
         ]
         if len(same) != 1:
-            raise RefusedError(f"there is no sheet {some([wanted])} (found: {some(names)})")
-        return same[0], ["a hidden sheet"] if same[0] in hidden else []
-    first = next((name for name in names if name not in hidden), names[0])
-    others = [name + (" (hidden)" if name in hidden else "") for name in names if name != first]
+            raise RefusedError(f"there is no sheet {some([wanted])} (found: {some(_with_kinds(shown))})")
+        if same[0] not in names:
+            raise RefusedError(f"sheet {some(same)} has no cells (found: {some(_with_kinds(shown))})")
+        return same[0], "", ["a hidden sheet"] if shown[same[0]] else []
+    first = next((name for name in names if not shown[name]), names[0])
+    others = _with_kinds({name: kind for name, kind in shown.items() if name != first})
     if not others:
-        return first, []
+        return first, "", []
     one = "the other: " if len(others) == 1 else "the others: "
-    return first, [f"the first of {len(names)} sheets ({one}{some(others)})"]
+    return first, f"the first of {len(shown)} sheets ({one}{some(others)})", []
+
+
+def _with_kinds(sheets: dict[str, str]) -> list[str]:
+    return [f"{name} ({kind})" if kind else name for name, kind in sheets.items()]
 
 
 def _bound_itself() -> None:

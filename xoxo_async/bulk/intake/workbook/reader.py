@@ -17,16 +17,18 @@ from typing import IO, Any, Final, cast
 import msgspec
 
 from xoxo_async.bulk.intake.halting import open_haltable
-from xoxo_async.bulk.intake.input_file import InputFile
+from xoxo_async.bulk.intake.input_file import InputFile, misnamed
 from xoxo_async.bulk.intake.tables import BadCell, Cell, Form, ShownNumber, Table, TableRow
 from xoxo_async.bulk.intake.text_lines import printable
 from xoxo_async.bulk.intake.workbook.refusing import LONGEST_MESSAGE, MOST_CPU_S, MOST_MEMORY
 from xoxo_async.errors import ConfigError, PlanError
 
-__all__ = ["is_workbook", "read_workbook", "refuse_misnamed"]
+__all__ = ["is_workbook", "read_workbook", "refuse_damaged", "refuse_misnamed"]
 
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_PARTS: Final = (b"[Content_Types].xml", b"xl/workbook", b"mimetypeapplication/vnd.oasis.")
+"""Names that stand at the start of a workbook."""
 _LARGEST: Final = 64 * 2**20
 """Bytes. A workbook of the largest size that is read takes a tenth of it."""
 _ENDINGS: Final = {".xlsx", ".xls", ".ods", ".xlsm", ".xlsb", ".xltx", ".xlt", ".ots"}
@@ -83,6 +85,21 @@ def refuse_misnamed(head: bytes, source: str) -> None:
     )
 
 
+def refuse_damaged(head: bytes, source: str) -> None:
+    """Raise `PlanError` for a file that is no text, and has the name or the parts of a workbook.
+
+    Args:
+        head: Its first bytes.
+        source: Its name.
+    """
+    ending = PurePath(source).suffix.lower()
+    if ending in _ENDINGS or any(part in head for part in _PARTS):
+        raise PlanError(
+            f"{source}: this is a damaged workbook (its first bytes are not those of one); get it once more, or save it"
+            " anew as .xlsx"
+        )
+
+
 def read_workbook(
     opened: InputFile, form: Form, sheet: str | None = None, known: Callable[[Sequence[str]], int] | None = None
 ) -> Table:
@@ -113,19 +130,22 @@ def read_workbook(
             f"{opened.source}: this is a workbook, and {missing[0]} is not installed; install it with"
             " `pip install 'xoxo-async[files]'`, or save the sheet as CSV in UTF-8"
         )
-    ending = PurePath(opened.source).suffix.lower()
     form.kind = "workbook"
-    if ending in {".csv", ".tsv", ".txt", ".jsonl"}:
-        form.notes.append(f"a workbook, although its name ends in {ending}")
+    if note := misnamed(opened.source, form.kind):
+        form.notes.append(note)
     messages = _messages(opened, sheet or "")
     about = next(messages)
     form.sheet = printable(about["sheet"])
+    form.among = about["among"]
     form.notes += about["notes"]
     rows = _rows(messages, form)
     top = list(itertools.islice(rows, _TOP))
     if not top:
         about_it = f" ({', '.join(form.notes)})" if form.notes else ""
-        raise PlanError(f"{opened.source}: the workbook's sheet {form.sheet} is empty{about_it}")
+        raise PlanError(
+            f"{opened.source}: the workbook's sheet {form.sheet} is empty{about_it}"
+            f"{'; it is ' if form.among else ''}{form.other_sheets}"
+        )
     at = 0 if known is None else _header(top, known)
     if at:
         above = "row above it is" if at == 1 else f"{at} rows above it are"

@@ -20,8 +20,8 @@ def with_sheets(book: Any, sheet: Any) -> None:
 def test_the_first_sheet_is_read_and_said() -> None:
     """The others are named: the rows may be in one of them."""
     about = result(book(more=with_sheets)).about
-    assert about == {"sheet": "Gifts", "notes": ["the first of 3 sheets (the others: Old (hidden), New)"]}
-    assert result(book()).about["notes"] == []
+    assert about == {"sheet": "Gifts", "among": "the first of 3 sheets (the others: Old (hidden), New)", "notes": []}
+    assert result(book()).about == {"sheet": "Gifts", "among": "", "notes": []}
 
 
 def test_a_hidden_sheet_is_not_the_first() -> None:
@@ -33,12 +33,12 @@ def test_a_hidden_sheet_is_not_the_first() -> None:
 
     data = book(more=hide)
     assert result(data).about["sheet"] == "New"
-    assert result(data, " gifts").about == {"sheet": "Gifts", "notes": ["a hidden sheet"]}
+    assert result(data, " gifts").about == {"sheet": "Gifts", "among": "", "notes": ["a hidden sheet"]}
 
 
 def test_an_unknown_sheet_is_refused_with_the_names() -> None:
     """The message lists what is there."""
-    with pytest.raises(RefusedError, match=r"no sheet Mai \(found: Gifts, Old, New\)"):
+    with pytest.raises(RefusedError, match=r"no sheet Mai \(found: Gifts, Old \(hidden\), New\)"):
         result(book(more=with_sheets), "Mai")
 
 
@@ -51,8 +51,23 @@ def test_a_sheet_of_charts_has_no_cells() -> None:
         )
 
     data = changed(book(), {"workbook.xml.rels": make, "xl/chartsheets/sheet1.xml": b"<chartsheet/>"})
-    with pytest.raises(RefusedError, match=r"no sheet of this workbook has cells \(found: Gifts\)"):
+    with pytest.raises(RefusedError, match=r"no sheet of this workbook has cells \(found: Gifts \(a chart\)\)"):
         result(data)
+
+
+def with_chart(book: Any, sheet: Any) -> None:
+    page, chart = book.add_chartsheet("Fig"), book.add_chart({"type": "bar"})
+    chart.add_series({"values": "=Gifts!$B$2:$B$2"})
+    page.set_chart(chart)
+    book.worksheets_objs.reverse()
+
+
+def test_a_chart_in_front_is_said() -> None:
+    """A person sees it as the first sheet. Asked for by its name it is refused."""
+    data = book(("A", 1001, 500), more=with_chart)
+    assert result(data).about["among"] == "the first of 2 sheets (the other: Fig (a chart))"
+    with pytest.raises(RefusedError, match=r"sheet Fig has no cells \(found: Fig \(a chart\), Gifts\)"):
+        result(data, "fig")
 
 
 def test_a_missing_member_is_damage() -> None:

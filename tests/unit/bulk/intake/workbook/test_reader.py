@@ -8,9 +8,11 @@ from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+import xlsxwriter
 
 from tests.unit.bulk.intake.workbook.books import FILES, book, changed
 from xoxo_async.bulk import read_orders
@@ -42,7 +44,7 @@ def test_a_workbook_of_another_program_goes_in(name: str) -> None:
     ]
     assert lines[0].kept == {"Joined": date(2024, 1, 1).isoformat()}
     assert orders.recognised().startswith(
-        "sheet Gifts, 1 hidden row, the first of 2 sheets (the other: Notes (hidden)), 12 rows; Employee ID is key"
+        "sheet Gifts, the first of 2 sheets (the other: Notes (hidden)), 1 hidden row, 12 rows; Employee ID is key"
     )
 
 
@@ -63,6 +65,27 @@ def test_the_content_decides_what_a_file_is(tmp_path: Path) -> None:
 def test_a_file_with_a_wrong_name_is_named(tmp_path: Path, content: bytes, name: str, why: str) -> None:
     """Web sites call their tables .xls."""
     assert why in refusal(written(tmp_path, content, name))
+
+
+ORDERS = (FILES / "orders.xlsx").read_bytes()
+
+
+@pytest.mark.parametrize(("content", "name"), [
+    (b"QQQQ" + ORDERS[4:], "a.xlsx"),
+    (b"QQQQ" + ORDERS[4:], "a.csv"),
+    (b"QQQQ" + ORDERS[4:], "a"),
+    (ORDERS[1:], "a.xlsx"),
+    (bytes(3000), "a.xls"),
+    (b"QQQQ" + (FILES / "libreoffice.xls").read_bytes()[4:], "a.xls"),
+    (b"QQQQ" + (FILES / "libreoffice.ods").read_bytes()[4:], "a.csv"),
+    (Random(1).randbytes(3000), "a.ods"),
+    (Random(2).randbytes(3000), "a.xls"),
+])  # fmt: skip
+def test_a_workbook_without_its_beginning_is_damaged(tmp_path: Path, content: bytes, name: str) -> None:
+    """It is no text in some encoding, whatever its name is."""
+    text = refusal(written(tmp_path, content, name))
+    assert "this is a damaged workbook (its first bytes are not those of one)" in text
+    assert "encoding" not in text
 
 
 def test_bad_cells_are_problems_of_their_rows(tmp_path: Path) -> None:
@@ -101,8 +124,33 @@ def test_rows_above_the_header_are_left_out(tmp_path: Path) -> None:
 def test_an_empty_sheet_is_said(tmp_path: Path) -> None:
     """So are the other sheets: the rows may be there."""
     data = changed(book(more=lambda workbook, _: workbook.add_worksheet("New")), {"sheet1.xml": b"<worksheet/>"})
-    why = "sheet Gifts is empty (the first of 2 sheets (the other: New))"
+    why = "sheet Gifts is empty; it is the first of 2 sheets (the other: New): to read another one, add --sheet NAME"
     assert why in refusal(written(tmp_path, data))
+
+
+WRONG_SHEETS = {
+    "a title alone": (("hello",), ()),
+    "only a header": (("key", "product_id", "denomination"), ()),
+    "a bad row": (("key", "product_id", "denomination"), ("A", "x", 5)),
+    "an unknown column": (("key", "product_id", "denomination", "x"), ("A", 1001, 5, 1)),
+}
+
+
+@pytest.mark.parametrize("rows", WRONG_SHEETS.values(), ids=list(WRONG_SHEETS))
+def test_a_wrong_first_sheet_is_said(tmp_path: Path, rows: tuple[tuple[object, ...], ...]) -> None:
+    """The error names the sheet that was read and the others, unless a person has named it or it is the only one."""
+    for more, named, says in ((True, None, True), (True, "Intro", False), (False, None, False)):
+        path = tmp_path / "orders.xlsx"
+        with xlsxwriter.Workbook(path) as workbook:
+            sheet = workbook.add_worksheet("Intro")
+            for at, row in enumerate(rows):
+                sheet.write_row(at, 0, row)
+            if more:
+                workbook.add_worksheet("Gifts").write_row(0, 0, ("key", "product_id", "denomination"))
+        with pytest.raises(PlanError) as caught:
+            list(read_orders(path, sheet=named))
+        hint = "; this is sheet Intro, the first of 2 sheets (the other: Gifts): to read another one, add --sheet NAME"
+        assert (hint in str(caught.value)) == says
 
 
 def test_an_ended_reader_is_one_clear_line(tmp_path: Path) -> None:
