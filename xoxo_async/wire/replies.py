@@ -12,7 +12,6 @@ import msgspec
 from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.wire.raw import Facts, RawReply
 from xoxo_async.wire.secrets import Masked, Secret, mask
-from xoxo_async.wire.untyped import Rows
 
 __all__ = ["Part", "Reply", "Reveal", "keep_answer", "shown_names", "with_answer_of"]
 
@@ -114,7 +113,7 @@ def with_answer_of(reply: ReplyT, rows: object) -> ReplyT:
         reply: The row.
         rows: The list, as an operation returns it.
     """
-    raw = rows.raw if isinstance(rows, Rows) else None
+    raw = getattr(rows, "raw", None)
     if isinstance(raw, RawReply):
         keep_answer(reply, raw)
     return reply

@@ -100,7 +100,6 @@ def test_texts_have_no_control_characters(value: object) -> None:
         ("a@-x.example", "hyphen"),
         ("a@x-.example", "hyphen"),
         (f"a@{'x' * 64}.example", "too long"),
-        ('a"b@x.example', "lone quote"),
     ],
 )
 def test_no_code_is_mailed_to_nowhere(address: str, why: str) -> None:

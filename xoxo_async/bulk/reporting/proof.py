@@ -17,6 +17,8 @@ _ENTRIES_SHOWN: Final = 20
 _LONGEST: Final = 300
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _SHOWN_ELSEWHERE: Final = frozenset({"ok", "job", "ledger", "address", "format", "signature", "kind"})
+_VALID: Final = "valid: nobody changed the result since it was signed"
+_NOT_CHECKED: Final = "NOT checked, so the result may have been changed: `xoxo bulk report --key-file FILE` checks it"
 _UNKEYED_NAMES: Final = {
     "orders": "rows",
     "placed": "sent",
@@ -111,12 +113,13 @@ def read_proof_fact(path: str | os.PathLike[str]) -> ProofFact:
     return proof_of(result, file.name)
 
 
-def proof_of(result: Mapping[str, object], file: str) -> ProofFact:
+def proof_of(result: Mapping[str, object], file: str, *, verified: bool = False) -> ProofFact:
     """Return a proof as a report shows it: its single values but zeros of a table, and its lists that are not empty.
 
     Args:
         result: The object; an object within it is shown as its members.
         file: The name of its file.
+        verified: Whether its signature was checked, and is valid.
     """
     facts: dict[str, str] = {}
     lists: list[ProofList] = []
@@ -132,8 +135,8 @@ def proof_of(result: Mapping[str, object], file: str) -> ProofFact:
                     lists.append(ProofList(label, len(one), [_text(entry) for entry in one[:_ENTRIES_SHOWN]]))
             elif one not in (None, "") and not (member and str(one) == "0"):
                 facts[names.get(label, label)] = _text(one)
-    if result.get("signature"):
-        facts["signed"] = "yes; a report does not check it, `xoxo bulk prove --verify` does"
+    if verified or result.get("signature"):
+        facts["signature"] = _VALID if verified else _NOT_CHECKED
     placed = result.get("placed")
     return ProofFact(
         ok=result.get("ok") is True,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Generator
@@ -84,7 +85,8 @@ Examples:
 @click.option("--until", type=DAY, metavar="DAY", help="The last day of the order history [default: tomorrow].")
 @click.option("--thorough", is_flag=True, help="Look up every order, also those that the history shows.")
 @click.option("--out", "path", type=click.Path(path_type=Path), metavar="FILE.json",
-              help="Write the result to this file, mode 0600. It may replace an older result.")  # fmt: skip
+              help="Write the result to this file, mode 0600. It may replace an older result. [default:"
+              " LEDGER.proof.json, where a report looks for it]")  # fmt: skip
 @click.option("--lines", type=click.Path(path_type=Path), metavar="FILE.csv",
               help="Write a row for each order of the ledger with its verdict, mode 0600.")  # fmt: skip
 @click.option("--key-file", type=click.Path(path_type=Path), metavar="F",
@@ -133,6 +135,7 @@ def prove(
     key = _key(key_file)
     if path is not None:
         _check_out(path)
+    named, path = path, path or _usual(place, signs=key is not None)
     notes = progress or _progress_of(place)
     connection = Connection(books=books_of(place), **where)
     days = (since.date() if since else None, until.date() if until else None)
@@ -149,14 +152,21 @@ def prove(
             json.dump(facts, draft, indent=1, ensure_ascii=False)
             draft.write("\n")
     if not as_json:
-        for name, what in ((path, "result, signed," if key else "result"), (lines, count(verdicts.rows, "row"))):
+        for name, what in ((named, "result, signed," if key else "result"), (lines, count(verdicts.rows, "row"))):
             if name is not None:
                 out(f"{what} in {name}")
-        if path is not None:
-            say_command("show it in a report with", _report_with(place, path))
+        _say_where(place, named, path)
         if follow:
             say_command("continue with", follow)
     return code
+
+
+def _say_where(place: "LedgerAddress", named: Path | None, path: Path | None) -> None:
+    """Say how a report shows the result: of a name that a person gave, or of the usual one."""
+    if named is not None:
+        say_command("show it in a report with", _report_with(place, named))
+    elif path is not None:
+        say(f"result in {path}, where `xoxo bulk report` finds it")
 
 
 def _report_with(place: "LedgerAddress", path: Path) -> str:
@@ -191,6 +201,25 @@ def _key(key_file: Path | None) -> bytes | None:
     from xoxo_async.bulk.proving.signing import read_proof_key
 
     return read_proof_key(key_file)
+
+
+def _usual(place: "LedgerAddress", *, signs: bool) -> Path | None:
+    """Return where a report looks for the result; None for a database, and where no file can or may be written.
+
+    A result that is signed gives way to no other one.
+    """
+    from xoxo_async.bulk.reporting.proof import beside
+
+    if place.path is None:
+        return None
+    path = beside(place.name)
+    try:
+        _check_out(path)
+    except ConfigError:
+        return None
+    if not signs and path.exists() and json.loads(path.read_bytes()).get("signature"):
+        return None
+    return path if os.access(path.parent, os.W_OK) else None
 
 
 def _check_out(path: Path) -> None:

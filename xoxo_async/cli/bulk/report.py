@@ -46,12 +46,21 @@ Examples:
 @click.option("--pdf", is_flag=True, help="Write a PDF with the same name, too.")
 @click.option("--proof", type=click.Path(path_type=Path), metavar="FILE",
               help="The result of `xoxo bulk prove --json` [default: LEDGER.proof.json, if it is there].")  # fmt: skip
+@click.option("--key-file", type=click.Path(path_type=Path), metavar="FILE",
+              help="The key of the proof's signature: refuse a proof that was changed since.")  # fmt: skip
 @click.option("--serve", is_flag=True, help="Show the report on this machine until Ctrl-C, and follow the job.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N",
               help="The port for --serve, on 127.0.0.1 [default: a free one].")  # fmt: skip
 @json_option
 def report(
-    ledger: "LedgerAddress", path: Path | None, pdf: bool, proof: Path | None, serve: bool, port: int, as_json: bool
+    ledger: "LedgerAddress",
+    path: Path | None,
+    pdf: bool,
+    proof: Path | None,
+    key_file: Path | None,
+    serve: bool,
+    port: int,
+    as_json: bool,
 ) -> int:
     """Write the report of a job as one HTML page, also while it runs. Needs no network and no credentials.
 
@@ -66,21 +75,27 @@ def report(
         raise click.UsageError("give --out FILE for a file, or --serve to look at it, or --json")
     if pdf and path is None:
         raise click.UsageError("--pdf writes a file: give --out FILE, too")
-    found = _proof(ledger, proof)
+    found = _proof(ledger, proof, key_file)
     if serve:
         with as_before():
             return _serve(ledger, found, port)
     return _write(ledger, path, found, pdf=pdf, as_json=as_json)
 
 
-def _proof(ledger: "LedgerAddress", path: Path | None) -> "ProofFact | None":
+def _proof(ledger: "LedgerAddress", path: Path | None, key_file: Path | None) -> "ProofFact | None":
     """Return the proof that is asked for, or the one beside the ledger."""
-    from xoxo_async.bulk.reporting.proof import beside, read_proof_fact
+    from xoxo_async.bulk.reporting.proof import beside, proof_of, read_proof_fact
 
-    if path is not None:
-        return read_proof_fact(path)
     usual = None if ledger.path is None else beside(ledger.name)
-    return read_proof_fact(usual) if usual is not None and usual.exists() else None
+    found = path or (usual if usual is not None and usual.exists() else None)
+    if key_file is None:
+        return None if found is None else read_proof_fact(found)
+    if found is None:
+        raise click.UsageError("--key-file checks a proof, and there is none: name it with --proof FILE")
+    from xoxo_async.bulk.proving.signing import read_proof_key, verify_proof
+
+    # What was verified is what is shown: the file is not read a second time.
+    return proof_of(verify_proof(found, read_proof_key(key_file)), found.name, verified=True)
 
 
 def _follow(ledger: "Ledger", where: "LedgerAddress") -> "Follow":

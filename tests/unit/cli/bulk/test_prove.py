@@ -42,12 +42,12 @@ def kinds(facts: dict[str, Any]) -> dict[str, int]:
 
 
 def test_an_agreeing_job_ends_with_0(command: Command, books: Sandbox) -> None:
-    """It says what was compared, and other jobs and funds stand apart. Nothing is left beside the ledger."""
+    """It says what was compared, and other jobs and funds stand apart. The ledger stays as it is."""
     book(books, "INV-1")
     books.state.add_funds(Decimal(1000))
     before = Path("march.db").read_bytes()
     ended = command(*PROVE)
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, ended.err) == (0, "result in march.proof.json, where `xoxo bulk report` finds it\n")
     assert "  agree                3\n" in ended.out
     assert "  wallet      INR 2,961.25 paid for this job\n" in ended.out
     assert "  other jobs  INR 500 for 1 order\n" in ended.out
@@ -243,6 +243,29 @@ def test_a_database_keeps_its_progress_elsewhere(command: Command, sandbox: Sand
     ended = command("bulk", "prove", *where, "--json")
     assert (ended.code, ended.facts["orders"], ended.facts["agree"]) == (0, 2, 2)
     assert not kept.exists()
+
+
+def test_a_report_finds_the_last_proof(command: Command, books: Sandbox) -> None:
+    """Without --out the result lies beside the ledger, privately; an unsigned one replaces no signed one."""
+    ended = command(*PROVE)
+    assert "result in march.proof.json" in ended.err
+    kept = Path("march.proof.json")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert command("bulk", "report", "--ledger", "march.db", "--json").facts["proof"]["ok"] is True
+    Path("k").write_text("k" * 32)
+    Path("k").chmod(0o600)
+    assert command(*PROVE, "--key-file", "k").code == 0
+    signed = kept.read_bytes()
+    ended = command(*PROVE)
+    assert (ended.code, "result in" in ended.err, kept.read_bytes()) == (0, False, signed)
+
+
+def test_a_foreign_file_is_left_alone(command: Command, books: Sandbox) -> None:
+    """It has the name of the result, and is none; the proof ends as it would."""
+    kept = Path("march.proof.json")
+    kept.write_text('{"mine": 1}')
+    ended = command(*PROVE)
+    assert (ended.code, "result in" in ended.err, kept.read_text()) == (0, False, '{"mine": 1}')
 
 
 def test_a_result_names_its_report(command: Command, books: Sandbox) -> None:

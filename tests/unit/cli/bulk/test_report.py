@@ -54,6 +54,23 @@ def test_json_alone_needs_no_file(command: Command, sandbox: Sandbox) -> None:
     assert (refused.code, "the proof of the job 'april'" in refused.err) == (2, True)
 
 
+def test_a_changed_proof_is_refused(command: Command, sandbox: Sandbox) -> None:
+    """With the key it is checked; without it the report says that nobody has."""
+    issued(command)
+    Path("k").write_text("k" * 32)
+    Path("k").chmod(0o600)
+    report = ("bulk", "report", *LEDGER, "--json")
+    none = command(*report, "--key-file", "k")
+    assert (none.code, "there is none" in none.err) == (2, True)
+    command("bulk", "prove", *LEDGER, "--out", "march.proof.json", "--key-file", "k")
+    assert command(*report).facts["proof"]["facts"]["signature"].startswith("NOT checked")
+    assert command(*report, "--key-file", "k").facts["proof"]["facts"]["signature"].startswith("valid")
+    proof = Path("march.proof.json")
+    proof.write_text(proof.read_text().replace('"agree": 1', '"agree": 7'))
+    refused = command(*report, "--key-file", "k")
+    assert (refused.code, "was changed after it was signed" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
