@@ -105,7 +105,7 @@ def read(file: IO[bytes], wanted: str) -> Iterator[object]:
             # Then an error or a hidden row may be noted for another cell than the one that has it.
             raise RefusedError(UNCLEAR)
         marks.merge(merged, marks.first + 1, marks.last)
-    yield {"sheet": name, "among": among, "notes": [*notes, *parts.notes, *marks.notes]}
+    yield {"sheet": name, "among": among, "notes": [*notes, *parts.notes, *marks.notes], "wide": marks.wide}
     yield from _batches(sheet, marks)
 
 

@@ -146,6 +146,7 @@ def read_workbook(
             f"{'; it is ' if form.among else ''}{form.other_sheets}"
         )
     at = 0 if known is None else _header(top, known)
+    form.merged = ", ".join(names for first, last, names in about["wide"] if first <= top[at].number <= last)
     if at:
         above = "row above it is" if at == 1 else f"{at} rows above it are"
         form.notes.append(f"the header in row {top[at].number} (the {above} left out)")
