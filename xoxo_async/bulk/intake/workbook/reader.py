@@ -205,6 +205,12 @@ def _messages(opened: InputFile, sheet: str) -> Generator[Any]:
             while out is not None and (message := _next(out)) is not None:
                 if isinstance(message, dict) and "refused" in message:
                     raise PlanError(f"{opened.source}: {message['refused']}; nothing was sent")
+                if isinstance(message, dict) and "broken" in message:
+                    raise ConfigError(
+                        f"{opened.source}: this is a workbook, and what reads it is installed and does not load"
+                        f" ({message['broken']}); install it anew with `pip install --force-reinstall"
+                        " 'xoxo-async[files]'`, or save the sheet as CSV in UTF-8"
+                    )
                 yield message
                 if isinstance(message, dict) and "hidden_rows" in message:
                     return

@@ -173,7 +173,7 @@ def test_merged_names_of_columns_are_said(
         sheet.merge_range(*where, "Product ID")
     text = refusal(path)
     assert "column denomination is missing (found: Employee ID, Product ID" in text
-    assert text.endswith(hint) if hint else "merged" not in text
+    assert text.endswith(hint) if hint else "merged cells" not in text
 
 
 @pytest.mark.parametrize("kind", ["xls", "ods", "xlsx"])
@@ -181,6 +181,19 @@ def test_other_programs_merge_names_too(tmp_path: Path, kind: str) -> None:
     """Each kind of workbook says where its merged cells are."""
     text = refusal(FILES / f"merged.{kind}")
     assert "the header has merged cells (B1:C1)" in text
+
+
+@pytest.mark.parametrize(("package", "name"), [("python_calamine", "orders.xlsx"), ("olefile", "libreoffice.xls")])
+@pytest.mark.parametrize("fault", ["raise ImportError('no libc')", "import a_module_that_is_not_there"])
+def test_a_reader_that_does_not_load_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, name: str, fault: str
+) -> None:
+    """The package is at fault, and not the file: the error says how to install it."""
+    (tmp_path / f"{package}.py").write_text(fault)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match="installed and does not load .* install it anew with `pip install") as caught:
+        list(read_orders(FILES / name))
+    assert "damaged" not in str(caught.value)
 
 
 def test_an_ended_reader_is_one_clear_line(tmp_path: Path) -> None:
