@@ -1,7 +1,8 @@
 """The process that reads a workbook from its standard input, and writes rows to its standard output.
 
 Each message is MessagePack behind its length in 4 bytes. First comes a dict of the sheet, then lists of rows, and then
-a dict of what is known then. A dict with `refused` or `broken` ends it at any time. The calling process holds the other end.
+a dict of what is known then. A dict with `refused` or `broken` ends it at any time. The calling process holds the
+other end.
 """
 
 import gc

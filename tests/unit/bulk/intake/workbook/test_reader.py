@@ -185,13 +185,13 @@ def test_other_programs_merge_names_too(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize(("package", "name"), [("python_calamine", "orders.xlsx"), ("olefile", "libreoffice.xls")])
 @pytest.mark.parametrize("fault", ["raise ImportError('no libc')", "import a_module_that_is_not_there"])
-def test_a_reader_that_does_not_load_is_no_damage(
+def test_a_broken_reader_is_no_damage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, name: str, fault: str
 ) -> None:
     """The package is at fault, and not the file: the error says how to install it."""
     (tmp_path / f"{package}.py").write_text(fault)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ConfigError, match="installed and does not load .* install it anew with `pip install") as caught:
+    with pytest.raises(ConfigError, match=r"installed and does not load .* install it anew") as caught:
         list(read_orders(FILES / name))
     assert "damaged" not in str(caught.value)
 
