@@ -51,7 +51,7 @@ fast: lint $(COMPILED)  ## lint, and the unit and contract tests that are not sl
 test: $(STAMP) $(COMPILED)  ## the whole suite, with a sample of the kill points; some eight minutes on two cores
 	$(PYTEST) $(ARGS)
 
-exhaustive: $(STAMP)  ## the crash tests with all kill points, and the tests of the night; some fifteen minutes
+exhaustive: $(STAMP)  ## the crash tests with all kill points, and the tests of the night; some forty minutes
 	XOXO_EXHAUSTIVE=1 $(PYTEST) $(ARGS) tests/crash tests/unit/bulk/ledger/postgres/test_workers.py
 	XOXO_EXHAUSTIVE=1 $(PYTEST) $(ARGS) -m nightly
 

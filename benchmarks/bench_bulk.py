@@ -116,6 +116,8 @@ async def _measure(url: str, orders: int, rounds: int, folder: Path) -> tuple[di
     async with XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=RateLimits.unlimited()) as xoxo:
         await place_many(by_hand, 2 * IN_FLIGHT)
         await _without_ledger(xoxo, 2 * IN_FLIGHT)
+        gc.collect()
+        gc.freeze()  # as in `take_turns`
         for number in range(rounds):
             dice.shuffle(names)
             for name in names:
@@ -127,6 +129,7 @@ async def _measure(url: str, orders: int, rounds: int, folder: Path) -> tuple[di
                     await _timed(series[name], orders, lambda: place_many(by_hand, orders))
                 else:
                     await _timed(series[name], orders, lambda: _without_ledger(xoxo, orders))
+        gc.unfreeze()
     await by_hand.close()
     return series, most_armed
 

@@ -81,11 +81,13 @@ def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:
     answer says what happened to an operation that moves money, the call raises `OutcomeUnknownError`.
 
     Args:
-        error: The last attempt's error. For a read, its `effect` becomes `none`.
+        error: The last attempt's error. For a read, its `effect` becomes `none`, and it is `retryable` where a repeat
+            may succeed: no answer, or a failure of the server.
         effect: What the operation may change.
     """
     if effect is EffectClass.READ:
         error.effect = "none"
+        error.retryable = error.retryable or may_repeat(error, effect)
         return error
     no_answer = isinstance(error, TransportError | DecodeError) or (isinstance(error, ApiError) and not error.error_id)
     if effect is EffectClass.UNKEYED and isinstance(error, RefusedError) and error.in_words:

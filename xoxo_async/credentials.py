@@ -104,6 +104,7 @@ def credentials_from(environment: Environment) -> "auth.TokenProvider":
     if refresh_token or stored:
         from xoxo_async.auth.stores import FileTokenStore  # noqa: PLC0415
 
+        allowance_from(environment)  # an address that is wrong may have been meant for a database with the pair
         file_store = FileTokenStore(make_folder(default_token_file(environment)))
         return RefreshToken(client_id, secret, refresh_token or None, store=file_store, family=family)
     return ClientCredentials(client_id, secret, no_pair_in=str(path) if path is not None else "")

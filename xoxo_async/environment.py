@@ -10,6 +10,7 @@ import msgspec
 
 from xoxo_async.config import STAGING, RateLimits
 from xoxo_async.errors import ConfigError
+from xoxo_async.file_names import address_in, path_of
 from xoxo_async.network import Network, ssl_context
 from xoxo_async.postgres.address import is_database
 from xoxo_async.profiles import SECRET_NAMES, Profile, find_profile, without_password
@@ -257,7 +258,7 @@ def default_token_file(environment: Environment, variables: Mapping[str, str] | 
         variables: The variables that may hold `XDG_STATE_HOME`; the process environment by default.
 
     Raises:
-        ConfigError: There is no home folder for the file.
+        ConfigError: There is no home folder for the file, or `XOXO_TOKEN_FILE` is an address, as of a database.
     """
     path = token_file_if_any(environment, variables)
     if path is None:
@@ -274,9 +275,19 @@ def token_file_if_any(environment: Environment, variables: Mapping[str, str] | N
     Args:
         environment: The settings. Each account and address has a file of its own.
         variables: The variables that may hold `XDG_STATE_HOME`; the process environment by default.
+
+    Raises:
+        ConfigError: `XOXO_TOKEN_FILE` is an address, as of a database.
     """
     if environment.token_file:
-        return Path(environment.token_file)
+        kind = address_in(environment.token_file)
+        if kind:
+            origin = environment.origins.get("token_file", "XOXO_TOKEN_FILE")
+            raise ConfigError(
+                f"{origin}: a token file is the path of a file, not {kind}: XOXO_SHARED names a database; a file of "
+                "such a name needs its full path"
+            )
+        return path_of(environment.token_file)
     state = state_folder(variables)
     if state is None:
         return None

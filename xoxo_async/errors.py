@@ -12,7 +12,8 @@ Each error says whether the call may have taken effect (`effect`) and whether it
     ├── AuthError                    the vendor did not accept the credentials or the token
     │   ├── CredentialsRejectedError
     │   ├── TokenRejectedError
-    │   └── RefreshTokenDeadError    a person must generate a new token pair
+    │   ├── RefreshTokenDeadError    a person must generate a new token pair
+    │   └── TokenStoreError          the store of the tokens failed, and not the token
     ├── ApiError                     the vendor answered and refused
     │   ├── BadRequestError
     │   │   ├── DenominationError
@@ -80,6 +81,7 @@ __all__ = [
     "ServerError",
     "Times",
     "TokenRejectedError",
+    "TokenStoreError",
     "TransportError",
     "XoxoError",
     "effect_of",
@@ -303,6 +305,13 @@ class TokenRejectedError(AuthError):
 
 class RefreshTokenDeadError(AuthError):
     """The refresh token is spent or expired. A person must generate a new pair in the vendor's dashboard."""
+
+
+class TokenStoreError(AuthError):
+    """The store that keeps the tokens cannot be reached or written, or another process holds it. Nothing was sent.
+
+    The credentials and the token are not at fault. `retryable` says whether the store may be back by itself.
+    """
 
 
 class ApiError(XoxoError):

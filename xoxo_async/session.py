@@ -120,7 +120,12 @@ class Session:
 
     @property
     def has_token(self) -> bool:
-        """Whether an attempt made now would have a token without waiting for one."""
+        """Whether an attempt made now, on this event loop, would have a token without waiting for one."""
+        try:
+            if self._loop is not asyncio.get_running_loop():
+                return False  # then `authorise` says so, before anything waits for a slot on a loop that cannot be
+        except RuntimeError:
+            return False
         keeper = self._keeper
         return keeper.token is not None and self._clock() < keeper.dead_at
 

@@ -60,7 +60,7 @@ def test_a_pair_is_whole_after_any_fault(tmp_path: Path, sample: Sample, how: st
     assert ends.total() > ends[0]
 
 
-def test_the_end_of_a_shorter_pair_is_no_rest(tmp_path: Path) -> None:
+def test_a_shorter_pair_leaves_no_rest(tmp_path: Path) -> None:
     """Where the file is written in place, it is whole at each call, although the pair before was longer."""
     asyncio.run(renewal.stored(tmp_path / "pair", LONG))
     _, calls = traced(tmp_path, "kill", 0, "pair", tmp_path / "pair", "mounted", SHORT)

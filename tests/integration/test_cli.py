@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import termios
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -144,6 +145,51 @@ def test_a_hangup_ends_a_single_command(tmp_path: Path) -> None:
     assert process.returncode == 130, stderr
     assert json.loads(stdout.splitlines()[-1])["continue_with"] == ""
     assert "dashboard" in stderr
+
+
+PIPED = {"plan": ("bulk", "plan"), "run": ("bulk", "run", "--ledger", "march.db", "--yes")}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("arguments", PIPED.values(), ids=list(PIPED))
+def test_a_command_that_waits_for_input_ends(
+    tmp_path: Path, arguments: tuple[str, ...], number: signal.Signals
+) -> None:
+    """The thread that reads a pipe ends too, so the process does: with no traceback, and with no ledger."""
+    pipe = tmp_path / "orders"
+    os.mkfifo(pipe)
+
+    def opened() -> int:
+        with suppress(OSError):  # nobody reads it yet
+            writers.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return len(writers)
+
+    writers: list[int] = []
+    # A process of its own: the end of a whole interpreter is what is tested.
+    process = subprocess.Popen(
+        [*XOXO, *arguments, pipe, "--sandbox"],
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(opened)
+        os.write(writers[0], b"key,product_id,denomin")
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+        for writer in writers:
+            os.close(writer)
+    assert process.returncode == 130, stderr
+    assert "interrupted" in stderr
+    assert "continue with: xoxo bulk" in stderr
+    assert "Exception" not in stderr
+    assert "Traceback" not in stderr
+    assert not (tmp_path / "march.db").exists()
 
 
 def test_a_run_without_its_terminal_ends_orderly(tmp_path: Path) -> None:

@@ -239,6 +239,48 @@ async def test_an_unfit_database_sends_nothing(site: Site, statement: str, said:
     assert site.sent == 0
 
 
+@pytest.mark.parametrize("engine", ["none", "pgqueuer"])
+@pytest.mark.parametrize(("statement", "said"), SETTINGS)
+async def test_a_worker_refuses_an_unfit_database(site: Site, statement: str, said: str, engine: str) -> None:
+    """At its start, also while no job has open lines: it would be found unfit by the first order otherwise."""
+    await sql(site.database, statement.format(name=Path(site.database).name))
+    refused(site("worker", "--ledger", site.database, "--engine", engine, "--until-done"), said)
+
+
+@pytest.mark.parametrize("engine", ["none", "pgqueuer"])
+def test_a_worker_names_jobs_of_points(site: Site, engine: str) -> None:
+    """It cannot send them, so it does not say that all is done, and names the command that goes on with them."""
+    (site.folder / "people.csv").write_text(
+        "key,email,name,amount\n" + "".join(f"E-{n},p{n}@example.com,P,100\n" for n in range(4))
+    )
+    points = ("points", "send", "--file", "people.csv", "--ledger", site.url("pts"), "--sender", "a@example.com")
+    assert site(*points, "--max-spend", "200").returncode == 5
+    write_values(site.folder, ("A", 500))
+    assert site("bulk", "plan", "orders.csv", "--ledger", site.url()).returncode == 0
+    worker = ("worker", "--ledger", site.database, "--engine", engine, "--rate", "none", "--until-done", "--json")
+    done = site(*worker)
+    assert (done.returncode, last_json(done)["issued_now"]) == (2, 1), done.stderr
+    assert done.stderr.count("trouble: job pts: no worker sends points, links or mails; go on with it by `") == 1
+    assert "ended: this worker issued 1 row" in done.stderr
+    assert list(last_json(done)["left_out"]) == ["pts"]
+    follow = shlex.split(continue_line(done.stderr))
+    assert follow[-4:] == ["points", "send", "--ledger", site.url("pts")]
+    assert site(*follow[-4:], "--max-spend", "400", "--yes").returncode == 0
+    done = site(*worker)
+    assert (done.returncode, "left_out" in done.stderr) == (0, False), done.stderr
+
+
+@pytest.mark.parametrize("engine", ["none", "pgqueuer"])
+async def test_a_reader_is_no_worker(site: Site, engine: str) -> None:
+    """It is refused at its start, also while no job has open lines."""
+    assert site("ledger", "migrate", "--ledger", site.database, "--roles", "apply").returncode == 0
+    name = f"u{uuid4().hex[:10]}"
+    await sql(site.database, f"CREATE ROLE {name} LOGIN", f"GRANT xoxo_reader TO {name}")
+    url = site.database.replace("//xoxo@", f"//{name}@")
+    done = site("worker", "--ledger", url, "--engine", engine, "--until-done")
+    refused(done, f"does not give this user the rights of a worker: {name} only reads")
+
+
 @pytest.mark.parametrize("role", ["", "xoxo_reader"])
 async def test_a_user_without_rights_sends_nothing(site: Site, role: str) -> None:
     """A reader may look and not send; a stranger may not even look."""

@@ -37,6 +37,16 @@ def the_file(folder: Path) -> Path:
     return found
 
 
+def test_a_shared_store_away_is_one_line(tmp_path: Path, sandbox: Sandbox, free_tcp_port: int) -> None:
+    """The token is not at fault, and nobody waits for the part of the rate that the process would go on with."""
+    store = f"postgresql://me:s3cret@127.0.0.1:{free_tcp_port}/shop"
+    done = xoxo("balance", folder=tmp_path, XOXO_BASE_URL=sandbox.base_url, XOXO_SHARED=store)
+    assert done.returncode == 5
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: token store: the database postgresql://me@127.0.0.1:{free_tcp_port}/shop cannot be")
+    assert not sandbox.requests
+
+
 FORMS = {
     "a line": f"{REFRESH_TOKEN}\n",
     "three lines": f"{REFRESH_TOKEN}\nsandbox-token\n2099-12-31T12:00\n",

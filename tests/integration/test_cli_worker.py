@@ -63,7 +63,7 @@ def test_sigterm_gives_lines_back(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             _, said = process.communicate(timeout=30)
         assert process.returncode == 0, said
-        assert "Stopping (SIGTERM): nothing more is sent" in said
+        assert "Stopping (SIGTERM): no new orders" in said
         assert "stopped: this worker issued " in said
         counts = counted(tmp_path)
         assert (counts["unknown"], counts["issued"]) == (0, requests_of(env))

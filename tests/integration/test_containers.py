@@ -143,4 +143,4 @@ def test_the_first_process_ends_in_order(sandbox: Sandbox, volume: Path) -> None
         outer.kill()
         outer.communicate()
     assert outer.returncode == 130, told
-    assert "Stopping (SIGTERM): nothing more is sent" in told
+    assert "Stopping (SIGTERM): no new orders" in told

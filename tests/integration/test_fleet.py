@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.commands import QUICK, last_json, requests_of, server, started, wait_until, write_values, xoxo
+from tests.postgres import PostgresServer
 from xoxo_async.bulk import open_ledger
 
 ROWS = 240
@@ -82,3 +83,42 @@ def test_a_pause_stops_the_fleet_until_resume(tmp_path: Path, database: str) -> 
         done = xoxo("bulk", "resume", "--ledger", ledger, "--rate", "none", "--yes", cwd=tmp_path, **env)
         assert done.returncode == 0, done.stderr
         assert (status(tmp_path, ledger)["issued"], orders_of(env)) == (ROWS, ROWS)
+
+
+@pytest.mark.parametrize("engine", ["none", "pgqueuer"])
+def test_workers_of_two_jobs_share_a_database(tmp_path: Path, database: str, engine: str) -> None:
+    """Each is bound to its job, and meets the other's shifts in the queue: both go on until all is issued."""
+    jobs = (f"{database}#march", f"{database}#april")
+    with server(tmp_path, "--latency-ms", "50") as env, ExitStack() as stack:
+        for job in jobs:
+            planned(tmp_path, env, job, 60)
+        flags = ("--engine", engine, "--rate", "none", "--concurrency", "2", "--shift", "0.5")
+        fleet = [
+            stack.enter_context(started("worker", "--ledger", job, *flags, cwd=tmp_path, program=QUICK, **env))
+            for job in jobs
+        ]
+        wait_until(lambda: requests_of(env) == 120 or any(process.poll() is not None for process in fleet), 120)
+        for process in fleet:
+            process.send_signal(signal.SIGTERM)
+        for process in fleet:
+            _, said = process.communicate(timeout=30)
+            assert (process.returncode, "error" in said, "trouble" in said) == (0, False, False), said
+        assert orders_of(env) == 120
+
+
+def test_a_stop_after_a_crash_is_good(tmp_path: Path, postgres: PostgresServer) -> None:
+    """The database crashes and comes back, the worker goes on; its end by SIGTERM tells nothing of that any more."""
+    ledger = f"{postgres.database()}#march"
+    with server(tmp_path, "--latency-ms", "100") as env:
+        planned(tmp_path, env, ledger, 400)
+        flags = ("--engine", "pgqueuer", "--rate", "none", "--concurrency", "2")
+        with started("worker", "--ledger", ledger, *flags, cwd=tmp_path, program=QUICK, **env) as process:
+            wait_until(lambda: requests_of(env) > 10)
+            postgres.stop(how="immediate")
+            postgres.start()
+            crashed = requests_of(env)
+            wait_until(lambda: requests_of(env) > crashed + 60, 60)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert "trouble" not in said.partition("Stopping")[2], said

@@ -27,7 +27,12 @@ from xoxo_async.bulk import (
     run_shift,
     settle_cancels,
 )
-from xoxo_async.bulk.ledger.lines import LedgerLine
+from xoxo_async.bulk.ledger.facts import PERSONS
+from xoxo_async.bulk.ledger.kinds import JobKind
+from xoxo_async.bulk.ledger.lines import LedgerLine, PlannedLine
+from xoxo_async.bulk.ledger.protocol import PlanTerms
+from xoxo_async.bulk.unkeyed.points_sending import PointsSending
+from xoxo_async.bulk.unkeyed.rows import PERSONS_RULE, rows_of
 from xoxo_async.sandbox import Sandbox
 from xoxo_async.services.points import PointsRecipient
 
@@ -295,6 +300,70 @@ async def test_a_phone_is_another_name_of_somebody(sandbox: Sandbox, xoxo: XoxoC
         assert booked(sandbox) == {"ann@example.com": 100}
 
 
+@pytest.mark.parametrize(("again", "problem"), [
+    (("k@xn--bcher-kva.de", None), "row 1, column email: its recipient is in this ledger already, under the key 'a'"),
+    (("k@private.example", "98765 43210"), "row 1, column phone: its recipient may be in this ledger already, under"),
+])  # fmt: skip
+async def test_another_spelling_is_somebody_of_the_ledger(
+    sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path, again: tuple[str, str | None], problem: str
+) -> None:
+    """Nobody is paid a second time because a later file writes a domain or a phone in another way."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        job = BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER, missing="keep")
+        await job.run([person("a", "k@b\u00fccher.de", 100, "+91-98765-43210")])
+        with pytest.raises(errors.PlanError, match=problem):
+            await job.run([person("b", again[0], 100, again[1])])
+        assert booked(sandbox) == {"k@b\u00fccher.de": 100}
+
+
+async def older_plan(ledger: SqliteLedger, rows: list[PointsLine]) -> None:
+    """Plan rows as a version did to which two spellings were two people, and which checked no address that strictly."""
+    sending = PointsSending(SENDER)
+    planned = [new.line for row in rows async for new in rows_of([row], sending, "thanks")]
+    assert len(planned) == len(rows)
+
+    async def each() -> AsyncIterator[PlannedLine]:
+        for number, one in enumerate(planned, 1):
+            yield msgspec.structs.replace(one, row=number)
+
+    await ledger.plan("thanks", each(), PlanTerms(kind=JobKind.POINTS))
+
+
+async def test_an_older_ledger_serves_nobody_twice(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """It has two spellings of one person: one of the rows is withdrawn, and everything else goes on as it was."""
+    one, same = person("a", "k@b\u00fccher.de", 100), person("b", "k@xn--bcher-kva.de", 50)
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await older_plan(ledger, [one, same, *people(1)])
+        job = BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER, missing="keep")
+        for again in (job.resume, lambda: job.run([same, *people(1)])):
+            with pytest.raises(
+                errors.PlanError, match="1 planned row would serve somebody a second time: the row 'b' is"
+            ):
+                await again()
+        assert booked(sandbox) == {}
+        with pytest.raises(errors.PlanError, match="its recipient is in this ledger already, under the key 'a'"):
+            await job.run([person("c", "K@B\u00fccher.de", 70)])
+        await ledger.withdraw(["b"], reason="one person")
+        assert (await job.run([one, *people(1)])).issued == 2
+        assert booked(sandbox) == {"k@b\u00fccher.de": 100, "p0@example.com": 100}
+
+
+async def test_an_older_ledger_is_read_once(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """Two phones that may be one person's were approved as two people, and are sent."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await older_plan(
+            ledger, [person("a", "a@x.com", 5, "+91 98765 43210"), person("b", "b@x.com", 5, "9876543210")]
+        )
+        job = BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER)
+        assert await ledger.get_fact(PERSONS) is None
+        assert (await job.resume()).issued == 2
+        assert await ledger.get_fact(PERSONS) == PERSONS_RULE
+        assert (await job.resume()).issued == 2
+    async with SqliteLedger(tmp_path / "new.db") as ledger:
+        await BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER).plan(people(1))
+        assert await ledger.get_fact(PERSONS) == PERSONS_RULE
+
+
 async def test_cancelled_points_may_be_sent_anew(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
     """A wrong amount is taken back, and the right one comes under another key; while in doubt, it may not."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:
@@ -405,10 +474,13 @@ async def test_an_export_has_each_credit(sandbox: Sandbox, xoxo: XoxoClient, tmp
         done = await export_codes(xoxo, ledger, tmp_path / "out.jsonl", reveal=True)
         assert (done.rows, done.missing, len(sandbox.requests)) == (2, 0, before)
     shown = [msgspec.json.decode(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
-    assert [(row["key"], row["denomination"], row["state"]) for row in shown] == [
-        ("k0", "100", "placed"), ("k1", "101", "placed"),
+    ids = [credit.unique_id for credit in sandbox.books().credits]
+    own = {"state": "placed", "delivery": "delivered", "name": "Jane", "phone": "", "citation": "thanks", "error": ""}
+    assert sorted(shown, key=lambda row: row["row"]) == [
+        {"key": f"k{n}", "row": n + 1, "unique_id": ids[n], "email": f"p{n}@example.com", "points": f"{100 + n}",
+         "kept": {"team": f"t{n}"}, **own}
+        for n in range(2)
     ]  # fmt: skip
-    assert {row["order_id"] for row in shown} == {credit.unique_id for credit in sandbox.books().credits}
 
 
 @pytest.mark.parametrize(

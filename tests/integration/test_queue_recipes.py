@@ -68,6 +68,16 @@ async def placed(url: str) -> int:
         return (await ledger.counts()).states.get(LineState.PLACED, 0)
 
 
+def states(url: str) -> dict[LineState, int]:
+    """Return how many lines are in each state."""
+
+    async def read() -> dict[LineState, int]:
+        async with open_ledger(url, must_exist=True, read_only=True) as ledger:
+            return {state: lines for state, lines in (await ledger.counts()).states.items() if lines}
+
+    return asyncio.run(read())
+
+
 async def keep_bounds(url: str) -> None:
     """Keep what the shifts keep to: absence counts at once, and two orders are in flight in each process."""
     async with open_ledger(url, must_exist=True) as ledger:
@@ -109,6 +119,27 @@ def test_a_killed_worker_loses_and_repeats_nothing(tmp_path: Path, database: str
         books = env["XOXO_BASE_URL"].replace("/chef", "/_sandbox/books")
         with urllib.request.urlopen(books, timeout=10) as answer:  # noqa: S310
             assert json.load(answer)["orders"] == ROWS
+
+
+@pytest.mark.parametrize("name", ["queue_procrastinate", "queue_taskiq"])
+def test_a_recipe_ends_in_order(tmp_path: Path, database: str, name: str) -> None:
+    """At SIGTERM it waits for its orders in flight, with exit code 0: nothing is in doubt."""
+    ledger = f"{database}#march"
+    if name == "queue_procrastinate":
+        asyncio.run(make_procrastinate(database))
+    with server(tmp_path, "--latency-ms", "700") as env:
+        orders = write_values(tmp_path, *((f"k{n}", 100) for n in range(8)))
+        done = xoxo("bulk", "plan", orders, "--ledger", ledger, cwd=tmp_path, **env)
+        assert done.returncode == 0, done.stderr
+        asyncio.run(keep_bounds(ledger))
+        with running(name, tmp_path, XOXO_LEDGER=database, **env) as process:
+            wait_until(lambda: states(ledger).get(LineState.SENDING, 0) > 0)
+            process.send_signal(signal.SIGTERM)
+            process.wait(40)
+            said = "".join(log.read_text()[-2000:] for log in tmp_path.glob("*.log"))
+            assert process.returncode == 0, said
+        assert states(ledger).keys() <= {LineState.PLACED, LineState.PLANNED}, said
+        assert states(ledger)[LineState.PLACED] == requests_of(env) > 0
 
 
 @pytest.mark.usefixtures("environment_of_the_sandbox")

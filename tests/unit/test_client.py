@@ -1,5 +1,6 @@
 """`client`: all services share one session and dispatcher; the first call opens connections, `aclose()` closes them."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -207,3 +208,26 @@ def test_without_asyncio_a_sentence_says_so(loop: str, hooks: list[Hook], caplog
     with pytest.raises(errors.ConfigError, match="runs on asyncio") as caught:
         run(place)
     assert (caught.value.effect, caught.value.po_number, caplog.text) == ("none", "PO-7", "")
+
+
+@pytest.mark.parametrize(("loop", "words"), [("trio", "runs on asyncio"), ("asyncio", "belongs to another event loop")])
+def test_a_used_client_waits_for_no_slot_elsewhere(loop: str, words: str) -> None:
+    """The loop is looked at before the wait for a slot, which needs one too."""
+
+    async def ask() -> None:
+        await client.account.get_balance()
+
+    async def ask_once() -> None:
+        with pytest.raises(errors.ConnectError):
+            await ask()
+
+    run = pytest.importorskip("trio").run if loop == "trio" else lambda work: asyncio.run(work())
+    limits = RateLimits(balance=1)
+    client = XoxoClient(
+        StaticToken("t"), base_url="http://127.0.0.1:1/x", rate_limits=limits, retry=RetryPolicy(attempts=1)
+    )
+    with asyncio.Runner() as first:
+        first.run(ask_once())
+        with pytest.raises(errors.ConfigError, match=words):
+            run(ask)  # a slot would come in a minute
+        first.run(client.aclose())

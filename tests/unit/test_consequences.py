@@ -18,6 +18,7 @@ from xoxo_async.consequences import (
     proof_of,
     renews_the_token,
 )
+from xoxo_async.verdicts import verdict_of
 
 CLASSES = [
     kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.XoxoError)
@@ -122,6 +123,17 @@ def test_a_failed_read_changed_nothing() -> None:
     error = errors.ReplyLostError("x")
     assert as_outcome(error, EffectClass.READ) is error
     assert error.effect == "none"
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_a_failed_read_says_as_a_queue_does(kind: type[errors.XoxoError]) -> None:
+    """`retryable` and `verdict_of` give one answer, but where a person has to act first."""
+    error = kind("x")
+    first = error.retryable
+    as_outcome(error, EffectClass.READ)
+    assert error.retryable == (first or isinstance(error, errors.ServerError | errors.TransportError))
+    if error.retryable and not needs_a_person(error):
+        assert verdict_of(error).action == "again"
 
 
 def test_ids_that_mean_an_order_are_known() -> None:

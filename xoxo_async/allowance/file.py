@@ -17,6 +17,7 @@ import msgspec
 from xoxo_async.allowance.protocol import LATE_S, MEMBER_S, AwayError, Grant
 from xoxo_async.errors import ConfigError
 from xoxo_async.file_locks import CLOSED_ON_EXEC, NO_LINK, NO_WAIT, lock_now, unlock
+from xoxo_async.file_names import address_in
 from xoxo_async.private_files import MODE
 
 __all__ = ["FileAllowance"]
@@ -72,7 +73,7 @@ class FileAllowance:
         path: The file. Its folder must exist.
 
     Raises:
-        ConfigError: The path is empty.
+        ConfigError: The path is empty, or the address of a database or a server.
 
     Example:
         ```python
@@ -85,6 +86,9 @@ class FileAllowance:
     def __init__(self, path: str | os.PathLike[str], *, clock: Callable[[], float] = time.monotonic) -> None:
         if not os.fspath(path):
             raise ConfigError("FileAllowance needs the path of a file")
+        kind = address_in(os.fspath(path))
+        if kind:
+            raise ConfigError(f"FileAllowance needs the path of a file, not {kind}")
         # Absolute, because a daemon may change its folder after this.
         self._path: Final = Path(path).absolute()
         self._clock: Final = clock

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from xoxo_async.allowance.lane import FRESH_S, Caller, Lane
 from xoxo_async.allowance.protocol import Allowance, AwayError, Grant, checked
 from xoxo_async.errors import ConfigError
-from xoxo_async.hooks import AllowanceAway, AllowanceBack, Event, Hook, LoggingHook
+from xoxo_async.hooks import AllowanceAway, AllowanceBack, Hook, LoggingHook
 from xoxo_async.notifying import notify
 from xoxo_async.pacing import Pacer, too_late
 
@@ -70,6 +70,7 @@ class Share:
         self._known: Final[dict[str, float]] = {}  # the ends of penalties that it knows, or is owed
         self._reached = False
         self._failures = 0
+        self._unsaid = ""
 
     # For the pacer.
 
@@ -186,6 +187,9 @@ class Share:
             if caller.answer.done():  # cancelled meanwhile
                 lane.give_back(slot)
             else:
+                # Only now: a process whose token is in the same database sends nothing, and its error says why.
+                self._log(self._unsaid)
+                self._unsaid = ""
                 caller.answer.set_result(slot)
         if not self.away:
             count = lane.wanted(now)
@@ -344,15 +348,18 @@ class Share:
         for lane in self._lanes.values():
             lane.go_alone(lane.members or members, now)
         known = "" if self._reached else ", since nobody knows how many processes share it"
-        _say(
-            self.hooks,
-            AllowanceAway(store=repr(self._allowance), reason=reason, members=members),
+        self._unsaid = (
             f"the shared allowance {self._allowance!r} is away ({reason}): this process goes on with 1/{members} of"
-            f" each limit{known}",
+            f" each limit{known}"
         )
+        notify(self.hooks, AllowanceAway(store=repr(self._allowance), reason=reason, members=members))
         self._spawn(self._find_again())
         for lane in self._lanes.values():
             self._serve(lane, judge=True)
+
+    def _log(self, words: str) -> None:
+        if words and not any(isinstance(hook, LoggingHook) for hook in self.hooks):  # such a hook logs the event
+            _LOG.warning("%s", words)
 
     def _members(self) -> int:
         return max((lane.members for lane in self._lanes.values()), default=0) or ASSUMED_MEMBERS
@@ -381,19 +388,11 @@ class Share:
 
     def _come_back(self) -> None:
         self.away = False
-        _say(
-            self.hooks,
-            AllowanceBack(store=repr(self._allowance)),
-            f"the shared allowance {self._allowance!r} is back: this process takes its slots from it again",
-        )
+        if not self._unsaid:
+            self._log(f"the shared allowance {self._allowance!r} is back: this process takes its slots from it again")
+        self._unsaid = ""
+        notify(self.hooks, AllowanceBack(store=repr(self._allowance)))
         until = self._clock() + _RETURN_S
         for lane in self._lanes.values():
             lane.come_back(until)
             self._serve(lane)
-
-
-def _say(hooks: Sequence[Hook], event: Event, words: str) -> None:
-    """Report an event to the hooks, and to the log unless a hook logs."""
-    if not any(isinstance(hook, LoggingHook) for hook in hooks):
-        _LOG.log(event.level, "%s", words)
-    notify(hooks, event)

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import anyio
 
-from xoxo_async.errors import AuthError, ConfigError
+from xoxo_async.errors import ConfigError, TokenStoreError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.driver import DatabaseConnection
@@ -88,7 +88,7 @@ class TokenRow:
         """Return what the row holds.
 
         Raises:
-            AuthError: The database cannot be reached; another attempt may succeed.
+            TokenStoreError: The database cannot be reached; another attempt may succeed.
             ConfigError: The database cannot be used.
         """
         found = await self.run(_READ, self.account)
@@ -102,7 +102,7 @@ class TokenRow:
             values: Its values.
 
         Raises:
-            AuthError: The database cannot be reached; another attempt may succeed.
+            TokenStoreError: The database cannot be reached; another attempt may succeed.
             ConfigError: The database cannot be used.
         """
         async with self._turn:  # a connection runs one statement at a time, and the lease is extended meanwhile
@@ -198,7 +198,7 @@ class Lease(TokenRow):
     async def release(self) -> None:
         """Give the lease back, and close the connection. A lease that cannot be given back ends by itself."""
         if self._taken:
-            with suppress(AuthError, ConfigError):
+            with suppress(TokenStoreError, ConfigError):
                 await self.run(_RELEASE, self.account, self._owner)
         await self.close()
 
@@ -207,9 +207,9 @@ def _shown(owner: str) -> str:
     return owner.rpartition(":")[0]
 
 
-def _as_store_error(error: DatabaseError) -> AuthError | ConfigError:
+def _as_store_error(error: DatabaseError) -> TokenStoreError | ConfigError:
     """Return a database's failure as the error of a token store. A standby becomes writable when it takes over."""
     message = f"token store: {error.message}"
     if error.final and error.sqlstate != _READ_ONLY:
         return ConfigError(message)
-    return AuthError(message, retryable=True)
+    return TokenStoreError(message, retryable=True)

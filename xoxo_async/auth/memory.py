@@ -104,7 +104,7 @@ class MemoryTokenStore:
         """Let one client renew at a time.
 
         Raises:
-            AuthError: Another client has held the lock for too long. The error is retryable.
+            TokenStoreError: Another client has held the lock for too long. The error is retryable.
         """
         end = time.monotonic() + self._timeout_s
         while not (lock := self._place.lock).acquire(blocking=False):

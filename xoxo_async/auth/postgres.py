@@ -13,7 +13,7 @@ from xoxo_async.auth.pairs import packed, unpacked
 from xoxo_async.auth.sharing import SupersededError
 from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_timed_out
 from xoxo_async.config import check_number
-from xoxo_async.errors import AuthError, ConfigError
+from xoxo_async.errors import ConfigError, TokenStoreError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.sealing import SealError, Seals
 from xoxo_async.secret_sources import secret_variable
@@ -114,7 +114,7 @@ class PostgresTokenStore:
         """Return the stored pair, or None.
 
         Raises:
-            AuthError: The database cannot be reached. The error is retryable.
+            TokenStoreError: The database cannot be reached. The error is retryable.
             ConfigError: The database cannot be used, or the row holds no pair that this key opens.
         """
         lease = self._leases.get(asyncio.current_task())
@@ -133,7 +133,7 @@ class PostgresTokenStore:
         A failure is tried again for some seconds, because the pair exists nowhere else.
 
         Raises:
-            AuthError: The pair could not be stored. Where another process has stored one, that one stays.
+            TokenStoreError: The pair could not be stored. Where another process has stored one, that one stays.
             ConfigError: The database cannot be used.
         """
         lease = self._leases.get(asyncio.current_task())
@@ -147,9 +147,9 @@ class PostgresTokenStore:
                 await self._write(lease, token)
             except SupersededError:
                 raise
-            except (AuthError, ConfigError) as error:
+            except (TokenStoreError, ConfigError) as error:
                 if time.monotonic() + wait >= end:
-                    raise AuthError(f"{error.message}; the renewed pair was not used", retryable=True) from None
+                    raise TokenStoreError(f"{error.message}; the renewed pair was not used", retryable=True) from None
             else:
                 return
             await anyio.sleep(wait)
@@ -160,8 +160,8 @@ class PostgresTokenStore:
         """Hold the lease of the row within the block, and extend it meanwhile.
 
         Raises:
-            AuthError: The database cannot be reached, or another process has held the lease for too long. The error is
-                retryable.
+            TokenStoreError: The database cannot be reached, or another process has held the lease for too long. The
+                error is retryable.
             ConfigError: The database cannot be used.
         """
         lease, stop, task = self._lease(), anyio.Event(), asyncio.current_task()
@@ -188,14 +188,14 @@ class PostgresTokenStore:
         """Prove that the row can be written and that the lease still holds, before a refresh token is spent.
 
         Raises:
-            AuthError: The row cannot be written, or another process has taken over. No refresh token was spent.
+            TokenStoreError: The row cannot be written, or another process has taken over. No refresh token was spent.
         """
         lease = self._leases.get(asyncio.current_task())
         if lease is not None:
             try:
                 held = await lease.prove()
-            except (AuthError, ConfigError) as error:
-                raise AuthError(
+            except (TokenStoreError, ConfigError) as error:
+                raise TokenStoreError(
                     f"{error.message}; no new token was requested, and a refresh token is not spent", retryable=True
                 ) from None
             if not held:
@@ -240,7 +240,7 @@ class PostgresTokenStore:
             with anyio.move_on_after(self._settings.lease_s / 3):
                 await stop.wait()
                 return
-            with suppress(AuthError, ConfigError):  # `reserve` and `save` meet the same failure, and report it
+            with suppress(TokenStoreError, ConfigError):  # `reserve` and `save` meet the same failure, and report it
                 if not await lease.extend():
                     return
 

@@ -133,8 +133,8 @@ class RefreshToken:
             RefreshTokenDeadError: A person must make a new pair in the dashboard.
             CredentialsRejectedError: The client id, the secret or the account was refused.
             ConfigError: The store is unusable, or holds another client's pair.
-            AuthError: The store has no room, so no pair was requested; or the new pair could not be stored and was not
-                used (the next call stores it); or another client held the store's lock for too long.
+            TokenStoreError: The store has no room, so no pair was requested; or the new pair could not be stored and
+                was not used (the next call stores it); or another client held the store's lock for too long.
         """
         store = self._store_at(getattr(exchange, "base_url", ""))
         return await with_retakes(lambda: self._obtain_by(store, exchange, rejected))

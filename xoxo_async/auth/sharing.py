@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, runtime_checkable
 
 from xoxo_async.auth.tokens import Token, TokenStore
-from xoxo_async.errors import AuthError
+from xoxo_async.errors import TokenStoreError
 
 __all__ = ["SharedTokenStore", "SupersededError", "bound_to", "glance", "with_retakes"]
 
@@ -16,7 +16,7 @@ _TAKES: Final = 3
 """How often a provider begins again after it lost a lease. Each time it was stopped for longer than a lease."""
 
 
-class SupersededError(AuthError):
+class SupersededError(TokenStoreError):
     """The lease went to another process, which has renewed or is about to. No pair of this process was stored."""
 
     retryable = True
@@ -58,7 +58,7 @@ async def glance(store: TokenStore) -> Token | None:
         store: A store for one account.
 
     Raises:
-        AuthError: The store cannot be reached.
+        TokenStoreError: The store cannot be reached.
         ConfigError: The store is unusable.
     """
     return await store.load() if isinstance(store, SharedTokenStore) else None

@@ -67,7 +67,7 @@ class StoredCredentials:
             RefreshTokenDeadError: A person must make a new pair in the dashboard.
             CredentialsRejectedError: The client id, the secret or the account was refused.
             ConfigError: The store is unusable.
-            AuthError: The store cannot be reached or written, or another process holds its lease for too long.
+            TokenStoreError: The store cannot be reached or written, or another process holds its lease for too long.
         """
         account = pair_account(getattr(exchange, "base_url", ""), self._client)
         pair = await bound_to(account, self._store).load()

@@ -16,8 +16,9 @@ import anyio.to_thread
 from xoxo_async.auth.pairs import packed, unpacked
 from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_timed_out
 from xoxo_async.config import check_number
-from xoxo_async.errors import AuthError, ConfigError
+from xoxo_async.errors import ConfigError, TokenStoreError
 from xoxo_async.file_locks import POSIX, fcntl
+from xoxo_async.file_names import address_in
 from xoxo_async.private_files import MODE, create, remove_stale, sync_folder, write_whole
 
 __all__ = ["FileTokenStore"]
@@ -42,6 +43,9 @@ class FileTokenStore:
         path: The file, on a file system with working locks. Either the file exists, or its folder exists and takes a
             lock file.
         lock_timeout_s: How many seconds to wait for another process that renews.
+
+    Raises:
+        ConfigError: The path is the address of a database or a server, or this system has no file locks.
     """
 
     __slots__ = ("_content_before", "_path", "_reserved", "_timeout_s")
@@ -51,6 +55,11 @@ class FileTokenStore:
             raise ConfigError(
                 "a token file needs the file locks of POSIX, which this system does not have: use ClientCredentials, "
                 "or PostgresTokenStore"
+            )
+        kind = address_in(os.fspath(path))
+        if kind:
+            raise ConfigError(
+                f"FileTokenStore needs the path of a file, not {kind}; PostgresTokenStore is for a database"
             )
         # The real path, so that processes which reach the file by other links or folders use the same lock.
         self._path: Final = Path(os.path.realpath(path))
@@ -73,7 +82,7 @@ class FileTokenStore:
         """Replace the file, and wait until the new one is on disk.
 
         Raises:
-            AuthError: The file cannot be written.
+            TokenStoreError: The file cannot be written.
         """
         await anyio.to_thread.run_sync(self._save, token)
 
@@ -82,7 +91,7 @@ class FileTokenStore:
         """Let one client of one process renew at a time.
 
         Raises:
-            AuthError: Another process has held the lock for too long. The error is retryable.
+            TokenStoreError: Another process has held the lock for too long. The error is retryable.
             ConfigError: The lock file cannot be made, or its file system has no locks.
         """
         end = time.monotonic() + self._timeout_s
@@ -105,7 +114,7 @@ class FileTokenStore:
         """Reserve the room for a pair before it is requested. The caller holds the lock.
 
         Raises:
-            AuthError: The store cannot write a pair, for want of room or rights. No refresh token was spent.
+            TokenStoreError: The store cannot write a pair, for want of room or rights. No refresh token was spent.
         """
         await anyio.to_thread.run_sync(self._reserve)
         try:
@@ -131,7 +140,7 @@ class FileTokenStore:
                 self._write_in_place(content.ljust(_ROOM))  # JSON may end with blanks
                 self._content_before = content
         except OSError as error:
-            raise AuthError(
+            raise TokenStoreError(
                 f"token store {self._path} cannot be written ({error.strerror}); no new token was requested, and a "
                 "refresh token is not spent"
             ) from None
@@ -226,7 +235,7 @@ class FileTokenStore:
         try:
             self._replace(packed(token))
         except OSError as error:
-            raise AuthError(
+            raise TokenStoreError(
                 f"token store {self._path} cannot be written ({error.strerror}); the renewed pair was not used"
             ) from None
 

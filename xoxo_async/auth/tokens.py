@@ -15,6 +15,7 @@ from xoxo_async.errors import (
     RateLimitedError,
     RefreshTokenDeadError,
     ServerError,
+    TokenStoreError,
     XoxoError,
 )
 from xoxo_async.wire.refusal import recognise
@@ -345,6 +346,8 @@ def header_value(name: str, value: str, *, error: type[XoxoError] = ConfigError)
     return value
 
 
-def lock_timed_out(store: str, holder: str, timeout_s: float) -> AuthError:
+def lock_timed_out(store: str, holder: str, timeout_s: float) -> TokenStoreError:
     """Return the retryable error for a store whose lock another holder has kept for too long."""
-    return AuthError(f"{store}: {holder} has held its lock for {timeout_s:g} s; no token was obtained", retryable=True)
+    return TokenStoreError(
+        f"{store}: {holder} has held its lock for {timeout_s:g} s; no token was obtained", retryable=True
+    )

@@ -1,19 +1,20 @@
 """A person's decision about one line. An order id that a person names is looked up before it is recorded."""
 
 import getpass
-import shlex
 from typing import Final, NamedTuple
 
 import msgspec
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.budget import amount
+from xoxo_async.bulk.ledger.commands import command_for
 from xoxo_async.bulk.ledger.facts import CURRENCY
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.running.evidence import described, mismatch
 from xoxo_async.bulk.settings import kept_bounds
+from xoxo_async.bulk.undecidable import undecidable
 from xoxo_async.effects import EffectClass
 from xoxo_async.errors import ConfigError, LedgerConflictError, NotFoundError
 from xoxo_async.services.orders.replies import Order
@@ -30,7 +31,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         placed: The order id that the line was placed under; for points the id of the credit.
         done: Whether the vendor's dashboard shows that the line was carried out, and no id is known: only for points,
-            links and mails.
+            links and mails. Of a row of links whose answer had not what was asked for, it says that nothing is still to
+            come: the others were handed out, or there are no more.
         resend: Whether no order of the line exists, and it is to be sent again under the same poNumber.
         reason: Why; kept in the journal, and as the line's `error` in place of the old one.
         unchecked: Whether `placed` is recorded without asking the vendor.
@@ -50,9 +52,12 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.done and self.placed is None:
             reason = self.reason.strip() or f"decided by {_person()}"
+            evidence = Evidence.PERSON_PLACED
+            if line.state is LineState.PLACED and line.evidence not in _DECIDED_BY_A_PERSON:
+                evidence = Evidence.PERSON_CLOSED
             return Change(
                 seq=line.seq,
-                evidence=Evidence.PERSON_PLACED,
+                evidence=evidence,
                 epoch=line.epoch,
                 delivery=Delivery.DELIVERED,
                 reason=reason,
@@ -115,7 +120,7 @@ async def decide_line(client: BulkClient | None, ledger: Ledger, key: str, decis
     if decision.done:
         raise ConfigError("an order that was placed has an order id: name it")
     if decision.placed is None and line.state is not LineState.MANUAL and line.evidence not in _DECIDED_BY_A_PERSON:
-        raise ConfigError(_refusal(line, ledger))
+        raise ConfigError(undecidable(line, ledger))
     found = ""
     if decision.placed is not None and not decision.unchecked and client is not None:
         order = await _look_up(client, line, decision.placed)
@@ -138,12 +143,13 @@ async def _decide_unkeyed(ledger: Ledger, line: LedgerLine, decision: Decision) 
         (line,) = await ledger.record([fact])
     succeeded = decision.done or decision.placed is not None
     if line.state is not LineState.MANUAL and not succeeded and line.evidence not in _DECIDED_BY_A_PERSON:
-        raise ConfigError(f"{line.key} is {line.state.value}, so no person can decide about it")
+        raise ConfigError(undecidable(line, ledger))
     change = decision.change(line)
     if line.delivery is Delivery.CANCELLING and (not succeeded or change.evidence is Evidence.PERSON_CORRECTED):
+        found = command_for(ledger, "xoxo points cancel", "--found", "cancelled", "--reason", "seen", keys=(line.key,))
         raise ConfigError(
             f"the cancellation of {line.key} (unique id {line.order_id}) is in doubt: record first what became of it,"
-            " by `xoxo points cancel --found`"
+            f" by `{found}`, or with `kept` if the credit is there"
         )
     rest_s = (line.last_sent_tick or 0.0) + rules.settle_s - ledger.now()
     if not succeeded and line.last_sent_tick is not None and rest_s > 0:
@@ -160,16 +166,10 @@ async def _decide_unkeyed(ledger: Ledger, line: LedgerLine, decision: Decision) 
     try:
         (after,) = await ledger.record([change], rules=rules)
     except LedgerConflictError as error:
+        if decision.placed is None:
+            raise ConfigError(undecidable(await ledger.find(line.key) or line, ledger)) from error
         raise ConfigError(f"{line.key} stays {line.state.value}: {error.message}") from error
     return Resolved(after)
-
-
-def _refusal(line: LedgerLine, ledger: Ledger) -> str:
-    refusal = f"{line.key} is {line.state.value}, so no person can decide about it"
-    if line.state in {LineState.UNKNOWN, LineState.CONFLICT}:
-        # A look-up may still settle it. A person who decides earlier may buy the voucher twice.
-        return f"{refusal} yet: run `xoxo bulk reconcile --ledger {shlex.quote(ledger.name)}` first"
-    return refusal
 
 
 async def _look_up(client: BulkClient, line: LedgerLine, order_id: int) -> Order:

@@ -15,7 +15,7 @@ from xoxo_async.cli.failures import hide
 from xoxo_async.cli.output import say
 from xoxo_async.config import RateLimits
 from xoxo_async.environment import Environment, state_folder
-from xoxo_async.errors import ConfigError
+from xoxo_async.errors import ConfigError, TokenStoreError
 from xoxo_async.network import Network
 from xoxo_async.profiles import SECRET_NAMES
 
@@ -118,7 +118,8 @@ def _say_retry(event: "Event") -> None:
     """Print that a call is tried again, because a person waits for it."""
     from xoxo_async.hooks import AttemptFailed
 
-    if isinstance(event, AttemptFailed):
+    # Where the token's store fails, the error that ends the command says so. "getBalance failed" blames the wrong part.
+    if isinstance(event, AttemptFailed) and event.error != TokenStoreError.__name__:
         after = f" in {event.wait_s:.0f} s" if event.wait_s >= 1.5 else ""
         say(f"{event.operation} failed ({event.error}), trying again{after} …")
 

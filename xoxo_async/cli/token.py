@@ -88,7 +88,9 @@ def _destination(environment: Environment) -> "tuple[Callable[[], TokenStore], s
     """Return what makes the store of the pair, and the name of its place."""
     if not environment.token_database:
         from xoxo_async.auth.stores import FileTokenStore
+        from xoxo_async.credentials import allowance_from
 
+        allowance_from(environment)  # an address that is wrong may have been meant for a database with the pair
         path = default_token_file(environment)
         return lambda: FileTokenStore(make_folder(path)), str(path)
     from xoxo_async.auth.naming import client_digest, pair_account

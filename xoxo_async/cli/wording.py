@@ -54,18 +54,19 @@ def age(seconds: float) -> str:
     return f"{count(days, 'day')} {hours % 24} h"
 
 
-def stopping(signal_name: str, in_flight: int, grace_s: float) -> str:
+def stopping(signal_name: str, in_flight: int, grace_s: float, what: str = "orders") -> str:
     """Return what a command says when it stops in order.
 
     Args:
         signal_name: The signal: Ctrl-C is `SIGINT`.
         in_flight: How many requests are sent, and have no answer yet.
         grace_s: How long it waits for them, in seconds.
+        what: What it sends no more of.
     """
     again = "Press Ctrl-C again" if signal_name == "SIGINT" else f"Send {signal_name} again"
     why = "" if signal_name == "SIGINT" else f" ({signal_name})"
     return (
-        f"Stopping{why}: nothing more is sent; waiting up to {grace_s:g} s for {in_flight:,} already sent."
+        f"Stopping{why}: no new {what}; waiting up to {grace_s:g} s for {in_flight:,} already sent."
         f" {again} to stop at once."
     )
 

@@ -71,6 +71,7 @@ def worker(ledger: "LedgerAddress", job: str, **flags: Any) -> int:
 
     Any number of workers may share a ledger in PostgreSQL, on any machine: each line is sent by one of them. If one
     dies, another looks its lines up. If funds or credentials fail, the job pauses for all, until `xoxo bulk resume`.
+    A worker sends orders alone. It names jobs of points and links, and the command that goes on with each.
     """
     from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.cli.connect import open_client

@@ -14,7 +14,7 @@ import msgspec
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
-from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
+from xoxo_async.bulk.ledger.opening import open_ledger, read_open_jobs, require_fit
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.report import Shift
 from xoxo_async.bulk.running.progress import clock_time
@@ -147,6 +147,7 @@ class WorkerRun:
         self._all: Final = anyio.CancelScope()
         self._stopped_by: signal.Signals | None = None
         self._cut_off = False
+        self._others: dict[str, str] = {}  # the jobs that no worker works on, and the command for each
 
     async def work(self) -> None:
         """Work until stopped.
@@ -187,6 +188,8 @@ class WorkerRun:
                 told=_Teller().tell,
                 troubled=lambda line: say(f"trouble: {scrub(line)}"),
                 noted=lambda line: say(scrub(line)),
+                others=lambda: {job: _why_left_out(command) for job, command in self._others.items()},
+                check=lambda: require_fit(request.ledger),
                 many=not request.ledger.is_file and request.ledger.job is None,
             )
             if request.health is not None:
@@ -211,7 +214,11 @@ class WorkerRun:
         return connection, kept
 
     async def _open_jobs(self) -> list[str]:
-        return await open_jobs(self._request.ledger)
+        ledger = self._request.ledger
+        found = await read_open_jobs(ledger)
+        flags = self._request.connection.flags
+        self._others = {job: _command_of(kind, ledger.with_job(job), flags) for job, kind in found.others.items()}
+        return found.names
 
     def _ledger(self, job: str) -> Ledger:
         return open_ledger(self._request.ledger, job=job, store_codes=not self._request.no_codes, must_exist=True)
@@ -261,7 +268,8 @@ class WorkerRun:
             refused=bool(refused),
         )
         follow = "" if code in (exits.DONE, exits.REJECTED) else self._next_command(last)
-        say(f"{'done' if self._stopped_by is None else 'stopped'}: this worker issued {count(issued, 'row')}")
+        how = "stopped" if self._stopped_by is not None else "ended" if refused else "done"
+        say(f"{how}: this worker issued {count(issued, 'row')}")
         cut = 0 if self._worker is None else self._worker.cut_in_flight
         if cut:
             say(f"{count(cut, 'order')} in flight cut off, in doubt now: a later shift looks them up first")
@@ -287,10 +295,24 @@ class WorkerRun:
         """Return the command that continues. No worker ends a pause, so the first paused job needs a `resume`."""
         paused = [job for job, shift in last.items() if shift.paused is not None]
         if not paused or self._stopped_by is not None:
-            return _same_command()
+            others = [command for command in self._others.values() if command]
+            return others[0] if others and self._stopped_by is None else _same_command()
         request, ledger = self._request, self._request.ledger
         ledger = ledger if ledger.is_file else ledger.with_job(paused[0])
         return command_line("bulk", "resume", "--ledger", ledger.argument, *request.connection.flags)
+
+
+def _command_of(kind: str, ledger: LedgerAddress, flags: list[str]) -> str:
+    """Return the command that sends a job without keys; empty if this version does not know its kind."""
+    if kind not in {known.value for known in JobKind}:
+        return ""
+    return command_line(*JobKind(kind).command.split()[1:], "--ledger", ledger.argument, *flags)
+
+
+def _why_left_out(command: str) -> str:
+    if not command:
+        return "a newer version of xoxo-async has planned it"
+    return f"no worker sends points, links or mails; go on with it by `{command}`, also in several processes at once"
 
 
 def _same_command() -> str:

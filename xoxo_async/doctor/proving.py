@@ -97,7 +97,10 @@ def refuse_real_money(base_url: str) -> None:
 
 
 async def choose_order(client: XoxoClient, *, product_id: int | None = None) -> SmallOrder:
-    """Return the cheapest order that the catalog offers. Moves no money.
+    """Return the order that costs the account least, of those that the catalog's first page offers. Moves no money.
+
+    Values of other currencies are compared by the vendor's exchange rate; one without a rate is only taken where
+    nothing else is there.
 
     Args:
         client: The client.
@@ -108,11 +111,18 @@ async def choose_order(client: XoxoClient, *, product_id: int | None = None) -> 
         XoxoError: The call failed.
     """
     ids = () if product_id is None else (product_id,)
-    page = await client.catalog.list_vouchers(limit=_PAGE, product_ids=ids)
+    home = (await client.account.get_balance()).currency
+    page = await client.catalog.list_vouchers(limit=_PAGE, product_ids=ids, exchange_rates=True)
     offers = [(value, voucher) for voucher in page.items if (value := _least(voucher)) is not None]
     if not offers:
         raise ConfigError("the catalog has no product for the proof: name one with --product-id and --denomination")
-    value, voucher = min(offers, key=lambda offer: (offer[0], offer[1].product_id))
+
+    def cost(offer: tuple[Decimal, Voucher]) -> tuple[bool, Decimal, int]:
+        value, voucher = offer
+        rate = _rate(voucher, home)
+        return rate is None, value * (rate or 1), voucher.product_id
+
+    value, voucher = min(offers, key=cost)
     return SmallOrder(product_id=voucher.product_id, denomination=value, currency=voucher.currency_code)
 
 
@@ -126,6 +136,17 @@ def _least(voucher: Voucher) -> Decimal | None:
     except DecodeError:
         return None
     return min(values) if values else least or None
+
+
+def _rate(voucher: Voucher, home: str) -> Decimal | None:
+    """Return what one unit of a product's currency costs in the account's; None where that is not known."""
+    if voucher.currency_code == home:
+        return Decimal(1)
+    try:
+        rate = voucher.exchange_rate
+    except DecodeError:
+        return None
+    return rate if rate is not None and rate > 0 else None
 
 
 async def prove_po(

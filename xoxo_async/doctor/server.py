@@ -9,7 +9,14 @@ from xoxo_async.auth import RefreshToken, StaticToken, TokenProvider, TokenStore
 from xoxo_async.client import XoxoClient
 from xoxo_async.config import RateLimits
 from xoxo_async.doctor.findings import Finding
-from xoxo_async.errors import AuthError, BulkError, CredentialsRejectedError, RefreshTokenDeadError, XoxoError
+from xoxo_async.errors import (
+    AuthError,
+    BulkError,
+    CredentialsRejectedError,
+    RefreshTokenDeadError,
+    TokenStoreError,
+    XoxoError,
+)
 from xoxo_async.network import Network
 from xoxo_async.transport.watching import Heard, look_at_tls
 
@@ -206,6 +213,8 @@ def advice_for(error: XoxoError) -> str:
             return "compare client id and secret with the dashboard's; those of staging are not production's"
         case BulkError():
             return "compare its URL, PGPASSWORD and ~/.pgpass with the database's; xoxo ledger check shows more"
+        case TokenStoreError():
+            return "the token is not at fault: look at the place that keeps it, XOXO_SHARED or XOXO_TOKEN_FILE"
         case AuthError():
             return "try again later; if it stays, make new credentials in the dashboard"
         case _:

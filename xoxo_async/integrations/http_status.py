@@ -38,6 +38,7 @@ from xoxo_async.errors import (
     QuantityError,
     RateLimitedError,
     ServerError,
+    TokenStoreError,
     TransportError,
     XoxoError,
 )
@@ -92,6 +93,7 @@ STATUS_TABLE: Final = (
     StatusRow(BudgetError, 503, "no_funds", "The shop's budget is used up."),
     StatusRow(LedgerError, 503, "unavailable", "The shop's ledger cannot be used now."),
     StatusRow(ConnectError, 503, "unavailable", "The vendor is not reached. Nothing was ordered."),
+    StatusRow(TokenStoreError, 503, "unavailable", "The shop's token store cannot be used now. Nothing was ordered."),
     StatusRow(AuthError, 503, "unavailable", "The vendor does not let the shop in. Nothing was ordered."),
     StatusRow(TransportError, 503, "unavailable", "The vendor does not answer."),
     StatusRow(ServerError, 503, "unavailable", "The vendor fails."),

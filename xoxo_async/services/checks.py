@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from xoxo_async.errors import ArgumentError
+from xoxo_async.services.persons import only_looks_plain
 
 __all__ = [
     "LOST_DIGITS",
@@ -27,8 +28,11 @@ __all__ = [
     "whole",
 ]
 
-_NOT_ONE: Final = re.compile("[ ,;:<>]|@.*@")
-"""What a text has that holds a name or `mailto:` beside an address, or several addresses."""
+_NOT_ONE: Final = re.compile(r"[ ,;:<>]|@.*@|@\.|\.\.[^@]*\Z|\.\Z")
+"""What a text has that holds a name or `mailto:` beside an address, several addresses, or a domain with an empty part.
+
+No mail server takes the final dot that a domain may have elsewhere (RFC 5321, 4.1.2).
+"""
 _E164: Final = re.compile(r"\+[0-9]{6,15}")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _PHONE: Final = re.compile(r"[0-9+() -]*")
@@ -178,6 +182,8 @@ def email(name: str, value: object) -> str | None:
     local, _, host = address.rpartition("@")
     if not local or not host or _NOT_ONE.search(address):
         raise ArgumentError(f"{name} must be one e-mail address")
+    if only_looks_plain(address):
+        raise ArgumentError(f"{name} must be one e-mail address; it has a full-width or unseen sign: type it again")
     return address
 
 

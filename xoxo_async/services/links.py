@@ -12,7 +12,7 @@ from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, Succe
 from xoxo_async.paging import Page, iterate_pages
 from xoxo_async.services import checks
 from xoxo_async.services.persons import same_address
-from xoxo_async.wire.replies import Part, Reply
+from xoxo_async.wire.replies import Part, Reply, with_answer_of
 from xoxo_async.wire.scalars import parse_datetime
 from xoxo_async.wire.secrets import Private, Secret
 
@@ -29,14 +29,14 @@ __all__ = [
 ]
 
 
-class CampaignVoucher(Part, frozen=True, kw_only=True):
+class CampaignVoucher(Part, frozen=True, kw_only=True, omit_defaults=True):
     """A product that a campaign offers."""
 
     name: str | None = None
     image: str | None = None
 
 
-class Campaign(Reply, frozen=True, kw_only=True, rename="camel"):
+class Campaign(Reply, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """A campaign. A person makes it in the vendor's dashboard.
 
     Attributes:
@@ -70,7 +70,7 @@ class Campaign(Reply, frozen=True, kw_only=True, rename="camel"):
         return parse_datetime(self.created_date_)
 
 
-class LinkBatch(Reply, frozen=True, kw_only=True, rename="camel"):
+class LinkBatch(Reply, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The links of one `generate` call.
 
     Attributes:
@@ -97,7 +97,7 @@ class LinkBatch(Reply, frozen=True, kw_only=True, rename="camel"):
     currency_code: str | None = None
 
 
-class LinksSent(Reply, frozen=True, kw_only=True, rename="camel"):
+class LinksSent(Reply, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The vendor's confirmation of one `send` call. It has neither the links nor an id of the batch.
 
     Attributes:
@@ -352,9 +352,10 @@ class LinkService:
             ```
         """
         request = CampaignRequest(checks.whole("campaign_id", campaign_id))
-        for campaign in await self._dispatch(GET_CAMPAIGN, request):
+        campaigns = await self._dispatch(GET_CAMPAIGN, request)
+        for campaign in campaigns:
             if campaign.campaign_id == campaign_id:
-                return campaign
+                return with_answer_of(campaign, campaigns)
         raise NotFoundError(f"no campaign {campaign_id}", operation=GET_CAMPAIGN.name)
 
 

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-class PointsBalance(Reply, frozen=True, kw_only=True):
+class PointsBalance(Reply, frozen=True, kw_only=True, omit_defaults=True):
     """The points of one user.
 
     Attributes:
@@ -55,7 +55,7 @@ class PointsRecipient(Private, frozen=True, kw_only=True):
     citation: str = ""
 
 
-class PointsCredit(Part, frozen=True, kw_only=True):
+class PointsCredit(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The points that one receiver got.
 
     Attributes:
@@ -96,7 +96,7 @@ class PointsCredit(Part, frozen=True, kw_only=True):
         return to_text(self.phone_number_)
 
 
-class PointsSent(Reply, frozen=True, kw_only=True):
+class PointsSent(Reply, frozen=True, kw_only=True, omit_defaults=True):
     """The vendor's answer to one `send` call.
 
     Attributes:
@@ -132,7 +132,7 @@ class PointsSent(Reply, frozen=True, kw_only=True):
         return (only,)
 
 
-class PointsWithdrawal(Part, frozen=True, kw_only=True):
+class PointsWithdrawal(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The result of one cancellation.
 
     Attributes:
@@ -146,7 +146,7 @@ class PointsWithdrawal(Part, frozen=True, kw_only=True):
     message: str | None = None
 
 
-class PointsCancelled(Reply, frozen=True, kw_only=True):
+class PointsCancelled(Reply, frozen=True, kw_only=True, omit_defaults=True):
     """The vendor's answer to one `cancel` call.
 
     Attributes:

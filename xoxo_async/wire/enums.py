@@ -26,6 +26,10 @@ class OpenEnum(StrEnum):
         unknown._name_ = unknown._value_ = folded
         return unknown
 
+    def __reduce_ex__(self, _protocol: object) -> tuple[type[Self], tuple[str]]:
+        # By value: some versions of Python pickle a member by its name, and an unknown word is none.
+        return type(self), (self._value_,)
+
 
 class DeliveryStatus(OpenEnum):
     """Whether the codes have come. `orderStatus` does not say it: an accepted order may be without codes for days."""

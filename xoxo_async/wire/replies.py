@@ -5,21 +5,24 @@ from datetime import date
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 import msgspec
 
 from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.wire.raw import Facts, RawReply
 from xoxo_async.wire.secrets import Masked, Secret, mask
+from xoxo_async.wire.untyped import Rows
 
-__all__ = ["Part", "Reply", "Reveal", "keep_answer", "shown_names"]
+__all__ = ["Part", "Reply", "Reveal", "keep_answer", "shown_names", "with_answer_of"]
 
 Reveal = bool | Collection[str]
 """What is shown: False nothing secret, True all of it, or the names of the fields that are shown."""
 
 _LEFT_OUT: Final = frozenset({"raw", "extra", "count", "exit_code"})
 """Properties that are no part of what a reply says, or read the whole answer again."""
+
+ReplyT = TypeVar("ReplyT", bound="Reply")
 
 _HIDDEN: Final = "****"
 
@@ -91,7 +94,8 @@ class Reply(Part, _Kept, frozen=True, kw_only=True):
     def raw(self) -> RawReply | None:
         """The answer: status, headers, times, attempts, and its body for whoever reveals it.
 
-        None where it came from elsewhere, as a row of a page does.
+        None where it came from elsewhere, as a row of a page does. A call for one product or campaign, and one for
+        filters, reads a list: then it is the answer with that list.
         """
         try:
             known = _answer_of(self)
@@ -101,6 +105,19 @@ class Reply(Part, _Kept, frozen=True, kw_only=True):
             known = RawReply(known) if isinstance(known, bytes) else RawReply.of(known)
             keep_answer(self, known)
         return known
+
+
+def with_answer_of(reply: ReplyT, rows: object) -> ReplyT:
+    """Return a reply that came as a row of a list, with the answer of the list as its own.
+
+    Args:
+        reply: The row.
+        rows: The list, as an operation returns it.
+    """
+    raw = rows.raw if isinstance(rows, Rows) else None
+    if isinstance(raw, RawReply):
+        keep_answer(reply, raw)
+    return reply
 
 
 @cache

@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import anyio
@@ -16,6 +16,7 @@ from xoxo_async.bulk.running.runner import single_error
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 from xoxo_async.workers.shifts import ShiftRunner, ShiftSettings
 from xoxo_async.workers.state import WorkerState
+from xoxo_async.workers.telling import Telling
 
 __all__ = ["Engine", "Worker"]
 
@@ -33,6 +34,15 @@ _CHECK_S: Final = 5.0
 
 _REFUSED_S: Final = 60.0
 """Seconds until a job that cannot be worked on is tried again: a person may have bound it to this account since."""
+
+
+async def _nothing() -> None:
+    """Check nothing."""
+
+
+def _none() -> Mapping[str, str]:
+    """Return that a worker can work on every job."""
+    return {}
 
 
 class Engine(Protocol):
@@ -57,6 +67,10 @@ class Worker:
         told: Called with each shift that ended.
         troubled: Called with a line about a trouble that the worker outlives, once until it changes.
         noted: Called with a line about the end of a trouble.
+        others: Returns the other jobs that are not done, which no worker works on, and why; called after `jobs`. They
+            are left out: told once, and not called done.
+        check: Refuses a place that no worker can work on. It runs at the beginning, because a place without open jobs
+            opens no ledger, and would be found unfit by the first order.
         many: Whether it works on all jobs there are. Then it leaves out a job that it cannot work on, such as one of
             another account; otherwise such a job ends it.
     """
@@ -72,6 +86,8 @@ class Worker:
         told: Callable[[Shift], None] = lambda _shift: None,
         troubled: Callable[[str], None] = lambda _line: None,
         noted: Callable[[str], None] = lambda _line: None,
+        others: Callable[[], Mapping[str, str]] = _none,
+        check: Callable[[], Awaitable[None]] = _nothing,
         many: bool = False,
     ) -> None:
         self.state: Final = WorkerState()
@@ -94,12 +110,11 @@ class Worker:
         self._run_shift: Final = run_shift
         self._settings: Final = settings or ShiftSettings()
         self._told: Final = told
-        self._troubled: Final = troubled
-        self._noted: Final = noted
-        self._many: Final = many
-        self._trouble = ""
-        self._is_away = False  # whether it was told that the ledger fails
-        self._has_no_token = False  # whether that was told
+        self._telling: Final = Telling(self.state, troubled, noted)
+        self._others: Final = others
+        self._check: Final = check
+        self.many: Final = many
+        """Whether it works on all jobs there are."""
         self._ledger: Ledger | None = None  # the open one
         self._scopes: Final[set[anyio.CancelScope]] = set()  # of the shifts under way
         self._due: Final[dict[str, float]] = {}  # by job: when another shift makes sense
@@ -118,11 +133,12 @@ class Worker:
             engine: Delivers the shifts; None asks for jobs again and again, which needs no queue.
 
         Raises:
-            LedgerError: The ledger has not answered once. Later failures are waited out.
+            LedgerError: The ledger has not answered once, or no worker can work on it. Later failures are waited out.
             ConfigError: The ledger is of another account or address, or cannot be opened with these settings.
         """
         try:
             async with anyio.create_task_group() as group:
+                await self._check()
                 group.start_soon(self._watch)
                 if engine is None:
                     await self._work(until_done=until_done)
@@ -144,7 +160,8 @@ class Worker:
             seconds: How long; None takes the settings'.
 
         Returns:
-            What it did and what it left. None also for a job that is left out, see `many`, or that has to wait.
+            What it did and what it left. None also for a job that is left out, see `many`, that has to wait, or that
+            has no open lines any more.
 
         Raises:
             LedgerError: The ledger fails for all jobs.
@@ -155,24 +172,28 @@ class Worker:
         try:
             shift = await self._shift(job, self._settings.seconds if seconds is None else seconds)
         except ConfigError as error:
-            if not self._many:
+            if not self.many:
                 raise
             self._due[job] = time.monotonic() + _REFUSED_S
-            self.state.job_is_left_out(job, error.message)
-            if self.refused.get(job) != error.message:
-                self.refused[job] = error.message
-                self._troubled(f"job {job}: {error.message}")
+            self._leave_out(job, error.message)
             return None
         except XoxoError as error:
-            if isinstance(error, LedgerError):
-                await self.open_jobs()  # this fails as well if the trouble is not the job's own
+            # The question for jobs fails as well if the trouble is not the job's own.
+            if isinstance(error, LedgerError) and job not in await self.open_jobs():
+                return None  # another process ended it meanwhile, and it may be purged
             self._fail(job, error.message)
             return None
         self.refused.pop(job, None)
         self._waits_s.pop(job, None)
         if self.failing.pop(job, None) is not None and shift is not None:
-            self._noted(f"job {job}: its shifts work again")
+            self._telling.note(f"job {job}: its shifts work again")
         return shift
+
+    def _leave_out(self, job: str, why: str) -> None:
+        self.state.job_is_left_out(job, why)
+        if self.refused.get(job) != why:
+            self.refused[job] = why
+            self._telling.trouble(f"job {job}: {why}")
 
     def _fail(self, job: str, why: str) -> None:
         wait_s = self._waits_s.get(job, _FIRST_WAIT_S)
@@ -181,14 +202,14 @@ class Worker:
         self.state.job_fails(job, why)
         if self.failing.get(job) != why:
             self.failing[job] = why
-            self._troubled(f"job {job}: {why}")
+            self._telling.trouble(f"job {job}: {why}")
 
     async def _shift(self, job: str, seconds: float) -> Shift | None:
         settings = self._settings
         self.progress.begin()
         async with self._open_ledger(job) as ledger:
             self._ledger = ledger
-            self._ledger_answered()
+            self._telling.ledger_answered()
             shift: Shift | None = None
             with anyio.CancelScope() as scope:
                 self._scopes.add(scope)
@@ -212,12 +233,28 @@ class Worker:
                         self.state.issued += self.progress.placed
         if shift is None:
             return None
-        self._ledger_answered()
+        self._telling.ledger_answered()
         self.state.shift_ended(shift.issued)
         self.state.job_is(job, shift.paused)
         self.last[job] = shift
         self._told(shift)
         return shift
+
+    def takes(self, job: str) -> bool:
+        """Return whether a shift would work on a job now: it is not left out, or is to be tried again.
+
+        Args:
+            job: The job's name.
+        """
+        return job not in self.refused or self._left_s(job) <= 0
+
+    def note(self, line: str) -> None:
+        """Tell a line that is no trouble.
+
+        Args:
+            line: In words.
+        """
+        self._telling.note(line)
 
     async def open_jobs(self) -> list[str]:
         """Return the jobs that have open lines.
@@ -226,8 +263,13 @@ class Worker:
             LedgerError: They cannot be read.
         """
         jobs = list(await self._jobs())
-        self._ledger_answered()
-        self.state.found_jobs(frozenset(jobs))
+        others = self._others()
+        self._telling.ledger_answered()
+        self.state.found_jobs(frozenset([*jobs, *others]))
+        for job in self.refused.keys() - {*jobs, *others}:
+            del self.refused[job]  # it is done
+        for job, why in others.items():
+            self._leave_out(job, why)
         return jobs
 
     def cut_off(self) -> None:
@@ -256,7 +298,7 @@ class Worker:
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
             else:
                 wait_s = _FIRST_WAIT_S
-                self._trouble = ""
+                self._telling.works()
                 await self._sleep(min([_LOOK_EVERY_S, *(self._left_s(job) for job in jobs)]))
 
     async def _shifts(self, jobs: Sequence[str]) -> None:
@@ -301,29 +343,7 @@ class Worker:
         Args:
             error: What no job's shift can do anything about.
         """
-        if isinstance(error, ConfigError) or (isinstance(error, LedgerError) and not self.state.has_answered):
-            return False
-        if isinstance(error, LedgerError):
-            self.state.ledger_failed(error.message)
-            self._is_away = True
-        if error.message != self._trouble:
-            self._trouble = error.message
-            self._troubled(error.message)
-        return True
-
-    def _ledger_answered(self) -> None:
-        self.state.ledger_answered()
-        if self._is_away:
-            self._is_away = False
-            self._trouble = ""
-            self._noted("the ledger answers again")
-
-    def _ledger_failed(self, reason: str) -> None:
-        """Note that the ledger fails in the midst of a shift, which itself waits longer before it fails."""
-        self.state.ledger_failed(reason)
-        if not self._is_away:
-            self._is_away = True
-            self._troubled(f"the ledger fails: {reason}; the worker waits for it")
+        return self._telling.outlives(error)
 
     async def _sleep(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):
@@ -347,12 +367,12 @@ class Worker:
             with anyio.fail_after(_CHECK_S):
                 paused = await ledger.paused()
         except TimeoutError:
-            self._ledger_failed(f"it has not answered for {_CHECK_S:g} s")
+            self._telling.ledger_failed(f"it has not answered for {_CHECK_S:g} s")
         except LedgerError as error:
             if self._ledger is ledger:  # otherwise the shift has ended and closed it
-                self._ledger_failed(error.message)
+                self._telling.ledger_failed(error.message)
         else:
-            self._ledger_answered()
+            self._telling.ledger_answered()
             if ledger.job is not None:
                 self.state.job_is(ledger.job, paused)
 
@@ -362,13 +382,9 @@ class Worker:
             with anyio.fail_after(_TOKEN_EVERY_S):
                 await self._client.dispatcher.authorise()
         except TimeoutError:
-            self.state.token = "the token endpoint does not answer"  # noqa: S105 - no token
+            wrong = "the token endpoint does not answer"
         except XoxoError as error:
-            self.state.token = error.message
+            wrong = error.message
         else:
-            self.state.token = ""
-        if self.state.token and not self._has_no_token:
-            self._troubled(f"no token: {self.state.token}; asked for again every {_TOKEN_EVERY_S:g} s")
-        elif self._has_no_token and not self.state.token:
-            self._noted("there is a token again")
-        self._has_no_token = bool(self.state.token)
+            wrong = ""
+        self._telling.token_is(wrong, every_s=_TOKEN_EVERY_S)

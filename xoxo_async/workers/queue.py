@@ -19,10 +19,11 @@ from xoxo_async.postgres.address import DatabaseAddress
 if TYPE_CHECKING:
     from pgqueuer import PgQueuer
 
-__all__ = ["ENTRYPOINT", "PgqueuerEngine", "ShiftWorker"]
+__all__ = ["PREFIX", "PgqueuerEngine", "ShiftWorker"]
 
-ENTRYPOINT: Final = "xoxo_shift"
-"""The name of the messages; the payload is the job's name."""
+PREFIX: Final = "xoxo_shift "
+"""Begins the entrypoint of a message; the job's name follows. Each job has an entrypoint of its own, because pgqueuer
+has one queue for the whole database and gives a worker only messages of the entrypoints that it asks for."""
 
 _TICK_S: Final = 60.0
 _BUSY_S: Final = 0.5
@@ -58,8 +59,17 @@ class ShiftWorker(Protocol):
         """Set once the worker was told to stop."""
         ...
 
+    @property
+    def many(self) -> bool:
+        """Whether it works on all jobs there are."""
+        ...
+
     async def open_jobs(self) -> list[str]:
         """Return the jobs that have open lines."""
+        ...
+
+    def takes(self, job: str) -> bool:
+        """Return whether it would work on a job now: it does not leave the job out."""
         ...
 
     @property
@@ -80,13 +90,19 @@ class ShiftWorker(Protocol):
         """Return whether a worker goes on after an error, and tell it once."""
         ...
 
+    def note(self, line: str) -> None:
+        """Tell a line that is no trouble."""
+        ...
+
 
 class PgqueuerEngine:
     """Deliver shifts through pgqueuer. Each worker enqueues one shift a minute for each job that has open lines.
 
     So an open job has a shift in the queue for each worker, and also for each process that has ended since: those are
-    taken by the others, and leave the queue once nothing is left. Shifts that find no free worker wait. The tables of
-    pgqueuer are made at the first start, which needs the right to create them.
+    taken by the others, and leave the queue once nothing is left. Shifts that find no free worker wait. A worker asks
+    only for shifts of the jobs that it can work on: those of other jobs wait for another worker. A worker of all jobs
+    takes the shifts of jobs away that have no open lines, such as a purged one. The tables of pgqueuer are made at the
+    first start, which needs the right to create them.
 
     Args:
         address: The database's. A pooler in transaction mode is refused: the queue listens on its connection.
@@ -116,6 +132,8 @@ class PgqueuerEngine:
             try:
                 await self._deliver(worker)
             except (*FOREIGN, DatabaseError) as error:
+                if worker.stopping.is_set():
+                    return  # pgqueuer tells of a lost connection when the shift under way ends: the work is done
                 failure = explain(error, self._address)
                 lasting = LedgerError(failure.message)
                 if failure.final or not worker.outlives(lasting):
@@ -124,7 +142,7 @@ class PgqueuerEngine:
                     await worker.stopping.wait()
 
     async def _deliver(self, worker: ShiftWorker) -> None:
-        from pgqueuer import PgQueuer, RetryRequested  # noqa: PLC0415 - an extra
+        from pgqueuer import PgQueuer  # noqa: PLC0415 - an extra
 
         from xoxo_async.postgres.connecting import connect  # noqa: PLC0415 - an extra
 
@@ -135,43 +153,19 @@ class PgqueuerEngine:
             connection.terminate()
             raise
         queue = PgQueuer.from_asyncpg_connection(connection)
-        busy = False
-        lasting: XoxoError | None = None
-
-        @queue.entrypoint(ENTRYPOINT, accepts_context=False)
-        async def shift(message: Any) -> None:
-            nonlocal busy, lasting
-            if busy or worker.stopping.is_set():
-                raise RetryRequested(timedelta(seconds=_BUSY_S))
-            busy = True
-            try:
-                job = message.payload.decode()
-                done = await worker.shift(job)
-                # Another worker may be able to do a shift that this one leaves out, or that failed here.
-                waits = job in worker.refused or job in worker.failing
-                again_s = done.again_in_s if done is not None else _TROUBLE_S if waits else 0.0
-            except XoxoError as error:
-                if not worker.outlives(error):
-                    lasting = error
-                    queue.shutdown.set()
-                again_s = _TROUBLE_S
-            finally:
-                busy = False
-            if again_s is not None:
-                raise RetryRequested(timedelta(seconds=again_s))
-
+        delivery = _Delivery(queue, worker)
         try:
             await self._make_tables(connection, queue)
             async with anyio.create_task_group() as group:
-                group.start_soon(self._tick, queue, worker)
+                group.start_soon(delivery.tick, self._tick_s)
                 group.start_soon(_shut_down, queue, worker)
                 # Take one message at a time: what this worker holds, no other one can take.
                 await queue.run(
                     dequeue_timeout=_LOOK_S, batch_size=1, max_concurrent_tasks=2, heartbeat_timeout=_HEARTBEAT
                 )
                 group.cancel_scope.cancel()
-            if lasting is not None:
-                raise lasting
+            if delivery.lasting is not None:
+                raise delivery.lasting
         except BaseExceptionGroup as errors:
             raise single_error(errors) from None
         finally:
@@ -218,18 +212,130 @@ class PgqueuerEngine:
                 f" {_ADVICE}"
             )
 
-    async def _tick(self, queue: "PgQueuer", worker: ShiftWorker) -> None:
-        """Enqueue one shift for each open job, again and again; a shift that still waits or works is not repeated."""
-        queries: Any = queue.queries
+
+class _Entrypoints(dict[Any, Any]):
+    """The functions of the entrypoints that a worker asks for.
+
+    A message may be on its way when its job is left out. Then pgqueuer still finds the function here, which gives it
+    back: without one the message would stay with this worker until its heartbeat is too old.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left: Final[dict[Any, Any]] = {}
+
+    def leave(self, entrypoint: str) -> None:
+        if entrypoint in self:
+            self._left[entrypoint] = self.pop(entrypoint)
+
+    def __missing__(self, entrypoint: str) -> Any:
+        return self._left[entrypoint]
+
+
+class _Delivery:
+    """What one connection asks the queue for, and what it does with each message.
+
+    Args:
+        queue: The queue.
+        worker: Does the shifts.
+
+    Attributes:
+        lasting: The error that ends the worker; None without one.
+    """
+
+    def __init__(self, queue: "PgQueuer", worker: ShiftWorker) -> None:
+        self._queue: Final = queue
+        self._queries: Final[Any] = queue.queries
+        self._worker: Final = worker
+        self._asked: Final = _Entrypoints()
+        queue.qm.entrypoint_registry = self._asked
+        self._served: Final[set[str]] = set()  # the jobs that this worker has asked for at any time
+        self._busy = False
+        self.lasting: XoxoError | None = None
+
+    async def tick(self, every_s: float) -> None:
+        """Look for jobs again and again.
+
+        Args:
+            every_s: Seconds between two looks.
+        """
         while True:
+            wait_s = every_s
             try:
-                for job in await worker.open_jobs():
-                    await queries.enqueue(
-                        ENTRYPOINT, job.encode(), dedupe_key=f"xoxo {job} {worker.name}", on_conflict="skip"
-                    )
+                await self._look()
             except XoxoError as error:
-                worker.outlives(error)
-            await anyio.sleep(self._tick_s)
+                self._fail(error)
+                wait_s = min(every_s, _TROUBLE_S)
+            await anyio.sleep(wait_s)
+
+    async def _look(self) -> None:
+        """Ask for the shifts of each open job, and enqueue one for each, unless it still waits or works."""
+        queued = await self._queued()  # before the jobs: a job that is opened later keeps its messages
+        jobs = await self._worker.open_jobs()
+        over = (self._served | queued if self._worker.many else self._served) - set(jobs)
+        for job in sorted(over):
+            self._asked.leave(PREFIX + job)
+            if job in queued:
+                await self._queries.clear_queue(PREFIX + job)
+                if job not in self._served:
+                    self._worker.note(f"job {job} has no lines for a worker: its old shift was taken out of the queue")
+        self._served.difference_update(over)
+        for job in jobs:
+            if self._worker.takes(job):
+                self._ask(job)
+                key = f"xoxo {job} {self._worker.name}"
+                await self._queries.enqueue(PREFIX + job, None, dedupe_key=key, on_conflict="skip")
+
+    async def _queued(self) -> set[str]:
+        """Return the jobs that have messages."""
+        entrypoints = {str(size.entrypoint) for size in await self._queries.queue_size()}
+        return {name.removeprefix(PREFIX) for name in entrypoints if name.startswith(PREFIX)}
+
+    def _ask(self, job: str) -> None:
+        self._served.add(job)
+        if PREFIX + job in self._asked:
+            return
+
+        @self._queue.entrypoint(PREFIX + job, accepts_context=False)
+        async def shift(_message: Any) -> None:
+            await self._shift(job)
+
+    async def _shift(self, job: str) -> None:
+        """Do the shift of a message. It leaves the queue at the end, unless this raises."""
+        from pgqueuer import RetryRequested  # noqa: PLC0415 - an extra
+
+        if self._busy or self._worker.stopping.is_set() or not self._worker.takes(job):
+            raise RetryRequested(timedelta(seconds=_BUSY_S))
+        self._busy = True
+        try:
+            again_s = await self._again_in_s(job)
+        except XoxoError as error:
+            self._fail(error)
+            again_s = _TROUBLE_S
+        finally:
+            self._busy = False
+        if again_s is not None:
+            raise RetryRequested(timedelta(seconds=again_s))
+
+    async def _again_in_s(self, job: str) -> float | None:
+        """Do a shift, and return when it is to be delivered again; None if it is not."""
+        worker = self._worker
+        done = await worker.shift(job)
+        if done is not None:
+            return done.again_in_s
+        if job in worker.failing:
+            return _TROUBLE_S
+        if job in worker.refused:
+            self._asked.leave(PREFIX + job)  # another worker may be able to do it
+        elif not worker.stopping.is_set():
+            await self._look()  # its last line may have ended meanwhile, and the job may be purged
+            return 0.0 if job in self._served else None
+        return 0.0
+
+    def _fail(self, error: XoxoError) -> None:
+        if not self._worker.outlives(error):
+            self.lasting = error
+            self._queue.shutdown.set()
 
 
 async def _shut_down(queue: "PgQueuer", worker: ShiftWorker) -> None:

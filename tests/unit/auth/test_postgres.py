@@ -204,7 +204,9 @@ async def test_a_database_down_may_be_tried_again(free_tcp_port: int) -> None:
     """The error is retryable, says what cannot be reached, and holds no password; nothing is sent."""
     vendor = Vendor("first")
     store = PostgresTokenStore(f"postgresql://me:s3cret@127.0.0.1:{free_tcp_port}/db")
-    with pytest.raises(errors.AuthError, match=rf"postgresql://me@127\.0\.0\.1:{free_tcp_port}/db cannot be") as caught:
+    with pytest.raises(
+        errors.TokenStoreError, match=rf"postgresql://me@127\.0\.0\.1:{free_tcp_port}/db cannot be"
+    ) as caught:
         await provider("first", store).obtain(vendor, None)
     assert (caught.value.retryable, caught.value.effect) == (True, "none")
     assert "s3cret" not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"
@@ -234,7 +236,7 @@ async def test_a_row_that_cannot_be_written_spends_nothing(database: str, postgr
             "GRANT INSERT, UPDATE (owner, owned_until) ON xoxo.token TO half",
         ):
             await sql(database, grant)
-        with pytest.raises(errors.AuthError, match=r"rights.*a refresh token is not spent"):
+        with pytest.raises(errors.TokenStoreError, match=r"rights.*a refresh token is not spent"):
             await provider("first", PostgresTokenStore(database.replace("xoxo@", "half@"))).obtain(vendor, None)
     finally:
         await sql(database, "DROP OWNED BY half")
@@ -303,7 +305,7 @@ async def test_who_holds_the_lease_too_long_is_named(database: str) -> None:
         waiting = provider("first", PostgresTokenStore(database, lock_timeout_s=0.2))
 
         async def wait() -> None:
-            with pytest.raises(errors.AuthError, match=r":\d+ has held its lock for 0.2 s") as caught:
+            with pytest.raises(errors.TokenStoreError, match=r":\d+ has held its lock for 0.2 s") as caught:
                 await waiting.obtain(vendor, None)
             assert caught.value.retryable
 
@@ -493,7 +495,7 @@ async def test_a_save_is_tried_again(database: str, monkeypatch: pytest.MonkeyPa
     async def broken(lease: Lease, content: str, gen: int) -> int | None:
         if failures:
             failures.pop()
-            raise errors.AuthError("token store: the connection ended", retryable=True)
+            raise errors.TokenStoreError("token store: the connection ended", retryable=True)
         return await write(lease, content, gen)
 
     monkeypatch.setattr(Lease, "write", broken)
@@ -516,7 +518,7 @@ async def test_a_commit_in_doubt_is_looked_up(
             lost.pop()
             if taken_over:
                 await sql(database, "UPDATE xoxo.token SET owner = 'another:1:2'")
-            raise errors.AuthError("token store: the connection ended", retryable=True)
+            raise errors.TokenStoreError("token store: the connection ended", retryable=True)
         return stored
 
     monkeypatch.setattr(Lease, "write", unanswered)
@@ -534,7 +536,7 @@ async def test_a_pair_outlives_an_outage_of_the_store(database: str, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr(Lease, "write", down)
-        with pytest.raises(errors.AuthError, match=r"no room.*the renewed pair was not used") as caught:
+        with pytest.raises(errors.TokenStoreError, match=r"no room.*the renewed pair was not used") as caught:
             await renewing.obtain(vendor, None)
         assert caught.value.retryable
     assert (await renewing.obtain(vendor, None)).access == Secret("a1")

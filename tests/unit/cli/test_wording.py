@@ -37,12 +37,17 @@ def test_an_age_has_two_units_at_most(seconds: float, shown: str) -> None:
     assert age(seconds) == shown
 
 
+def test_a_stop_names_what_is_sent() -> None:
+    """A job of points has no orders."""
+    assert stopping("SIGINT", 1, 30.0, "points").startswith("Stopping: no new points; waiting up to 30 s for 1 already")
+
+
 def test_a_stop_says_how_to_hurry() -> None:
     """Ctrl-C is a key; another signal has its name."""
     assert stopping("SIGINT", 0, 30.0) == (
-        "Stopping: nothing more is sent; waiting up to 30 s for 0 already sent. Press Ctrl-C again to stop at once."
+        "Stopping: no new orders; waiting up to 30 s for 0 already sent. Press Ctrl-C again to stop at once."
     )
     assert stopping("SIGTERM", 1200, 2.5) == (
-        "Stopping (SIGTERM): nothing more is sent; waiting up to 2.5 s for 1,200 already sent."
+        "Stopping (SIGTERM): no new orders; waiting up to 2.5 s for 1,200 already sent."
         " Send SIGTERM again to stop at once."
     )

@@ -1,11 +1,12 @@
 """`proving`: one order is placed three times under one poNumber, at a sandbox or at staging alone."""
 
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from xoxo_async import PRODUCTION, XoxoClient, errors
+from xoxo_async import PRODUCTION, Page, XoxoClient, errors
 from xoxo_async.doctor.proving import (
     Answer,
     PoProof,
@@ -16,6 +17,8 @@ from xoxo_async.doctor.proving import (
     refuse_real_money,
 )
 from xoxo_async.sandbox import Sandbox
+from xoxo_async.services.account import Balance
+from xoxo_async.services.catalog import Voucher
 from xoxo_async.services.orders import Order
 
 pytestmark = pytest.mark.anyio
@@ -99,3 +102,23 @@ async def test_the_cheapest_product_is_chosen(xoxo_client: XoxoClient) -> None:
         with pytest.raises(errors.ConfigError, match="--product-id"):
             await choose_order(client, product_id=999_999)
     assert (named.product_id, cheapest.denomination <= named.denomination) == (1001, True)
+    assert cheapest.currency == "INR"  # USD 5 is a smaller number, and costs four times as much
+
+
+@pytest.mark.parametrize(("usd_rate", "chosen"), [("83.25", 2), ("10", 1), (None, 2), ("", 2), ("nonsense", 2)])
+async def test_values_are_compared_in_one_currency(usd_rate: str | None, chosen: int) -> None:
+    """By the vendor's rate; a product without one is the last choice, since what it costs is not known."""
+
+    class Account:
+        async def get_balance(self) -> Balance:
+            return Balance(value=Decimal(1000), currency="INR")
+
+    class Catalog:
+        async def list_vouchers(self, **asked: Any) -> Page[Voucher]:
+            assert asked["exchange_rates"] is True
+            usd = Voucher(product_id=1, currency_code="USD", value_denominations_="5", exchange_rate_=usd_rate)
+            inr = Voucher(product_id=2, currency_code="INR", value_denominations_="100")
+            return Page((usd, inr), 1, 100)
+
+    client: Any = SimpleNamespace(account=Account(), catalog=Catalog())
+    assert (await choose_order(client)).product_id == chosen

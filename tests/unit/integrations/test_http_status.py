@@ -37,6 +37,7 @@ ANSWERS: list[tuple[XoxoError, int, str, int | None]] = [
     (E.LedgerError("x"), 503, "unavailable", 60),
     (E.ConnectError("x"), 503, "unavailable", 15),
     (E.TokenRejectedError("x"), 503, "unavailable", 60),
+    (E.TokenStoreError("x", retryable=True), 503, "unavailable", 15),
     (E.ReplyTimeoutError("x", effect="none"), 503, "unavailable", 15),
     (E.ServerError("x", effect="none"), 503, "unavailable", 15),
     (E.RefusedError("x", effect="none"), 409, "refused", None),

@@ -99,6 +99,25 @@ def test_addresses_are_one_address(value: object) -> None:
     assert checks.email("email", None) is None
 
 
+@pytest.mark.parametrize("value", [
+    "a@b.example.", "a@.b", "a@b..c", "\uff41@b.c", "a@b\uff0ec", "a@b\u3002c", "a\ufe0f@b.c", "a\u200b@b.c",
+    "a\u00ad@b.c",
+])  # fmt: skip
+def test_no_mail_server_takes_such_an_address(value: str) -> None:
+    """It would be refused after the money is gone, or reach another person. The error does not show it."""
+    with pytest.raises(ConfigError, match="email must be") as caught:
+        checks.email("email", value)
+    assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["a..b@c.d", "j\u00fcrgen@b\u00fccher.de", "\u0e19\u0e49\u0e33@x.com", "k@xn--bcher-kva.de"]
+)
+def test_an_address_of_any_script_is_taken(value: str) -> None:
+    """It is sent as it is written."""
+    assert checks.email("email", value) == value
+
+
 def test_ranges_end_after_they_start() -> None:
     """The dates are in order, and a datetime counts as its day."""
     day = date(2026, 3, 1)

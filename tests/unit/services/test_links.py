@@ -9,6 +9,8 @@ from xoxo_async.errors import ConfigError, NotFoundError
 from xoxo_async.operation import EffectClass
 from xoxo_async.services import links
 from xoxo_async.services.links import Campaign, LinkService
+from xoxo_async.wire import RawReply
+from xoxo_async.wire.untyped import Rows
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +43,10 @@ async def test_another_campaign_is_not_the_one(road: Any) -> None:
     """`get_campaign` returns the campaign with the requested id alone."""
     road.answers = [(Campaign(campaign_id=1), Campaign(campaign_id=7)), (Campaign(campaign_id=1),), ()]
     service = LinkService(road)
-    assert (await service.get_campaign(7)).campaign_id == 7
+    rows = road.answers[0] = Rows(road.answers[0])
+    rows.raw = RawReply(b"{}")
+    found = await service.get_campaign(7)
+    assert (found.campaign_id, found.raw) == (7, rows.raw)
     for _ in range(2):
         with pytest.raises(NotFoundError, match="no campaign 7"):
             await service.get_campaign(7)

@@ -16,9 +16,10 @@ from xoxo_async.bulk.pauses import Pause
 from xoxo_async.bulk.report import Report
 from xoxo_async.services.account import Balance, TokenInfo
 from xoxo_async.services.catalog import Voucher
-from xoxo_async.services.orders import OrderProduct, OrderSummary
+from xoxo_async.services.orders import OrderProduct, OrderSummary, VoucherCode
 from xoxo_async.services.points import PointsCredit, PointsSent
 from xoxo_async.wire import Masked, RawReply
+from xoxo_async.wire.decoder import ReplyDecoder
 from xoxo_async.wire.replies import keep_answer
 
 
@@ -33,6 +34,28 @@ def test_a_dict_masks_codes_and_people() -> None:
     assert (voucher["code"], voucher["pin"], voucher["valid_to"]) == ("****ABCD", "****", "2027-12-31")
     assert (shown["email"], shown["order_meta"], shown["contact"]) == ("****", "****", None)
     assert not {"raw", "extra", "order_date_", "code_"} & {*shown, *voucher}
+
+
+@pytest.mark.parametrize(
+    ("written", "encoded"),
+    [
+        (
+            {"voucherCode": CODE, "validity": "2027-12-31", "amount": 5},
+            {"voucherCode": {"masked": "****ABCD"}, "validity": "2027-12-31", "amount": "5"},
+        ),
+        (
+            {"code": CODE, "validTo": "31-12-2027", "amount": 5},
+            {"code": {"masked": "****ABCD"}, "validTo": "31-12-2027", "amount": "5"},
+        ),
+    ],
+    ids=["newer wire", "older wire"],
+)
+def test_only_written_fields_are_encoded(written: dict[str, Any], encoded: dict[str, Any]) -> None:
+    """An empty `code` beside the `voucherCode` would read as a voucher without a code. `to_dict` is alike for both."""
+    voucher = ReplyDecoder(VoucherCode).decode(msgspec.json.encode(written))
+    assert msgspec.json.decode(msgspec.json.encode(voucher)) == encoded
+    shown = voucher.to_dict()
+    assert (shown["code"], shown["valid_to"], shown["amount"]) == ("****ABCD", "2027-12-31", "5")
 
 
 def test_secrets_are_revealed_by_name() -> None:

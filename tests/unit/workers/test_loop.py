@@ -16,6 +16,7 @@ from xoxo_async.bulk import LineState, Shift, SqliteLedger, open_jobs, open_ledg
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger
 from xoxo_async.workers.loop import Worker
 from xoxo_async.workers.shifts import ShiftSettings
+from xoxo_async.workers.state import Health
 
 pytestmark = pytest.mark.anyio
 
@@ -325,6 +326,35 @@ async def test_a_job_left_out_is_taken_later(client: Client, tmp_path: Path, mon
     shift = await one.shift("march")
     assert shift is not None
     assert (shift.issued, one.refused) == (1, {})
+
+
+async def test_a_job_for_no_worker_is_told_once(client: Client, tmp_path: Path) -> None:
+    """The health check names it while nothing else is left, and forgets it once it is done."""
+    await planned(client, tmp_path / "march.db", "a")
+    told, others = Told(), {"points": "no worker sends points"}
+    one = worker(client, tmp_path, told)
+    one._others = lambda: others  # type: ignore[misc]
+    with anyio.fail_after(20):
+        await one.run(until_done=True)
+    assert (len(client.sent), one.refused) == (1, others)
+    await one.open_jobs()
+    assert told.troubles == ["job points: no worker sends points"]
+    assert one.state.ready() == Health(ok=False, reason="job points is left out: no worker sends points")
+    others.clear()
+    await one.open_jobs()
+    assert (one.refused, one.state.ready().reason) == ({}, "no job has open lines")
+
+
+async def test_an_unfit_place_ends_the_worker(client: Client, tmp_path: Path) -> None:
+    """Before it looks for jobs."""
+    one = worker(client, tmp_path)
+
+    async def refuse() -> None:
+        raise errors.LedgerError("it would lose orders")
+
+    one._check = refuse  # type: ignore[misc]
+    with pytest.raises(errors.LedgerError, match="lose orders"):
+        await one.run(until_done=True)
 
 
 async def test_a_missing_token_shows_in_the_health(client: Client, tmp_path: Path) -> None:

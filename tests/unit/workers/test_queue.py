@@ -19,7 +19,7 @@ from xoxo_async.bulk import LineState, Shift, run_shift
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.roles import apply_roles
 from xoxo_async.workers.loop import Worker
-from xoxo_async.workers.queue import ENTRYPOINT, PgqueuerEngine
+from xoxo_async.workers.queue import PREFIX, PgqueuerEngine
 from xoxo_async.workers.shifts import ShiftSettings
 
 pytestmark = pytest.mark.anyio
@@ -61,12 +61,14 @@ def worker(
     troubles: list[str] | None = None,
     *,
     told: list[Shift] | None = None,
+    notes: list[str] | None = None,
     many: bool = False,
+    job: str = "march",
 ) -> Worker:
     async def jobs() -> Sequence[str]:
         states = (await place.ledger.counts()).states
         open_ = (LineState.PLANNED, LineState.SENDING, LineState.UNKNOWN)
-        return ["march"] if any(states.get(state) for state in open_) else []
+        return [job] if any(states.get(state) for state in open_) else []
 
     settings = ShiftSettings(concurrency=2, settle_s=0.0, seconds=5.0)
     one = Worker(
@@ -77,6 +79,7 @@ def worker(
         settings=settings,
         told=(told if told is not None else []).append,
         troubled=(troubles if troubles is not None else []).append,
+        noted=(notes if notes is not None else []).append,
         many=many,
     )
     one.name += name  # type: ignore[misc]
@@ -90,13 +93,26 @@ async def until_placed(place: Place, number: int) -> None:
 
 
 async def queued(database: str) -> list[str]:
-    """Return the payloads of the shifts that wait or are under way."""
+    """Return the jobs of the shifts that wait or are under way."""
     connection = await asyncpg.connect(database)
     try:
-        rows = await connection.fetch("SELECT payload FROM pgqueuer WHERE entrypoint = $1", ENTRYPOINT)
-        return [row["payload"].decode() for row in rows]
+        rows = await connection.fetch("SELECT entrypoint FROM pgqueuer ORDER BY id")
+        return [row["entrypoint"].removeprefix(PREFIX) for row in rows]
     finally:
         await connection.close()
+
+
+async def leave_a_shift(client: Client, place: Place, database: str, job: str) -> None:
+    """Leave a shift of a job in the queue, as a worker that was killed does."""
+    await issuer(client, place.join()).plan(lines(*"abcdef"))  # type: ignore[arg-type]
+    dead = worker(client, place, f" dead of {job}", job=job)
+    client.happens = lambda _po_number: stop(dead)
+    await dead.run(engine=PgqueuerEngine(DatabaseAddress.read(database)))
+    client.happens = lambda _po_number: anyio.sleep(0)
+
+
+async def stop(one: Worker) -> None:
+    one.stop()
 
 
 async def test_the_queue_delivers_shifts(client: Client, place: Place, database: str) -> None:
@@ -235,6 +251,107 @@ async def test_the_documented_role_uses_the_queue(client: Client, place: Place, 
     finally:
         await connection.close()
     assert len(client.sent) == 3
+
+
+async def test_another_jobs_shift_waits_for_its_worker(
+    client: Client, place: Place, database: str, tmp_path: Path
+) -> None:
+    """A worker of one job neither dies at it nor takes it; a worker of that job gets it at once."""
+    await leave_a_shift(client, place, database, "april")
+    before = await attempts(database)
+    troubles: list[str] = []
+    address = DatabaseAddress.read(database)
+    async with Place(tmp_path / "march.db") as march, anyio.create_task_group() as group:
+        await issuer(client, march.join()).plan(lines("c", "d"))  # type: ignore[arg-type]
+        one = worker(client, march, " of march", troubles)
+        group.start_soon(lambda: one.run(engine=PgqueuerEngine(address, tick_s=0.05)))
+        await until_placed(march, 2)
+        with anyio.fail_after(20):
+            while await queued(database) != ["april"]:
+                await anyio.sleep(0.01)
+        await asyncio.wait([asyncio.ensure_future(asyncio.sleep(0.5))])
+        assert (await queued(database), await attempts(database), troubles) == (["april"], before, [])
+        assert not one.stopping.is_set()
+        other = worker(client, place, " of april", job="april")
+        group.start_soon(lambda: other.run(engine=PgqueuerEngine(address)))
+        await until_placed(place, 6)
+        one.stop()
+        other.stop()
+
+
+async def attempts(database: str) -> list[int]:
+    """Return how often each shift in the queue was delivered again."""
+    connection = await asyncpg.connect(database)
+    try:
+        return [row["attempts"] for row in await connection.fetch("SELECT attempts FROM pgqueuer ORDER BY id")]
+    finally:
+        await connection.close()
+
+
+async def test_a_finished_jobs_shift_is_taken_away(client: Client, place: Place, database: str, tmp_path: Path) -> None:
+    """By a worker of all jobs, which tells it once: a purged job is no reason for trouble at each start."""
+    await leave_a_shift(client, place, database, "old")
+    assert await queued(database) == ["old"]
+    troubles: list[str] = []
+    notes: list[str] = []
+    async with Place(tmp_path / "march.db") as march, anyio.create_task_group() as group:
+        one = worker(client, march, " of all", troubles, notes=notes, many=True)
+        group.start_soon(lambda: one.run(engine=PgqueuerEngine(DatabaseAddress.read(database), tick_s=0.05)))
+        with anyio.fail_after(20):
+            while await queued(database):
+                await anyio.sleep(0.01)
+        await asyncio.wait([asyncio.ensure_future(asyncio.sleep(0.3))])
+        one.stop()
+    assert troubles == []
+    assert notes == ["job old has no lines for a worker: its old shift was taken out of the queue"]
+
+
+async def test_a_job_purged_meanwhile_is_no_trouble(client: Client, place: Place, database: str) -> None:
+    """Its shift fails as no job does that still has lines; the message leaves the queue."""
+    await issuer(client, place.join()).plan(lines("a"))  # type: ignore[arg-type]
+    troubles: list[str] = []
+    one = worker(client, place, "", troubles, many=True)
+    is_purged = False
+
+    async def purged(_client: Any, _ledger: Any, **_settings: Any) -> Shift:
+        nonlocal is_purged
+        is_purged = True
+        raise errors.LedgerError("the job was purged")
+
+    async def jobs() -> list[str]:
+        return [] if is_purged else ["march"]
+
+    one._run_shift, one._jobs = purged, jobs  # type: ignore[misc,assignment]
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: one.run(engine=PgqueuerEngine(DatabaseAddress.read(database))))
+        with anyio.fail_after(20):
+            while not is_purged or await queued(database):
+                await anyio.sleep(0.01)
+        one.stop()
+    assert troubles == []
+
+
+async def test_a_job_left_out_waits_for_another(client: Client, place: Place, database: str) -> None:
+    """A worker of another account gives it back at once, and asks for it no more."""
+    await issuer(client, place.join()).plan(lines("a", "b"))  # type: ignore[arg-type]
+    foreign = Client()
+    foreign.account_fingerprint = "another"
+    address = DatabaseAddress.read(database)
+    troubles: list[str] = []
+    one = worker(foreign, place, " foreign", troubles, many=True)
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: one.run(engine=PgqueuerEngine(address, tick_s=0.05)))
+        with anyio.fail_after(20):
+            while not troubles:
+                await anyio.sleep(0.01)
+        await asyncio.wait([asyncio.ensure_future(asyncio.sleep(0.5))])
+        assert (await queued(database), await attempts(database)) == (["march"], [1])
+        other = worker(client, place, " right", many=True)
+        group.start_soon(lambda: other.run(engine=PgqueuerEngine(address)))
+        await until_placed(place, 2)
+        one.stop()
+        other.stop()
+    assert (foreign.sent, len(troubles)) == ([], 1)
 
 
 async def end_connections(database: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.exporting.columns import COLUMNS, Columns
 from xoxo_async.bulk.exporting.fetching import CodeFetcher, Fetched
 from xoxo_async.bulk.exporting.naming import split_paths
 from xoxo_async.bulk.exporting.older import check_columns, foreign_columns
@@ -15,6 +16,7 @@ from xoxo_async.bulk.exporting.rows import Exported, Made, RowMaker
 from xoxo_async.bulk.exporting.splitting import Parts, splitting_by
 from xoxo_async.bulk.exporting.texts import csv_writer, jsonl_writer
 from xoxo_async.bulk.exporting.workbook import check_installed, workbook_writer
+from xoxo_async.bulk.ledger.facts import CURRENCY
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import LedgerLine
 from xoxo_async.bulk.ledger.protocol import Ledger
@@ -51,6 +53,9 @@ async def export_codes(
     split_by: str = "",
 ) -> Exported:
     """Write a row for every voucher of a ledger, and one for every order without, into a private file.
+
+    A job of points has a row for every recipient, one of links a row for every link, one of mails a row for every
+    address; each kind has columns of its own.
 
     The file is 0600 and takes its name when all of it is on disk. It replaces an older export, and no other file. A
     workbook (`.xlsx`) has every code as text, to the digit; one sheet has the codes, and one what is missing and why.
@@ -129,25 +134,27 @@ class ExportFile:
         if not split_by:
             self._check(path)
 
-    def check_columns(self, kept: Sequence[str]) -> None:
+    def check_columns(self, columns: Columns, kept: Sequence[str]) -> None:
         """Refuse to replace a file with columns of its own, and to split by a column that is not there.
 
         Args:
+            columns: The fixed columns.
             kept: The names of the columns that ride along with the rows of the ledger.
 
         Raises:
             ConfigError: The file has a column that this export does not have, or there is no column to split by.
         """
         if self.split_by:
-            splitting_by(self.split_by, kept)
+            splitting_by(self.split_by, columns, kept)
         else:
             check_columns(self.path, foreign_columns(self.path), kept)
 
     @contextmanager
-    def writer(self, kept: Sequence[str]) -> Generator[Callable[[Made], object]]:
+    def writer(self, columns: Columns, kept: Sequence[str]) -> Generator[Callable[[Made], object]]:
         """Yield what writes a row. At the end of the block the files take their names; after an error none does.
 
         Args:
+            columns: The fixed columns.
             kept: The names of the columns that ride along, in order.
 
         Raises:
@@ -157,12 +164,13 @@ class ExportFile:
         try:
             with ExitStack() as drafts:
                 if self.split_by:
-                    value_of = splitting_by(self.split_by, kept)
-                    with closing(Parts(self.path.absolute().parent, self.split_by, value_of)) as parts:
+                    value_of = splitting_by(self.split_by, columns, kept)
+                    folder = self.path.absolute().parent
+                    with closing(Parts(folder, self.split_by, value_of, columns.row)) as parts:
                         yield parts.add
-                        placing = self._write_parts(parts, drafts, kept)
+                        placing = self._write_parts(parts, drafts, columns, kept)
                 else:
-                    with self._drafted(self.path, drafts, kept) as (write, draft):
+                    with self._drafted(self.path, drafts, columns, kept) as (write, draft):
                         yield write
                     placing = [draft]
                 for draft in placing:
@@ -170,14 +178,14 @@ class ExportFile:
         except OSError as error:
             raise ConfigError(f"{self.path} cannot be written: {error.strerror or error}") from error
 
-    def _write_parts(self, parts: Parts, drafts: ExitStack, kept: Sequence[str]) -> list[Draft]:
+    def _write_parts(self, parts: Parts, drafts: ExitStack, columns: Columns, kept: Sequence[str]) -> list[Draft]:
         paths = split_paths(self.path, parts.values)
         for path in paths.values():
             self._check(path)
             check_columns(path, foreign_columns(path), kept)
         placing: list[Draft] = []
         for value, path in paths.items():
-            with self._drafted(path, drafts, kept) as (write, draft):
+            with self._drafted(path, drafts, columns, kept) as (write, draft):
                 _write_all(write, parts.rows(value))
             placing.append(draft)
         self.files = list(paths.values())
@@ -185,16 +193,16 @@ class ExportFile:
 
     @contextmanager
     def _drafted(
-        self, path: Path, drafts: ExitStack, kept: Sequence[str]
+        self, path: Path, drafts: ExitStack, columns: Columns, kept: Sequence[str]
     ) -> Generator[tuple[Callable[[Made], object], Draft]]:
         """Yield what writes a row into the draft of a file; the draft is whole and on disk at the end of the block."""
         draft = Draft(path)
         drafts.callback(draft.discard)
         if self._kind == ".xlsx":
-            with workbook_writer(draft.file.buffer, path.absolute().parent, kept) as write:
+            with workbook_writer(draft.file.buffer, path.absolute().parent, columns, kept) as write:
                 yield write, draft
         elif self._kind == ".csv":
-            yield csv_writer(draft.file, kept, excel=self._excel), draft
+            yield csv_writer(draft.file, columns, kept, excel=self._excel), draft
         else:
             yield jsonl_writer(draft.file), draft
         draft.finish()
@@ -236,10 +244,11 @@ async def export_rows(
         XoxoError: When an order cannot be looked up.
     """
     kind = ledger.kind or JobKind.ORDERS
-    maker = RowMaker(reveal=reveal, fetches=fetcher is not None, clean=clean, kind=kind)
-    kept = await ledger.kept_names()
-    file.check_columns(kept)
-    with file.writer(kept) as write:
+    unit = await ledger.get_fact(CURRENCY) or ""
+    maker = RowMaker(reveal=reveal, fetches=fetcher is not None, clean=clean, kind=kind, unit=unit)
+    columns, kept = COLUMNS[kind], await ledger.kept_names()
+    file.check_columns(columns, kept)
+    with file.writer(columns, kept) as write:
         if fetcher is None or not reveal:
             await _write_rows(ledger, maker, write, None, kept)
         else:

@@ -10,7 +10,8 @@ from typing import IO, Final
 
 import msgspec
 
-from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, kept_columns
+from xoxo_async.bulk.exporting.columns import COLUMNS, kept_columns
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.errors import ConfigError
 
 __all__ = ["MARK", "PARTS", "check_columns", "foreign_columns"]
@@ -21,8 +22,8 @@ PARTS: Final = ("_rels/.rels", "xl/worksheets/sheet1.xml")
 """The first parts of a workbook of an export. No other program begins with these; by them, systems see its kind."""
 _HEADER: Final = 1024 * 1024
 """Bytes of a file that are read to see whether it is an export: more than all headings have."""
-_FIXED: Final = {FIXED_COLUMNS, FIXED_COLUMNS[:-1]}
-"""The fixed columns; older versions wrote no tag."""
+_FIXED: Final = [*(columns.names for columns in COLUMNS.values()), COLUMNS[JobKind.ORDERS].names[:-1]]
+"""The fixed columns of all exports. Older versions wrote no tag, and had the columns of orders for jobs of any kind."""
 _KEYS: Final = {*_FIXED, *((*columns, "kept") for columns in _FIXED)}
 _STAMP: Final = re.compile(rf'name="{MARK}".{{0,80}}?>([0-9TZ:-]{{20}})<'.encode())
 _MODIFIED: Final = re.compile(rb"<dcterms:modified[^>]*>([0-9TZ:-]{20})<")
@@ -39,7 +40,7 @@ def check_columns(path: Path, others: Collection[str], kept: Collection[str]) ->
     Raises:
         ConfigError: The file has a column that this export does not have.
     """
-    if not set(others) <= {*kept_columns(kept), FIXED_COLUMNS[-1]}:
+    if not set(others) <= {"tag", *(heading for fixed in _FIXED for heading in kept_columns(kept, fixed))}:
         raise _no_export(path)
 
 

@@ -1,19 +1,20 @@
 """The rows of an export: one for every voucher, one for every order without; which codes are missing, and why."""
 
-import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 import msgspec
 
 from xoxo_async.bulk.exporting.cells import is_formula
+from xoxo_async.bulk.exporting.columns import AnyRow, ExportRow, LinkRow, MailRow, PointsRow
+from xoxo_async.bulk.ledger.budget import amount
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Alarm, Delivery, LedgerLine, LineState, PackedLine
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.wire.secrets import mask
 
-__all__ = ["FIXED_COLUMNS", "ExportRow", "Exported", "Made", "MissingCodes", "RowMaker", "cells_of", "kept_columns"]
+__all__ = ["Exported", "Made", "MissingCodes", "RowMaker"]
 
 _NAMED: Final = 20
 _IN_DOUBT: Final = frozenset({LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT, LineState.MANUAL})
@@ -27,50 +28,8 @@ _NO_CODE: Final = (StoredCode(""),)
 _NO_KEPT: Final[Mapping[str, str]] = {}
 
 
-class ExportRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One row of an export: a voucher, or an order without one.
-
-    Attributes:
-        key: The caller's row key.
-        po_number: The poNumber of its order.
-        order_id: The vendor's id of the order; None before one is known.
-        state: The state of the line.
-        delivery: Whether its codes have come; empty before it is placed.
-        product_id: The product.
-        denomination: The value of one piece, in the product's currency.
-        quantity: Pieces that the row ordered.
-        email: The receiver's address; empty where there is none.
-        code: The code, masked unless revealed; empty where there is none.
-        pin: Its PIN, masked unless revealed.
-        valid_to: The last day of the voucher; empty where the vendor gives none.
-        amount: The value of the voucher.
-        currency: Its currency.
-        error: Why the line is in its state, in words: the last refusal or doubt, or the reason that a person gave.
-        tag: The tag that the order was placed with; empty where there is none.
-        kept: The columns that ride along with the row, see `OrderLine.kept`; left out of JSON where there is none.
-    """
-
-    key: str
-    po_number: str
-    order_id: int | None
-    state: str
-    delivery: str
-    product_id: int
-    denomination: str
-    quantity: int
-    email: str
-    code: str
-    pin: str
-    valid_to: str
-    amount: str
-    currency: str
-    error: str
-    tag: str
-    kept: Mapping[str, str] = {}
-
-
 class _Wanted(msgspec.Struct, rename="camel"):
-    """What an export shows of a row's request, whatever its kind: an order, points or links."""
+    """What an export shows of the request of an order."""
 
     product_id: int
     denomination: Decimal
@@ -79,54 +38,17 @@ class _Wanted(msgspec.Struct, rename="camel"):
     tag: str | None = None
 
 
-_read: Final = msgspec.json.Decoder(_Wanted).decode
+class _Unkeyed(_Wanted, rename="camel"):
+    """What an export shows of a row of points, links or mails, as the ledger keeps it."""
 
-FIXED_COLUMNS: Final[tuple[str, ...]] = tuple(name for name in ExportRow.__struct_fields__ if name != "kept")
-"""The columns of every export, in order; those that ride along with the rows come after them."""
-
-
-def cells_of(row: ExportRow) -> list[str]:
-    """Return a row as texts, in the order of `FIXED_COLUMNS`: spelled out, since this takes a third of a loop's time.
-
-    Args:
-        row: The row.
-    """
-    return [
-        row.key,
-        row.po_number,
-        "" if row.order_id is None else str(row.order_id),
-        row.state,
-        row.delivery,
-        str(row.product_id),
-        row.denomination,
-        str(row.quantity),
-        row.email,
-        row.code,
-        row.pin,
-        row.valid_to,
-        row.amount,
-        row.currency,
-        row.error,
-        row.tag,
-    ]
+    name: str = ""
+    phone: str | None = None
+    citation: str = ""
+    expires: str = ""
 
 
-def kept_columns(names: Iterable[str]) -> list[str]:
-    """Return the headings of the columns that ride along; one that is named like a fixed column gets a mark.
-
-    No two headings are the same: beside a column `code (kept)`, the column `code` becomes `code (kept 2)`.
-
-    Args:
-        names: Their names, as `Ledger.kept_names` gives them.
-    """
-    all_names = list(names)
-    taken = {*FIXED_COLUMNS, *all_names}
-    return [_marked(name, taken) if name in FIXED_COLUMNS else name for name in all_names]
-
-
-def _marked(name: str, taken: set[str]) -> str:
-    marks = itertools.chain(["kept"], (f"kept {number}" for number in itertools.count(2)))
-    return next(heading for mark in marks if (heading := f"{name} ({mark})") not in taken)
+_ORDER: Final = msgspec.json.Decoder(_Wanted)
+_UNKEYED: Final = msgspec.json.Decoder(_Unkeyed)
 
 
 class MissingCodes(msgspec.Struct, frozen=True):
@@ -179,7 +101,7 @@ class Made(NamedTuple):
         lacks: Why the line has no code, or not all of them; empty if it lacks none, and in all but its first row.
     """
 
-    row: ExportRow
+    row: AnyRow
     lacks: str
 
 
@@ -191,13 +113,20 @@ class RowMaker:
         fetches: Whether codes that the ledger does not keep are fetched.
         clean: Makes an error text fit to be shown.
         kind: What the rows are.
+        unit: The currency of links whose answer named none: the job's.
 
     Attributes:
         exported: What was made so far.
     """
 
     def __init__(
-        self, *, reveal: bool, fetches: bool, clean: Callable[[str], str], kind: JobKind = JobKind.ORDERS
+        self,
+        *,
+        reveal: bool,
+        fetches: bool,
+        clean: Callable[[str], str],
+        kind: JobKind = JobKind.ORDERS,
+        unit: str = "",
     ) -> None:
         self.exported: Final[Exported] = Exported()
         self._reveal: Final = reveal
@@ -205,6 +134,8 @@ class RowMaker:
         self._clean: Final = clean
         self._kind: Final = kind
         self._links: Final = kind is JobKind.LINKS
+        self._read: Final = _ORDER.decode if kind is JobKind.ORDERS else _UNKEYED.decode
+        self._unit: Final = unit
 
     def rows_of(
         self,
@@ -247,7 +178,7 @@ class RowMaker:
         refused: str,
         kept: Mapping[str, str],
     ) -> list[Made]:
-        wanted = _read(request)
+        wanted = self._read(request)
         have = self._count(line, codes)
         # Top-ups, goods and the like are delivered without a code: `held` counts the codes that an answer ever listed.
         due = wanted.quantity if self._links else min(line.held, wanted.quantity)
@@ -259,6 +190,9 @@ class RowMaker:
             lacks = why or _why_none(line.state, delivery, error, self._kind)
             if why:
                 self._miss(key, why)
+        if isinstance(wanted, _Unkeyed):
+            found = [self._unkeyed(line, wanted, code.code, len(codes), error, kept) for code in codes or _NO_CODE]
+            return [Made(row, "" if place else lacks) for place, row in enumerate(found)]
         # What the vouchers of an order share is found once: an order may have thousands of them.
         state, value, reveal = str(line.state), f"{wanted.denomination:f}", self._reveal
         made: list[Made] = []
@@ -284,6 +218,29 @@ class RowMaker:
             )
             made.append(Made(row, "" if made else lacks))
         return made
+
+    def _unkeyed(
+        self, line: LedgerLine, wanted: _Unkeyed, link: str, links: int, error: str, kept: Mapping[str, str]
+    ) -> AnyRow:
+        """Return a row of points, links or mails."""
+        place = (line.key, line.row, str(line.state), str(line.delivery))
+        email = wanted.email or ""
+        if self._kind is JobKind.POINTS:
+            points = f"{wanted.denomination:f}"
+            person = (line.order_id, email, wanted.name, wanted.phone or "")
+            return PointsRow(*place, *person, points, wanted.citation, error, kept)
+        value, currency = self._worth(line, wanted.quantity, links)
+        if self._links:
+            shown = link if self._reveal else mask(link)
+            asked = (wanted.product_id, wanted.quantity)
+            return LinkRow(*place, *asked, shown, value, currency, wanted.expires, error, kept)
+        return MailRow(*place, wanted.product_id, email, value, currency, wanted.expires, error, kept)
+
+    def _worth(self, line: LedgerLine, quantity: int, links: int) -> tuple[str, str]:
+        """Return the value of one link and its currency: what the answer said, or the campaign when it was planned."""
+        if line.amount_charged is not None and line.currency:
+            return f"{line.amount_charged / (links or quantity):f}", line.currency
+        return ("", "") if line.worth is None else (f"{amount(line.worth) / quantity:f}", self._unit)
 
     def _count(self, line: LedgerLine, codes: Sequence[StoredCode]) -> int:
         """Count a row, and return how many codes it has."""

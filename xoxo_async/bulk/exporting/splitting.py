@@ -5,35 +5,34 @@ import tempfile
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import msgspec
 
-from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, ExportRow, Made, kept_columns
+from xoxo_async.bulk.exporting.columns import AnyRow, Columns, kept_columns
+from xoxo_async.bulk.exporting.rows import Made
 from xoxo_async.errors import ConfigError
 
 __all__ = ["MOST_FILES", "Parts", "splitting_by"]
 
 MOST_FILES: Final = 1_000
-_NOT_BY: Final = frozenset({"code", "pin", "error"})
-"""Codes and PINs are cash, and the name of a file is no place for them."""
-
 _encode: Final = msgspec.json.Encoder().encode
-_ROW: Final = msgspec.json.Decoder(Made)
 
 
-def splitting_by(column: str, kept: Sequence[str]) -> Callable[[ExportRow], str]:
+def splitting_by(column: str, columns: Columns, kept: Sequence[str]) -> Callable[[AnyRow], str]:
     """Return what gives a row's value in a column.
 
     Args:
         column: The column's heading in the export; case counts only where two differ in nothing else.
+        columns: The fixed columns of the export.
         kept: The names of the columns that ride along.
 
     Raises:
         ConfigError: There is no such column, or an export cannot be split by it; names those by which it can.
     """
-    known = {name: name for name in FIXED_COLUMNS if name not in _NOT_BY}
-    rides = dict(zip(kept_columns(kept), kept, strict=True))
+    # Codes and links are cash, and the name of a file is no place for them.
+    known = [name for name in columns.names if name not in columns.cash and name != "error"]
+    rides = dict(zip(kept_columns(kept, columns.names), kept, strict=True))
     alike = [name for name in [*known, *rides] if name.casefold() == column.strip().casefold()]
     chosen = column if column in known or column in rides else alike[0] if len(alike) == 1 else ""
     if chosen in rides:
@@ -54,14 +53,17 @@ class Parts:
         folder: Where the temporary file is.
         column: The column's heading, for messages.
         value_of: Gives a row's value.
+        row: The struct of the rows.
 
     Raises:
         OSError: The temporary file cannot be made.
     """
 
-    def __init__(self, folder: Path, column: str, value_of: Callable[[ExportRow], str]) -> None:
+    def __init__(self, folder: Path, column: str, value_of: Callable[[AnyRow], str], row: type[AnyRow]) -> None:
         self._column: Final = column
         self._value_of: Final = value_of
+        made: Any = tuple[row, str]  # type: ignore[valid-type]  # the struct is known only here
+        self._decode: Final[Callable[[bytes], tuple[AnyRow, str]]] = msgspec.json.Decoder(made).decode
         self._places: Final[dict[str, tuple[array[int], array[int]]]] = {}
         self._end = 0
         self._file: Final[IO[bytes]] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - `close` closes it
@@ -112,4 +114,4 @@ class Parts:
         self._file.flush()
         descriptor = self._file.fileno()
         for start, length in zip(*self._places[value], strict=True):
-            yield _ROW.decode(os.pread(descriptor, length, start))
+            yield Made(*self._decode(os.pread(descriptor, length, start)))

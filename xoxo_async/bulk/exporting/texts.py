@@ -6,15 +6,15 @@ from typing import Final, TextIO
 import msgspec
 
 from xoxo_async.bulk.exporting.cells import csv_line, kept_as_text, plain_line, shown
-from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, ExportRow, Made, cells_of, kept_columns
+from xoxo_async.bulk.exporting.columns import AnyRow, Columns, kept_columns
+from xoxo_async.bulk.exporting.rows import Made
 
 __all__ = ["MARK_OF_UTF_8", "csv_writer", "jsonl_writer"]
 
 MARK_OF_UTF_8: Final = "\ufeff"
 """Excel reads a file that begins with it as UTF-8, and any other one in the encoding of the computer's country."""
-_TEXTS: Final = frozenset({"key", "po_number", "state", "delivery", "email", "valid_to", "currency", "error", "tag"})
-"""Columns with texts of the caller or the vendor. Codes and PINs are not among them: they stay exact."""
-_FOR_EXCEL: Final = frozenset({*_TEXTS, "code", "pin"} - {"valid_to", "state", "delivery"})
+_PLAIN: Final = frozenset({"valid_to", "state", "delivery"})
+"""Texts that Excel changes in no harmful way."""
 _EXACT_DIGITS: Final = 15
 """Digits of a number that Excel keeps."""
 
@@ -30,17 +30,20 @@ def jsonl_writer(file: TextIO) -> Callable[[Made], object]:
     return lambda made: file.write(_encode(made.row).decode() + "\n")
 
 
-def csv_writer(file: TextIO, kept: Sequence[str], *, excel: bool = False) -> Callable[[Made], object]:
+def csv_writer(file: TextIO, columns: Columns, kept: Sequence[str], *, excel: bool = False) -> Callable[[Made], object]:
     """Write the headings, and return what writes a row.
 
     Args:
         file: The open file.
+        columns: The fixed columns.
         kept: The names of the columns that ride along, in order.
         excel: Whether the file is for Excel: it begins with `MARK_OF_UTF_8`, and Excel changes no code and no text.
     """
     if excel:
         file.write(MARK_OF_UTF_8)
-    file.write(csv_line([*FIXED_COLUMNS, *map(kept_as_text if excel else shown, kept_columns(kept))]))
+    headings = map(kept_as_text if excel else shown, kept_columns(kept, columns.names))
+    file.write(csv_line([*columns.names, *headings]))
+    cells_of = columns.cells
 
     def write(made: Made) -> None:
         row = made.row
@@ -52,15 +55,15 @@ def csv_writer(file: TextIO, kept: Sequence[str], *, excel: bool = False) -> Cal
             if line is not None:
                 file.write(line)
                 return
-        file.write(csv_line(_guarded(row, kept, excel=excel)))
+        file.write(csv_line(_guarded(row, columns, kept, excel=excel)))
 
     return write
 
 
-def _guarded(row: ExportRow, kept: Sequence[str], *, excel: bool) -> list[str]:
-    guard, texts = (kept_as_text, _FOR_EXCEL) if excel else (shown, _TEXTS)
+def _guarded(row: AnyRow, columns: Columns, kept: Sequence[str], *, excel: bool) -> list[str]:
+    guard, texts = (shown, columns.texts) if not excel else (kept_as_text, (columns.texts | columns.cash) - _PLAIN)
     cells: list[str] = []
-    for name, text in zip(FIXED_COLUMNS, cells_of(row), strict=True):
+    for name, text in zip(columns.names, columns.cells(row), strict=True):
         too_long = excel and text.isdigit() and len(text) > _EXACT_DIGITS
         cells.append(guard(text) if name in texts or too_long else text)
     return cells + [guard(row.kept.get(name, "")) for name in kept]

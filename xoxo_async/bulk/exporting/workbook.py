@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
+from xoxo_async.bulk.exporting.columns import Columns, kept_columns
 from xoxo_async.bulk.exporting.older import MARK, PARTS
-from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, Made, cells_of, kept_columns
+from xoxo_async.bulk.exporting.rows import Made
 from xoxo_async.bulk.exporting.sheets import PLACES, SheetRows, Styles
 from xoxo_async.bulk.intake.guard import sheet_text
 from xoxo_async.bulk.intake.workbook.marks import column_name
@@ -33,14 +34,9 @@ _LEVEL: Final = 3
 """How hard to compress: the file is a fifth larger than at the default level, and written in half the time."""
 _WIDTHS: Final = {
     "key": 18, "po_number": 28, "order_id": 12, "email": 28, "code": 28, "pin": 10, "valid_to": 12, "error": 40,
-    "why": 60,
+    "why": 60, "name": 28, "citation": 40, "link": 60,
 }  # fmt: skip
 _WIDTH: Final = 14
-_MISSING: Final = (
-    "key", "po_number", "order_id", "state", "delivery", "product_id", "denomination", "quantity", "email", "tag",
-)  # fmt: skip
-_MISSING_PLACES: Final = [FIXED_COLUMNS.index(name) for name in _MISSING]
-_NUMBERS: Final = frozenset({"denomination", "quantity", "amount"})
 _DAYS: Final = frozenset({"valid_to"})
 _ROWS: Final = re.compile(r'(?s)(.*)<row r="2".*?</row>(</sheetData>.*)\Z')
 """A sheet of the skeleton: what stands before its sample row, and what stands after it."""
@@ -61,7 +57,9 @@ def check_installed() -> None:
 
 
 @contextmanager
-def workbook_writer(file: IO[bytes], folder: Path, kept: Sequence[str]) -> Generator[Callable[[Made], None]]:
+def workbook_writer(
+    file: IO[bytes], folder: Path, columns: Columns, kept: Sequence[str]
+) -> Generator[Callable[[Made], None]]:
     """Return what writes a row into a workbook. The workbook is whole at the end of the block.
 
     Rows of what is missing wait in a temporary file without a name; those with codes go straight into the file.
@@ -69,6 +67,7 @@ def workbook_writer(file: IO[bytes], folder: Path, kept: Sequence[str]) -> Gener
     Args:
         file: The open file.
         folder: Where the temporary file is.
+        columns: The fixed columns.
         kept: The names of the columns that ride along, in order.
 
     Raises:
@@ -76,13 +75,13 @@ def workbook_writer(file: IO[bytes], folder: Path, kept: Sequence[str]) -> Gener
         OSError: The file cannot be written.
     """
     check_installed()
-    if len(FIXED_COLUMNS) + len(kept) > _MOST_COLUMNS:
+    if len(columns.names) + len(kept) > _MOST_COLUMNS:
         raise ConfigError(f"a sheet has {_MOST_COLUMNS:,} columns at most: export to .csv or .jsonl")
     with ExitStack() as held:
         waiting = held.enter_context(tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8", newline=""))
         book = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
         held.callback(_close, book)
-        writing = _Writing(book, waiting, kept)
+        writing = _Writing(book, waiting, columns, kept)
         held.callback(writing.abandon)
         yield writing.write
         writing.finish()
@@ -108,19 +107,22 @@ class _Kind(NamedTuple):
 class _Writing:
     """Both kinds of sheets of one workbook."""
 
-    def __init__(self, book: zipfile.ZipFile, waiting: IO[str], kept: Sequence[str]) -> None:
+    def __init__(self, book: zipfile.ZipFile, waiting: IO[str], columns: Columns, kept: Sequence[str]) -> None:
         self._book: Final = book
         self._waiting: Final = waiting
+        self._cells_of: Final = columns.cells
+        self._columns: Final = columns
         self._kept: Final = kept
         self._made_at: Final = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
-        headings = kept_columns(kept)
+        headings = kept_columns(kept, columns.names)
         why = [f"{name} (kept)" if name == "why" else name for name in headings]
-        self._codes: Final = _Kind("codes", (*FIXED_COLUMNS, *headings))
-        self._missing: Final = _Kind("missing", (*_MISSING, *why, "why"))
+        self._codes: Final = _Kind(columns.sheet, (*columns.names, *headings))
+        self._missing: Final = _Kind("missing", (*columns.missing, *why, "why"))
+        self._missing_places: Final = [columns.names.index(name) for name in columns.missing]
         skeleton = self._skeleton([(self._codes, 1, 1), (self._missing, 1, 1)])
         first, second = skeleton.sheets
         self._before: Final = {self._codes: first.before, self._missing: second.before}
-        given: dict[str, Any] = {"numbers": _NUMBERS, "days": _DAYS, "styles": first.styles}
+        given: dict[str, Any] = {"numbers": columns.numbers, "days": _DAYS, "styles": first.styles}
         self._code_rows: Final = SheetRows(self._codes.columns, **given)
         self._missing_rows: Final = SheetRows(self._missing.columns, **given)
         self._full: Final[list[int]] = []
@@ -139,8 +141,8 @@ class _Writing:
     def write(self, made: Made) -> None:
         row, lacks = made
         rides = [row.kept.get(name, "") for name in self._kept]
-        cells = cells_of(row)
-        if row.code or not lacks:
+        cells = self._cells_of(row)
+        if row.cash or not lacks:
             if self._row == _MOST_ROWS or self._bytes > _MOST_BYTES:
                 self._full.append(self._row)
                 self._end()
@@ -152,7 +154,7 @@ class _Writing:
                 self._lacking.append(self._lacks)
                 self._lacks = 1
             self._lacks += 1
-            shown = [cells[place] for place in _MISSING_PLACES]
+            shown = [cells[place] for place in self._missing_places]
             self._waiting.write(self._missing_rows.row(self._lacks, [*shown, *rides, lacks]) + "\n")
 
     def finish(self) -> None:
@@ -210,7 +212,7 @@ class _Writing:
         self._held_length = 0
 
     def _skeleton(self, sheets: Sequence[tuple[_Kind, int, int]]) -> "_Skeleton":
-        return _skeleton(sheets, self._made_at)
+        return _skeleton(sheets, self._columns, self._made_at)
 
 
 class _Sheet(NamedTuple):
@@ -228,18 +230,19 @@ class _Skeleton(NamedTuple):
     parts: dict[str, bytes]
 
 
-def _skeleton(sheets: Sequence[tuple[_Kind, int, int]], made_at: datetime) -> _Skeleton:
+def _skeleton(sheets: Sequence[tuple[_Kind, int, int]], columns: Columns, made_at: datetime) -> _Skeleton:
     """Return a workbook without rows.
 
     Args:
         sheets: Its sheets: their kind, which of that kind they are, and the number of their last row.
+        columns: The fixed columns of the export.
         made_at: When it is made, in UTC.
     """
     from xlsxwriter import Workbook  # noqa: PLC0415 - of an extra
 
     content = io.BytesIO()
     with Workbook(content, {"in_memory": True}) as book:
-        book.set_properties({"title": "Voucher codes", "created": made_at})
+        book.set_properties({"title": columns.title, "created": made_at})
         book.set_custom_property(MARK, f"{made_at.isoformat()}Z", "text")
         bold, text = book.add_format({"bold": True, "bottom": 1}), book.add_format({"num_format": "@"})
         day = book.add_format({"num_format": "yyyy-mm-dd", "align": "left"})
@@ -249,7 +252,7 @@ def _skeleton(sheets: Sequence[tuple[_Kind, int, int]], made_at: datetime) -> _S
             sheet.freeze_panes(1, 0)
             for column, name in enumerate(kind.columns):
                 # A column of texts is formatted as text, too: a code that a person pastes there keeps its zeros.
-                style = None if name in _NUMBERS or name in _DAYS else text
+                style = None if name in columns.numbers or name in _DAYS else text
                 sheet.set_column(column, column, _WIDTHS.get(name, _WIDTH), style)
                 sheet.write_string(0, column, sheet_text(name), bold)
             for column, style in enumerate([text, day, *numbers]):

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path, PurePath
 from typing import Final
 
+from xoxo_async.bulk.intake.halting import Halt, open_haltable
 from xoxo_async.errors import PlanError
 
-__all__ = ["InputFile", "kind_of", "misnamed"]
+__all__ = ["InputFile", "is_lasting", "kind_of", "misnamed"]
 
 _KINDS: Final = (
     (b"%PDF", "a PDF document"),
@@ -43,22 +44,26 @@ class InputFile:
     Attributes:
         source: Its name, for messages.
         file: Its bytes.
+        halt: Ends the reading.
 
     Args:
         path: The file; None is standard input.
         source: Its name, for messages.
+        halt: Ends the reading from another thread; None where nobody does.
 
     Raises:
         PlanError: It cannot be opened.
     """
 
-    def __init__(self, path: Path | None, source: str) -> None:
+    def __init__(self, path: Path | None, source: str, halt: Halt | None = None) -> None:
         self.source: Final = source
+        self.halt: Final = halt or Halt()
         try:
             # A copy of standard input: closing it leaves the process its own.
-            self.file: Final[io.BufferedReader] = open(_standard_input() if path is None else path, "rb")  # noqa: SIM115, PTH123
+            opened = open_haltable(_standard_input() if path is None else path, self.halt)
         except OSError as error:
             raise PlanError(f"{source}: cannot be read ({error.strerror})") from None
+        self.file: Final[io.BufferedReader] = opened
         self._at_first: Final = self._state()
 
     def head(self) -> bytes:
@@ -74,6 +79,7 @@ class InputFile:
             return ""
         hashed, at, fd = hashlib.sha256(), 0, self.file.fileno()
         while block := os.pread(fd, _BLOCK, at):
+            self.halt.check()
             hashed.update(block)
             at += len(block)
         return hashed.hexdigest()
@@ -87,6 +93,18 @@ class InputFile:
         """Return the size and the time of the last change; None for what has neither, such as a pipe."""
         state = os.fstat(self.file.fileno())
         return (state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
+
+
+def is_lasting(path: Path | None) -> bool:
+    """Return whether a path is a file that can be read twice. To open a pipe and not read it ends its writer.
+
+    Args:
+        path: The path; None is standard input.
+    """
+    try:
+        return path is not None and stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True  # opening it says what is wrong
 
 
 def kind_of(head: bytes) -> str:

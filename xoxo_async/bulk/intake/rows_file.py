@@ -15,7 +15,8 @@ import msgspec
 from xoxo_async.bulk.intake.columns import FileRows, read_table
 from xoxo_async.bulk.intake.csv_table import read_csv
 from xoxo_async.bulk.intake.encodings import TextLines
-from xoxo_async.bulk.intake.input_file import InputFile, kind_of, misnamed
+from xoxo_async.bulk.intake.halting import Halt
+from xoxo_async.bulk.intake.input_file import InputFile, is_lasting, kind_of, misnamed
 from xoxo_async.bulk.intake.jsonl_rows import JsonRows, one_a_line
 from xoxo_async.bulk.intake.matching import FieldSet, recognised, same_name
 from xoxo_async.bulk.intake.problems import Problems
@@ -127,6 +128,8 @@ class RowsFile(Generic[LineT]):
         Raises:
             PlanError: The file cannot be read.
         """
+        if not is_lasting(self._path):
+            return ""
         opened = InputFile(self._path, self.source)
         with opened.file:
             try:
@@ -134,16 +137,17 @@ class RowsFile(Generic[LineT]):
             except OSError as error:
                 raise PlanError(f"{self.source}: cannot be read ({error.strerror})") from None
 
-    def rows(self, problems: Problems) -> Iterator[FileRow]:
+    def rows(self, problems: Problems, halt: Halt | None = None) -> Iterator[FileRow]:
         """Yield every row that can be read; its fields are not checked yet.
 
         Args:
             problems: Where rows that cannot be read are noted.
+            halt: Ends the reading from another thread; None where nobody does.
 
         Raises:
             PlanError: The file as a whole cannot be read.
         """
-        opened = InputFile(self._path, self.source)
+        opened = InputFile(self._path, self.source, halt)
         self.columns = self.key_column = self.contents = ""
         with opened.file:
             try:

@@ -1,12 +1,15 @@
 """Lines from any source as one stream of checked rows: from a file, from an iterable, from an async iterable."""
 
 import itertools
+import threading
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Final, Generic, Protocol, TypeVar
 
+import anyio
 import anyio.to_thread
 import msgspec
 
+from xoxo_async.bulk.intake.halting import Halt
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.intake.tables import FileRow
@@ -83,7 +86,8 @@ def stream(lines: RowsFile[LineT] | Iterable[LineT] | AsyncIterable[LineT], inta
         rows = _streamed(lines, intake)
     elif isinstance(lines, RowsFile):
         source = lines.source
-        rows = _in_thread(_new(map(intake.from_file, lines.rows(intake.problems)), intake))
+        halt = Halt()
+        rows = _in_thread(_new(map(intake.from_file, lines.rows(intake.problems, halt)), intake), halt)
     else:
         rows = _in_thread(_new(itertools.starmap(intake.from_python, enumerate(lines, 1)), intake))
     return Rows(source, rows, intake.problems, intake.warnings)
@@ -105,10 +109,26 @@ async def _streamed(lines: AsyncIterable[object], intake: Intake[RowT]) -> Async
             yield row
 
 
-async def _in_thread(rows: Iterator[RowT]) -> AsyncIterator[RowT]:
-    def chunk() -> list[RowT]:
-        return list(itertools.islice(rows, _CHUNK))
+async def _in_thread(rows: Iterator[RowT], halt: Halt | None = None) -> AsyncIterator[RowT]:
+    """Yield the rows; with `halt`, a cancelled reader ends the thread and waits for no more of the input."""
+    idle = threading.Event()
 
-    while batch := await anyio.to_thread.run_sync(chunk):
-        for row in batch:
-            yield row
+    def chunk() -> list[RowT]:
+        idle.clear()
+        try:
+            return list(itertools.islice(rows, _CHUNK))
+        finally:
+            idle.set()
+
+    idle.set()
+    try:
+        while batch := await anyio.to_thread.run_sync(chunk, abandon_on_cancel=halt is not None):
+            for row in batch:
+                yield row
+    except anyio.get_cancelled_exc_class():
+        if halt is not None:
+            halt.halt()
+            # The thread notes problems into files that the caller closes.
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(idle.wait)
+        raise

@@ -5,21 +5,21 @@ a second time, under new keys.
 """
 
 import struct
-from array import array
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
+from xoxo_async.bulk.intake.first_rows import FirstRows
 from xoxo_async.bulk.intake.keys import alike, folded
+from xoxo_async.bulk.intake.people import MAY_BE, People
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.rows import Row
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState, PackedLine
 from xoxo_async.services.orders.details import AirmilesDetails, ShippingDetails, TopUpDetails
-from xoxo_async.services.persons import same_address, same_phone
+from xoxo_async.services.persons import Person, by_address, by_phone
 
-__all__ = ["FirstKeys", "FirstRows", "KeyReader", "KeyedRow", "OtherSpellings", "RepeatedKeys", "Repeats"]
+__all__ = ["FirstKeys", "KeyReader", "KeyedRow", "OtherSpellings", "RepeatedKeys", "Repeats"]
 
 _CHUNK: Final = 500
-_ALL_BITS: Final = 2**64 - 1
 _ENTRY: Final = struct.Struct("<IH")
 """Before each spelling: its row, and how many bytes it has."""
 _DO: Final = "write it so if it is the same row, and give another row a key that differs in more"
@@ -51,56 +51,6 @@ class KeyedRow(Protocol):
     def given(self) -> Mapping[str, object]:
         """The row as it was given."""
         ...
-
-
-class FirstRows:
-    """The row in which each of many things was first seen. It keeps a hash of each thing, some 25 bytes.
-
-    A dict takes a hundred bytes a thing. Two of a million things have the same hash with a probability of 1 in 30
-    million. Then a good row is refused or warned about; the next process has other hashes and takes it.
-    """
-
-    def __init__(self) -> None:
-        self._hashes = array("Q", bytes(8 * 1024))
-        self._rows = array("I", bytes(4 * 1024))
-        # Half of the places stay free: with more in use, a new thing takes twice as many looks at taken ones.
-        self._room = 512
-
-    def first(self, thing: object, row: int) -> int:
-        """Return the row in which a thing was first seen; this row when the thing is new.
-
-        Args:
-            thing: Anything that has a hash.
-            row: The row that holds it; 0 asks only, and is returned for a thing that is new.
-        """
-        wanted = hash(thing) & _ALL_BITS or 1  # 0 marks a free place
-        hashes = self._hashes
-        last = len(hashes) - 1
-        place = wanted & last
-        while (found := hashes[place]) != wanted:
-            if not found:
-                if not row:
-                    return 0
-                hashes[place] = wanted
-                self._rows[place] = row
-                self._room -= 1
-                if not self._room:
-                    self._grow()
-                return row
-            place = (place + 1) & last
-        return self._rows[place]
-
-    def _grow(self) -> None:
-        size = 2 * len(self._hashes)
-        self._room = len(self._hashes) // 2
-        hashes, rows, last = array("Q", bytes(8 * size)), array("I", bytes(4 * size)), size - 1
-        for number, row in zip(self._hashes, self._rows, strict=True):
-            if number:
-                place = number & last
-                while hashes[place]:
-                    place = (place + 1) & last
-                hashes[place], rows[place] = number, row
-        self._hashes, self._rows = hashes, rows
 
 
 class FirstKeys:
@@ -194,7 +144,7 @@ class Repeats:
         self.warnings: Final = Problems()
         self._keys: Final = RepeatedKeys()
         self._po_numbers: Final = FirstRows()
-        self._gifts: Final = FirstRows()
+        self._people: Final = People()
 
     def is_new(self, row: Row, problems: Problems) -> bool:
         """Return whether a row has a key and a poNumber of its own; note what it repeats.
@@ -216,31 +166,31 @@ class Repeats:
 
     def _warn(self, row: Row) -> None:
         order, number = row.order, row.number
-        earlier: list[int] = []
-        for person in _receivers(row):
-            first = self._gifts.first((person, order.product_id, order.denomination), number)
-            if first != number:
-                earlier.append(first)
+        gift = (order.product_id, order.denomination)
+        found = [self._people.first(person, number, gift) for person in _receivers(row)]
+        earlier = [one for one in found if one is not None and one.row != number]
         if earlier:
-            gift = f"product {order.product_id} for {order.denomination:f}"
-            what = f"its receiver gets {gift} from row {min(earlier)} too"
+            first = min(earlier, key=lambda one: (one.row, not one.is_sure))
+            gets = "gets" if first.is_sure else "may get"
+            what = f"its receiver {gets} product {order.product_id} for {order.denomination:f} from row {first.row} too"
+            what += "" if first.is_sure else f": {MAY_BE}"
             self.warnings.add(row.number, what, key=row.line.key)
 
 
-def _receivers(row: Row) -> list[str]:
-    """Return every text that identifies the receiver of a row."""
+def _receivers(row: Row) -> list[Person]:
+    """Return everything that identifies the receiver of a row."""
     line, details = row.line, row.line.details
-    found = [same_address(line.email)] if line.email else []
+    found = [by_address(line.email)] if line.email else []
     if details is None and not line.contact:
         return found
     phones = [line.contact or ""]
     if isinstance(details, AirmilesDetails):
-        found.append(f"member {details.loyalty_member_id}".strip())
+        found.append(Person("member", details.loyalty_member_id.strip()))
     elif isinstance(details, TopUpDetails):
-        phones.append(f"{details.phone_code}{details.phone_number}")
+        phones.append(f"+{details.phone_code}{details.phone_number}")
     elif isinstance(details, ShippingDetails):
         phones.append(details.contact_no)
-    return found + [digits for digits in map(same_phone, phones) if digits]
+    return found + [person for person in map(by_phone, phones) if person is not None]
 
 
 class KeyReader(Protocol):

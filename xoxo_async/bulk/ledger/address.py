@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import msgspec
 
 from xoxo_async.errors import ConfigError
+from xoxo_async.file_names import address_in, path_of
 from xoxo_async.postgres.address import DatabaseAddress, is_database, quote_job
 
 __all__ = ["LedgerAddress"]
 
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SECRET_OPTIONS: Final = frozenset({"password", "sslpassword"})
 _NOT_IN_NAMES: Final = re.compile(r"[^\w.-]+")
 
@@ -40,8 +40,8 @@ class LedgerAddress(msgspec.Struct, frozen=True):
             job: The job's name; None or empty names none. A URL may name it as well, after `#`.
 
         Raises:
-            ConfigError: It is no file's name, another kind of URL, or names two jobs. The message does not repeat a
-                URL, because it may hold a password.
+            ConfigError: It is no file's name, another kind of URL or keywords such as `dbname=`, or names two jobs. The
+                message repeats no address, because it may hold a password.
         """
         if isinstance(where, LedgerAddress):
             return cls(where.path, where.database, _one_job(where.job, job))
@@ -49,13 +49,15 @@ class LedgerAddress(msgspec.Struct, frozen=True):
         if is_database(text):
             database = DatabaseAddress.read(text)
             return cls(None, database._replace(job=None), _one_job(database.job, job))
-        if "://" in text:
-            scheme = _SCHEME.match(text.strip())
-            kind = f"a {scheme[1].lower()}:// URL" if scheme else "another URL"
-            raise ConfigError(f"a ledger is a file's path or a postgresql:// URL, not {kind}")
+        kind = address_in(text)
+        if kind:
+            raise ConfigError(
+                f"a ledger is a file's path or a postgresql:// URL, not {kind}: write postgresql://user@host/database;"
+                " a file of such a name needs its full path"
+            )
         if "\0" in text or not text.strip() or not Path(text).name:
             raise ConfigError(f"the ledger {text!r} is not a file's name")
-        return cls(Path(text), None, job or None)
+        return cls(path_of(text), None, job or None)
 
     def __str__(self) -> str:
         return self.name

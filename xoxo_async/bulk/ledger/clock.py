@@ -114,7 +114,7 @@ class LedgerClock:
         is_new: Whether the time since the last use is not known: then the settling time of lines in doubt starts now.
     """
 
-    __slots__ = ("_boot", "_wall", "anchor", "is_new")
+    __slots__ = ("_boot", "_offset", "_wall", "anchor", "is_new")
 
     def __init__(self, wall: Callable[[], float], boot: Callable[[], Boot], kept: str, latest: float) -> None:
         self._wall: Final = wall
@@ -122,10 +122,11 @@ class LedgerClock:
         known = Anchor.read(kept)
         self.anchor: Final = continued(known, boot(), wall(), latest)
         self.is_new: Final = self.anchor != known
+        self._offset: Final = self.anchor.now - self.anchor.seconds
 
     def now(self) -> float:
         """Return the ledger's time, in seconds. It is near the wall clock, but it is no date."""
-        return self.anchor.now + self._boot().seconds - self.anchor.seconds
+        return self._offset + self._boot().seconds
 
     def wall(self) -> float:
         """Return the wall clock, in epoch seconds: for dates, and for people."""

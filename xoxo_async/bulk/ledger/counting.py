@@ -18,13 +18,27 @@ from xoxo_async.bulk.ledger.lines import (
 from xoxo_async.bulk.ledger.moves import ALARM
 from xoxo_async.bulk.ledger.table import REPORTED_AS
 
-__all__ = ["ALARMS_SHOWN", "TOLD_AT_ONCE", "OrderGroup", "PackedGroup", "add_up", "alarms_of", "is_dealt"]
+__all__ = [
+    "ALARMS_SHOWN",
+    "SETTLED",
+    "SETTLED_BY",
+    "TOLD_AT_ONCE",
+    "OrderGroup",
+    "PackedGroup",
+    "add_up",
+    "alarms_of",
+    "is_dealt",
+]
 
 ALARMS_SHOWN: Final = 100
 """How many alarms `Counts` has; it counts them all."""
 
 TOLD_AT_ONCE: Final = (Evidence.PERSON_PLACED, Evidence.LATE_PROOF)
 """A person who names a wrong order reads so at once: that is no alarm, although the journal has it."""
+
+SETTLED: Final = Evidence.ANSWERED_DONE
+SETTLED_BY: Final = Evidence.PERSON_CLOSED
+"""An alarm about the answer of a call without a key is settled once a person has closed its line."""
 
 
 class OrderGroup(NamedTuple):
@@ -88,6 +102,8 @@ def alarms_of(journal: Iterable[JournalRow], lines: Mapping[int, LedgerLine]) ->
         if entry.transition != ALARM or entry.evidence in TOLD_AT_ONCE:
             continue
         line = lines[entry.seq]
+        if entry.evidence == SETTLED and line.evidence == SETTLED_BY:
+            continue
         alarm = Alarm(key=line.key, row=line.row, order_id=line.order_id, at=entry.at, text=entry.reason)
         alarms.setdefault((entry.seq, entry.reason), alarm)
     return tuple(alarms.values())[:ALARMS_SHOWN], len(alarms)

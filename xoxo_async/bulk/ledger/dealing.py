@@ -39,7 +39,7 @@ class _Quantity(msgspec.Struct):
     quantity: int = 1
 
 
-class _Hand(NamedTuple):
+class _Hand(msgspec.Struct, frozen=True, gc=False):
     """One line's codes in this transaction: what it held, what each answer listed, and what it holds now."""
 
     kept: tuple[StoredCode, ...]
@@ -165,7 +165,7 @@ class Dealing:
                 [code for code in listed if (self._mark(code.name), seq) not in owners] for listed in hand.answers
             )
             dealt = _with_trouble(_dealt(hand.kept, answers, hand.pieces), hand.change)
-            self._hands[seq] = hand._replace(answers=answers, dealt=dealt)
+            self._hands[seq] = msgspec.structs.replace(hand, answers=answers, dealt=dealt)
 
     def codes_to_keep(self) -> list[tuple[int, tuple[StoredCode, ...]]]:
         """Return the lines whose codes changed, with all their codes."""
@@ -217,7 +217,7 @@ def _dealt(kept: tuple[StoredCode, ...], answers: Sequence[list[StoredCode]], pi
     dealt = Deal(kept, 0, "")
     for listed in answers:
         after = deal(dealt.codes, listed, pieces)
-        dealt = after if after.trouble or not dealt.trouble else after._replace(trouble=dealt.trouble)
+        dealt = after if after.trouble or not dealt.trouble else msgspec.structs.replace(after, trouble=dealt.trouble)
     return dealt
 
 
@@ -231,7 +231,7 @@ def _delivery(current: Delivery, dealt: Deal, pieces: int) -> Delivery:
 def _with_trouble(dealt: Deal, change: Change) -> Deal:
     """Add what an answer says of the links of a call that has no key: there is no look-up that could correct it."""
     if change.evidence is _DONE and change.error and not dealt.trouble:
-        return dealt._replace(trouble=change.error)
+        return msgspec.structs.replace(dealt, trouble=change.error)
     return dealt
 
 

@@ -1,9 +1,9 @@
 """What a job is of: orders, points, links or mails; and what may follow a lost answer of its calls."""
 
 from enum import StrEnum
-from shlex import quote
 from typing import Final, Protocol
 
+from xoxo_async.bulk.ledger.commands import command_for
 from xoxo_async.effects import EffectClass
 from xoxo_async.errors import LedgerError
 
@@ -61,6 +61,11 @@ class OfKind(Protocol):
         ...
 
     @property
+    def argument(self) -> str:
+        """What `--ledger` takes to reach it."""
+        ...
+
+    @property
     def kind(self) -> JobKind | None:
         """What its job is of; None before its first line."""
         ...
@@ -109,5 +114,5 @@ def require_kind(ledger: OfKind, kind: JobKind) -> None:
     if stored is not None and stored is not kind:
         raise LedgerError(
             f"{ledger.name} holds a job of {stored.words}, not of {kind.words}; nothing was sent. Go on with it by"
-            f" `{stored.command} --ledger {quote(ledger.name)}`"
+            f" `{command_for(ledger, stored.command)}`"
         )

@@ -93,6 +93,8 @@ class Evidence(StrEnum):
     - `CANCEL_DONE`, `CANCEL_REFUSED`: the vendor answered for the row's credit; refused also where nothing was sent.
     - `CANCEL_LOST`: the answer was lost, or does not name the row's credit.
     - `PERSON_CANCELLED`, `PERSON_KEPT`: a person found out what became of a cancellation in doubt.
+    - `PERSON_CLOSED`: a person says that nothing of the row is still to come, although its answer had not what was
+      asked for: fewer links, for example.
     """
 
     SLOT_IN_HAND = "slot_in_hand"
@@ -130,6 +132,7 @@ class Evidence(StrEnum):
     CANCEL_LOST = "cancel_lost"
     PERSON_CANCELLED = "person_cancelled"
     PERSON_KEPT = "person_kept"
+    PERSON_CLOSED = "person_closed"
 
 
 class PlannedLine(msgspec.Struct, frozen=True):
@@ -293,7 +296,8 @@ class Armed(NamedTuple):
     mine: bool
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+# gc=False: it can be part of no cycle, and each line has one. The collector would walk those that wait for a commit.
+class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A fact to be recorded about one line.
 
     Attributes:

@@ -1,6 +1,8 @@
 """One decided change of a line, with its journal row, as a store writes it."""
 
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from xoxo_async.bulk.ledger.lines import Change, LedgerLine
 
@@ -10,7 +12,7 @@ ALARM: Final = "!"
 """The journal's transition of an alarm."""
 
 
-class Move(NamedTuple):
+class Move(msgspec.Struct, frozen=True, gc=False):
     """A line before and after a decision, with the facts for its journal row.
 
     A store writes `after` only where the stored line is unchanged since `before` was read; otherwise it writes nothing

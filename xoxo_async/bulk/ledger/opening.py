@@ -2,17 +2,31 @@
 
 import os
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from xoxo_async.bulk.ledger.address import LedgerAddress
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.errors import ConfigError
 
-__all__ = ["open_jobs", "open_ledger"]
+__all__ = ["OpenJobs", "open_jobs", "open_ledger", "read_open_jobs", "require_fit"]
 
 _OPEN: Final = (LineState.PLANNED, LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
+
+
+class OpenJobs(NamedTuple):
+    """The jobs at a place that are not done.
+
+    Attributes:
+        names: Jobs of orders, which a worker can work on, oldest first.
+        others: The kind of each job that only its own command sends: a `JobKind`, or what a newer version of this
+            package wrote.
+    """
+
+    names: list[str]
+    others: dict[str, str]
 
 
 def open_ledger(
@@ -45,7 +59,8 @@ def open_ledger(
         The ledger, not opened yet: `async with`, or its `open`, raises `LedgerError` when it cannot be used.
 
     Raises:
-        ConfigError: `where` is another kind of URL, no job of a database is named, or asyncpg is not installed.
+        ConfigError: `where` is another kind of URL or keywords such as `dbname=`, no job of a database is named, or
+            asyncpg is not installed.
 
     Example:
         ```python
@@ -79,6 +94,9 @@ def open_ledger(
 async def open_jobs(where: str | os.PathLike[str] | LedgerAddress, *, job: str | None = None) -> list[str]:
     """Return the names of the jobs at a place that have work for a worker: open lines, or codes still to come.
 
+    Jobs of points, links and mails are not among them: `run_shift` works on orders alone. Any number of programs may
+    call `resume` of such a job's `BulkPoints`, `BulkLinks` or `BulkLinkMails` at once.
+
     Args:
         where: As for `open_ledger`; the URL of a database may name no job: then all its jobs count.
         job: Only this job.
@@ -87,14 +105,45 @@ async def open_jobs(where: str | os.PathLike[str] | LedgerAddress, *, job: str |
         ConfigError: As for `open_ledger`; or a file holds no job yet.
         LedgerError: The place cannot be read.
     """
+    return (await read_open_jobs(where, job=job)).names
+
+
+async def read_open_jobs(where: str | os.PathLike[str] | LedgerAddress, *, job: str | None = None) -> OpenJobs:
+    """Return the jobs at a place that are not done, and which of them no worker works on.
+
+    Args:
+        where: As for `open_jobs`.
+        job: As for `open_jobs`.
+
+    Raises:
+        ConfigError: As for `open_jobs`.
+        LedgerError: As for `open_jobs`.
+    """
     address = LedgerAddress.read(where, job=job)
     if address.path is None and address.job is None:
-        names: list[str] = await _postgres("jobs").open_jobs(address.url)
-        return names
+        kinds: dict[str, str] = await _postgres("jobs").read_open(address.url)
+        orders = [name for name, kind in kinds.items() if kind == JobKind.ORDERS]
+        return OpenJobs(orders, {name: kind for name, kind in kinds.items() if kind != JobKind.ORDERS})
     async with open_ledger(address, must_exist=True, read_only=True) as ledger:
         if ledger.job is None:
             raise ConfigError(f"{ledger.name} holds no job yet: plan one first")
-        return [ledger.job] if _is_open(await ledger.counts()) else []
+        return OpenJobs([ledger.job] if _is_open(await ledger.counts()) else [], {})
+
+
+async def require_fit(where: str | os.PathLike[str] | LedgerAddress) -> None:
+    """Refuse a database that no worker can work on. A file is checked when it is opened.
+
+    Args:
+        where: As for `open_ledger`; the URL of a database need not name a job.
+
+    Raises:
+        ConfigError: As for `open_ledger`.
+        LedgerError: The database cannot be used for orders: it is read-only, may lose what it has confirmed, has
+            another version of the schema, or gives its user too few rights.
+    """
+    address = LedgerAddress.read(where)
+    if address.path is None:
+        await _postgres("jobs").require_fit(address.url)
 
 
 def _is_open(counts: Counts) -> bool:

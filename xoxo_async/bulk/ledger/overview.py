@@ -127,9 +127,10 @@ class Refused(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         state: Their state.
         error_id: The error id; empty without one.
-        error: The words of one of the refusals.
+        error: The words of one of the refusals, or the reason that a person gave.
         lines: How many there are.
         row: The first of their rows.
+        by_person: Whether it was a person who decided that there is no order, and not the vendor who refused.
     """
 
     state: LineState
@@ -137,6 +138,7 @@ class Refused(msgspec.Struct, frozen=True, array_like=True):
     error: str
     lines: int
     row: int
+    by_person: bool = False
 
 
 class LabelGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):

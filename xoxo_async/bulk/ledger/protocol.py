@@ -44,6 +44,11 @@ class Ledger(Protocol):
         ...
 
     @property
+    def argument(self) -> str:
+        """What `--ledger` takes to reach this ledger: the path, or the URL with its options and job; no password."""
+        ...
+
+    @property
     def job(self) -> str | None:
         """The job this ledger holds; before its first plan the one that was asked for on opening, None without one."""
         ...

@@ -183,7 +183,7 @@ def decide_records(
     records = _Records(dict(lines), dealing, here | dict(owners or {}))
     for request in requests:
         request.lines, request.refused, request.unapplied = [], [], set()
-        under_rules = moment._replace(rules=request.rules)
+        under_rules = msgspec.structs.replace(moment, rules=request.rules)
         for change in request.changes:
             records.take(storable(change), request, under_rules)
     return Recorded(records.moves, records.lines)
@@ -200,22 +200,22 @@ class _Records:
 
     def take(self, change: Change, request: RecordRequest, moment: Moment) -> None:
         line = self.lines.get(change.seq)
-        owner = self._owner(change, self._owners)
-        if line is not None and owner is not None and _takes_over(line, change, owner, moment):
+        if line is None:
+            request.refuse(change.seq, f"there is no line {change.seq}")
+            return
+        owner = None if change.order_id is None else self._owner(change.order_id)
+        if owner is not None and _takes_over(line, change, owner, moment):
             settled = self._settle_owner(change, line, owner, request, moment)
             if settled is None:
                 return
             change = settled
-        self._apply(change, request, moment)
-        after = self.lines.get(change.seq)
-        if after is not None and after.order_id is not None:
-            self._owners[after.order_id] = after.seq
+        self._apply(change, line, request, moment)
 
-    def _owner(self, change: Change, owners: Mapping[int, int]) -> LedgerLine | None:
-        """Return the line that has the order a fact names; None if no line has it."""
-        seq = None if change.order_id is None else owners.get(change.order_id)
+    def _owner(self, order_id: int) -> LedgerLine | None:
+        """Return the line that has an order; None if no line has it."""
+        seq = self._owners.get(order_id)
         owner = None if seq is None else self.lines[seq]
-        return owner if owner is not None and owner.order_id == change.order_id else None
+        return owner if owner is not None and owner.order_id == order_id else None
 
     def _settle_owner(
         self, change: Change, line: LedgerLine, owner: LedgerLine, request: RecordRequest, moment: Moment
@@ -251,11 +251,7 @@ class _Records:
         self.moves.append(Move.of(owner, outcome.line, outcome.transition.number, change))
         return True
 
-    def _apply(self, change: Change, request: RecordRequest, moment: Moment) -> None:
-        line = self.lines.get(change.seq)
-        if line is None:
-            request.refuse(change.seq, f"there is no line {change.seq}")
-            return
+    def _apply(self, change: Change, line: LedgerLine, request: RecordRequest, moment: Moment) -> None:
         if refusal := _unacceptable(change, line):
             request.refuse(change.seq, refusal)
             return
@@ -271,15 +267,19 @@ class _Records:
             if outcome.alarm:
                 self.moves.append(Move.of(line, line, ALARM, change, reason=outcome.refusal))
             return
-        self.lines[line.seq] = outcome.line
-        request.lines.append(outcome.line)
-        if line.order_id is not None and line.order_id != outcome.line.order_id:
-            self._dealing.lose(line.seq)
-        if outcome.transition is None:
+        after, transition = outcome.line, outcome.transition
+        self.lines[line.seq] = after
+        request.lines.append(after)
+        if line.order_id != after.order_id:
+            if line.order_id is not None:
+                self._dealing.lose(line.seq)
+            if after.order_id is not None:
+                self._owners[after.order_id] = after.seq
+        if transition is None:
             return  # the fact was recorded before
-        self.moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
+        self.moves.append(Move.of(line, after, transition.number, change))
         if change.codes is not None:
-            self._dealing.keep(outcome.line)
+            self._dealing.keep(after)
 
 
 def _unacceptable(change: Change, line: LedgerLine) -> str:
@@ -389,12 +389,16 @@ def storable(change: Change) -> Change:
     Args:
         change: As a caller states it.
     """
-    texts = (change.error, change.reason, change.error_id, change.currency)
-    together = "".join(texts)
+    together = change.error + change.reason + change.error_id + change.currency
     if len(together) <= _MAX_TEXT and together.isascii() and "\0" not in together:
         return change
-    error, reason, error_id, currency = map(storable_text, texts)
-    return msgspec.structs.replace(change, error=error, reason=reason, error_id=error_id, currency=currency)
+    return msgspec.structs.replace(
+        change,
+        error=storable_text(change.error),
+        reason=storable_text(change.reason),
+        error_id=storable_text(change.error_id),
+        currency=storable_text(change.currency),
+    )
 
 
 def storable_text(text: str) -> str:

@@ -7,7 +7,8 @@ through. Databases only store the result of `decide`: the line, and a journal ro
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import Final
 
 import msgspec
 
@@ -36,7 +37,7 @@ If its sender dies, its last byte has left by the end of this time, and the sett
 """
 
 
-class Moment(NamedTuple):
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """Who writes, and when.
 
     Attributes:
@@ -55,7 +56,13 @@ class Moment(NamedTuple):
 
     def date(self, at: float) -> float:
         """Return a time by the ledger's clock in epoch seconds; in milliseconds, as `now` is."""
-        return round(at + self.ahead, 3)
+        return _in_milliseconds(at + self.ahead)
+
+
+@lru_cache(maxsize=16)
+def _in_milliseconds(seconds: float) -> float:
+    """Return a time that is rounded. Rounding takes long, and the lines of a transaction have one time."""
+    return round(seconds, 3)
 
 
 Guard = Callable[[LedgerLine, Change, Moment], bool]
@@ -79,6 +86,16 @@ def nameless(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
 def holds_nothing(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
     """The ledger keeps no links of the line: links have no id."""
     return not line.held
+
+
+def answered_otherwise(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """The line is placed by its answer, and the answer had not what was asked for: no call tells more of it."""
+    return line.evidence == Evidence.ANSWERED_DONE and (line.delivery is Delivery.PENDING or bool(line.error))
+
+
+def no_links_came(line: LedgerLine, _change: Change, moment: Moment) -> bool:
+    """No answer had links of the line. Links that a late answer had were made, whatever a person has said before."""
+    return moment.effect is EffectClass.KEYED or not line.held
 
 
 def at_rest(line: LedgerLine, _change: Change, moment: Moment) -> bool:
@@ -193,7 +210,7 @@ def would_be_found(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
     return line.lines == 1 or line.evidence not in _OF_ANOTHER_COPY
 
 
-class Transition(NamedTuple):
+class Transition(msgspec.Struct, frozen=True, gc=False):
     """One row of the table.
 
     Attributes:
@@ -231,7 +248,7 @@ _BY_VENDOR: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_O
 _OF_ANOTHER_COPY: Final = frozenset({_E.LEDGER_RESTORED, _E.LEDGER_COPIED})
 _BY_PERSONS: Final = frozenset({_E.PERSON_PLACED, _E.PERSON_CORRECTED, _E.LATE_PROOF})
 _TAKEN_BACK: Final = frozenset({Delivery.CANCELLING, Delivery.CANCELLED})
-_CORRECTABLE: Final = (has_reason, placed_by_person, at_rest, no_cancel_in_doubt)
+_CORRECTABLE: Final = (has_reason, placed_by_person, at_rest, no_cancel_in_doubt, no_links_came)
 _CANCELLING: Final = (unkeyed, cancelling, names_order, same_order)
 
 TRANSITIONS: Final[tuple[Transition, ...]] = (
@@ -326,6 +343,15 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         "T17", _from(_S.PLACED), _E.PERSON_CANCELLED, None, (has_reason, *_CANCELLING), delivery=Delivery.CANCELLED
     ),
     Transition("T17", _from(_S.PLACED), _E.PERSON_KEPT, None, (has_reason, *_CANCELLING), delivery=Delivery.DELIVERED),
+    # The line keeps the links that its answer had, and stays placed for good: what was made is never sent again.
+    Transition(
+        "T18",
+        _from(_S.PLACED),
+        _E.PERSON_CLOSED,
+        None,
+        (unkeyed, has_reason, answered_otherwise),
+        delivery=Delivery.DELIVERED,
+    ),
 )
 """Every transition of a line. The order matters among rows of one evidence: the first that applies is taken."""
 
@@ -349,7 +375,7 @@ REPORTED_AS: Final[dict[LineState, str]] = {
 """The report's name for each state; a placed line is `issued` when delivered and `pending` before."""
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """The result of `decide`.
 
     Attributes:
@@ -367,19 +393,53 @@ class Outcome(NamedTuple):
     superseded: bool = False
 
 
-def _rows_for(table: tuple[Transition, ...]) -> dict[tuple[LineState, Evidence], tuple[Transition, ...]]:
-    rows: dict[tuple[LineState, Evidence], tuple[Transition, ...]] = {}
+_Rows = dict[tuple[LineState, Evidence], tuple[tuple[Transition, dict[str, object]], ...]]
+"""The rows for each state and fact, in order, each with what it changes whatever the line and the fact say."""
+
+
+@lru_cache(maxsize=32)  # a test passes a table of its own with each decision
+def _rows_for(table: tuple[Transition, ...]) -> _Rows:
+    rows: _Rows = {}
     for row in table:
         for state in row.sources:
-            rows[state, row.evidence] = (*rows.get((state, row.evidence), ()), row)
+            rows[state, row.evidence] = (*rows.get((state, row.evidence), ()), (row, _fixed_by(row, state)))
     return rows
 
 
+def _fixed_by(row: Transition, state: LineState) -> dict[str, object]:
+    """Return what a row changes of every line in a state; only what changes: each field that is written takes time."""
+    after: dict[str, object] = {}
+    if row.target is not None:
+        after |= {"state": row.target, "evidence": row.evidence.value}
+        if state is LineState.PLACED:
+            after |= _NO_ORDER  # the stored facts are, or may be, about another order
+    if row.suspect:
+        after["suspect"] = True
+    if row.foreign:
+        after["foreign"] = True
+    if row.evidence is Evidence.UNWANTED:
+        after["unwanted"] = True
+    elif row.evidence is Evidence.PERSON_CLOSED:
+        after["evidence"] = row.evidence.value  # the alarm about the answer is settled
+    if row.number in _SENT_ANEW:
+        after |= {"lookups": 0, "last_lookup_at": None}  # the count of absences starts again with this send
+    return after
+
+
+_NEW_EPOCH: Final = frozenset({"T1", "T7", "T15"})
+_SENT_ANEW: Final = frozenset({"T1", "T15", "T16"})
+_SEND_ENDED: Final = frozenset({"T3", "T5", "T6"})
+_NO_ORDER: Final[dict[str, object]] = {
+    "order_id": None,
+    "delivery": Delivery.NONE,
+    "amount_charged": None,
+    "currency": "",
+    "held": 0,
+}
 _ROWS: Final = _rows_for(TRANSITIONS)
 
 # Python 3.11 finds a member of an enum ten times slower than a name of the module, and these are read for each line.
 _PLACED: Final = LineState.PLACED
-_UNWANTED: Final = Evidence.UNWANTED
 _NO_DELIVERY: Final = Delivery.NONE
 _DELIVERED: Final = Delivery.DELIVERED
 _PENDING: Final = Delivery.PENDING
@@ -402,12 +462,12 @@ def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transi
         refusal = f"it is about epoch {change.epoch}, and the line is in epoch {line.epoch}"
         return Outcome(None, line, refusal, superseded=late)
     rows = _ROWS if table is TRANSITIONS else _rows_for(table)
-    for row in rows.get((line.state, change.evidence), ()):
+    for row, fixed in rows.get((line.state, change.evidence), ()):
         for guard in row.guards:
             if not guard(line, change, moment):
                 break
         else:
-            return Outcome(row, _after(line, change, row, moment))
+            return Outcome(row, _after(line, change, row, moment, fixed.copy()))
     other = names_order(line, change, moment) and not same_order(line, change, moment)
     named = line.order_id is not None or moment.effect is EffectClass.KEYED  # links have no id, an order always has one
     if line.state is _PLACED and other and named:
@@ -420,13 +480,21 @@ def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transi
     return Outcome(None, line, f"{change.evidence.value} does not apply to a {line.state.value} line")
 
 
-def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) -> LedgerLine:
-    """Return the line after a row of the table."""
-    after = _moved(line, change, row, moment)
-    sent = _last_byte(line, change, row, moment)
+def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment, after: dict[str, object]) -> LedgerLine:
+    """Return the line after a row of the table; `after` has what follows from the row alone."""
+    number = row.number
+    if number in _NEW_EPOCH:
+        after["epoch"] = moment.epoch
+    sent = _last_byte(line, change, number, moment)
     if sent is not None:
         after["last_sent_tick"] = sent
         after["last_sent_at"] = moment.date(sent)
+    if number == "T1":
+        after["attempts"] = line.attempts + 1
+        if line.first_sent_at is None:
+            after["first_sent_at"] = after["last_sent_at"]
+    elif number == "T2" and not line.suspect:
+        after["first_sent_at"] = None  # no send so far can have become an order
     if row.counts:
         after |= {"lookups": line.lookups + 1, "last_lookup_at": _observed(change, moment)}
     if change.error or change.error_id:
@@ -434,7 +502,7 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
     if (row.target or line.state) is _PLACED:
         # The stored facts are, or may be, about another order.
         known = line if row.target is None or _knows_no_order(line) else msgspec.structs.replace(line, **_NO_ORDER)
-        after |= _order_facts(known, change)
+        _add_order(after, known, change)
         if row.delivery is not None or (known.delivery in _TAKEN_BACK and moment.effect is EffectClass.UNKEYED):
             # A late answer to the send says nothing of the cancellation.
             after |= _at_delivery(row.delivery or known.delivery)
@@ -448,33 +516,6 @@ def _at_delivery(delivery: Delivery) -> dict[str, object]:
     if delivery is not Delivery.CANCELLED:
         return {"delivery": delivery}
     return {"delivery": delivery, "amount_charged": Decimal(0), "currency": POINTS}
-
-
-def _moved(line: LedgerLine, change: Change, row: Transition, moment: Moment) -> dict[str, object]:
-    """Return what follows from the row alone; only what changes, since each field that is written takes time."""
-    after: dict[str, object] = {}
-    if row.target is not None:
-        after["state"] = row.target
-        after["evidence"] = change.evidence._value_
-        if line.state is _PLACED:
-            after |= _NO_ORDER  # the stored facts are, or may be, about another order
-    if row.suspect:
-        after["suspect"] = True
-    if row.foreign:
-        after["foreign"] = True
-    if change.evidence is _UNWANTED:
-        after["unwanted"] = True
-    if row.number in _NEW_EPOCH:
-        after["epoch"] = moment.epoch
-    if row.number in _SENT_ANEW:
-        after |= {"lookups": 0, "last_lookup_at": None}  # the count of absences starts again with this send
-    if row.number == "T1":
-        after["attempts"] = line.attempts + 1
-        if line.first_sent_at is None:
-            after["first_sent_at"] = moment.date(moment.now)
-    elif row.number == "T2" and not line.suspect:
-        after["first_sent_at"] = None  # no send so far can have become an order
-    return after
 
 
 def _knows_no_order(line: LedgerLine) -> bool:
@@ -493,48 +534,35 @@ def _observed(change: Change, moment: Moment) -> float:
     return moment.now if change.at is None else min(change.at, moment.now)
 
 
-def _last_byte(line: LedgerLine, change: Change, row: Transition, moment: Moment) -> float | None:
+def _last_byte(line: LedgerLine, change: Change, number: str, moment: Moment) -> float | None:
     """Return the latest moment at which a byte of the line's request may have left; None if it does not change."""
-    if row.number in {"T3", "T5", "T6"}:
+    if number in _SEND_ENDED:
         # Bytes may have left until the send ended; with an earlier moment absence would count too soon. An order's date
         # lies before this moment, which gives the vendor's zone.
         return _observed(change, moment)
-    if row.number == "T7" and line.last_sent_tick is not None:
+    if number in _SENT_ANEW:
+        # T15, T16: the other sender, or the request whose answer was lost, may have sent its last byte just now.
+        return moment.now
+    if number == "T7" and line.last_sent_tick is not None:
         # A lease that ran out does not stop its sender: a byte may leave until the end of the hold, also after now. If
         # a store has proof when the sender was gone (`at`), nothing left after that.
         held_until = line.last_sent_tick + MAX_HOLD_S
         return held_until if change.at is None else max(line.last_sent_tick, min(_observed(change, moment), held_until))
-    if row.number in _SENT_ANEW:
-        # T15, T16: the other sender, or the request whose answer was lost, may have sent its last byte just now.
-        return moment.now
     return None
 
 
-_NEW_EPOCH: Final = frozenset({"T1", "T7", "T15"})
-_SENT_ANEW: Final = frozenset({"T1", "T15", "T16"})
-_NO_ORDER: Final[dict[str, object]] = {
-    "order_id": None,
-    "delivery": Delivery.NONE,
-    "amount_charged": None,
-    "currency": "",
-    "held": 0,
-}
-
-
-def _order_facts(line: LedgerLine, change: Change) -> dict[str, object]:
-    """Return the facts of the order in a proof; a later answer with fewer facts removes none."""
-    facts: dict[str, object] = {
-        "order_id": change.order_id or line.order_id,
-        "error_id": change.error_id,
-        "error": change.error,
-    }
+def _add_order(after: dict[str, object], line: LedgerLine, change: Change) -> None:
+    """Add the facts of the order in a proof; a later answer with fewer facts removes none."""
+    after["order_id"] = change.order_id or line.order_id
+    after["error_id"] = change.error_id
+    after["error"] = change.error
     if change.delivery and not (line.delivery is _DELIVERED and change.delivery is _PENDING):
-        facts["delivery"] = change.delivery
+        after["delivery"] = change.delivery
     if change.amount_charged is not None and change.amount_charged.is_finite():
-        facts |= {"amount_charged": change.amount_charged, "currency": change.currency or line.currency}
+        after["amount_charged"] = change.amount_charged
+        after["currency"] = change.currency or line.currency
     if change.held > line.held:
-        facts["held"] = change.held
-    return facts
+        after["held"] = change.held
 
 
 def next_look(line: LedgerLine, rules: Rules) -> float | None:

@@ -5,6 +5,7 @@ own, so that workers never wait for each other; the counts of a job are the sums
 negative: one worker claims a line, and another one places it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -54,21 +55,20 @@ class Spent(NamedTuple):
     unpriced: int
 
 
-def ends_of(moves: Iterable[Move]) -> list[tuple[LedgerLine, LedgerLine]]:
+def ends_of(moves: Sequence[Move]) -> list[tuple[LedgerLine, LedgerLine]]:
     """Return each line as it was before the first of its moves, and as it is after the last one.
 
     Args:
         moves: The moves of one transaction, in order; a line may occur more than once.
     """
-    before: dict[int, LedgerLine] = {}
-    after: dict[int, LedgerLine] = {}
-    for move in moves:
-        before.setdefault(move.before.seq, move.before)
-        after[move.before.seq] = move.after
-    return [(line, after[seq]) for seq, line in before.items()]
+    after = {move.after.seq: move.after for move in moves}
+    if len(after) == len(moves):
+        return [(move.before, move.after) for move in moves]
+    before = {move.before.seq: move.before for move in reversed(moves)}
+    return [(before[seq], line) for seq, line in after.items()]
 
 
-def tally_of(ends: Iterable[tuple[LedgerLine, LedgerLine]]) -> list[TallyRow]:
+def tally_of(ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[TallyRow]:
     """Return by how much the counts of a job change.
 
     Args:
@@ -78,17 +78,17 @@ def tally_of(ends: Iterable[tuple[LedgerLine, LedgerLine]]) -> list[TallyRow]:
         One row a group that changes, in one order for all workers.
     """
     sums: dict[tuple[LineState, Delivery, str, bool], tuple[int, int, Decimal]] = {}
-    for before, after in ends:
-        was, now = _group(before), _group(after)
-        if was == now and before.amount_charged == after.amount_charged:
-            continue
-        for group, line, sign in ((was, before, -1), (now, after, 1)):
+    for sign, lines in ((-1, [before for before, _ in ends]), (1, [after for _, after in ends])):
+        # Most lines of a transaction count the same. So they are counted first, and what differs is added up.
+        alike = Counter([(line.state, line.delivery, line.currency, line.amount_charged, line.lines) for line in lines])
+        for (state, delivery, currency, charge, lines_of_order), number in alike.items():
+            placed = state is _PLACED
+            group = state, delivery, currency if placed else "", lines_of_order == 1
             orders, priced, charged = sums.get(group, _NOTHING)
-            charge = line.amount_charged if line.state is _PLACED else None
-            if charge is None:
-                sums[group] = (orders + sign, priced, charged)
-            else:
-                sums[group] = (orders + sign, priced + sign, charged + sign * charge)
+            change = sign * number
+            if placed and charge is not None:
+                priced, charged = priced + change, charged + change * charge
+            sums[group] = (orders + change, priced, charged)
     return [TallyRow(*group, *total) for group, total in sorted(sums.items()) if any(total)]
 
 
@@ -137,7 +137,3 @@ def spent_by(ends: Sequence[tuple[LedgerLine, LedgerLine]], currency: str) -> Sp
 
 _PLACED: Final = LineState.PLACED  # Python 3.11 finds a member of an enum ten times slower than a name of the module
 _NOTHING: Final = (0, 0, Decimal(0))
-
-
-def _group(line: LedgerLine) -> tuple[LineState, Delivery, str, bool]:
-    return line.state, line.delivery, line.currency if line.state is _PLACED else "", line.lines == 1

@@ -13,7 +13,7 @@ masked, without its PIN, or in another order than before, so that two entries ma
 import re
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -48,7 +48,7 @@ class StoredCode(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     @property
     def whole(self) -> bool:
         """Whether no part of the code is masked."""
-        return _shown(self.code) is None
+        return not _may_hide(self.code) or _shown(self.code) is None
 
     @property
     def complete(self) -> bool:
@@ -62,7 +62,7 @@ class StoredCode(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return f"{name}\0{self.pin}" if self.pin and _LINK in name else name
 
 
-class Deal(NamedTuple):
+class Deal(msgspec.Struct, frozen=True, gc=False):
     """The codes of an order after an answer.
 
     Attributes:

@@ -6,9 +6,10 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.ledger.kinds import JobKind
-from xoxo_async.bulk.ledger.lines import Alarm, Delivery, LedgerLine, LineState
+from xoxo_async.bulk.ledger.lines import Alarm, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.overview import LineGroup, Refused
 from xoxo_async.bulk.reporting.words import (
+    ADVICE_ON_DECIDED,
     advice_on,
     fact_words,
     masked,
@@ -52,6 +53,7 @@ class RefusalFact(msgspec.Struct, frozen=True, kw_only=True):
         lines: How many lines.
         row: The first of their rows in the input.
         advice: What to do.
+        by_person: Whether a person decided that there is no order; then `words` are that person's reason.
     """
 
     state: str
@@ -61,6 +63,7 @@ class RefusalFact(msgspec.Struct, frozen=True, kw_only=True):
     lines: int
     row: int
     advice: str
+    by_person: bool = False
 
 
 class OpenRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,19 +145,21 @@ def refusals_of(refused: Iterable[Refused], kind: JobKind = JobKind.ORDERS) -> l
         refused: As the ledger has them.
         kind: What the job is of.
     """
-    return [
-        RefusalFact(
-            state=one.state.value,
-            error_id=masked(one.error_id),
-            meaning=meaning_of(one.error_id),
-            words=_more_than(meaning_of(one.error_id), vendor_words(one.error)),
-            lines=one.lines,
-            row=one.row,
-            advice=advice_on(one.error_id, one.state, kind),
-        )
-        for one in refused
-        if one.error_id or one.state is LineState.REJECTED
-    ]
+    return [_refusal(one, kind) for one in refused if one.error_id or one.state is LineState.REJECTED]
+
+
+def _refusal(one: Refused, kind: JobKind) -> RefusalFact:
+    meaning = fact_words(Evidence.PERSON_REJECTED, kind) if one.by_person else meaning_of(one.error_id)
+    return RefusalFact(
+        state=one.state.value,
+        error_id=masked(one.error_id),
+        meaning=meaning,
+        words=_more_than("" if one.by_person else meaning, vendor_words(one.error)),
+        lines=one.lines,
+        row=one.row,
+        advice=ADVICE_ON_DECIDED if one.by_person else advice_on(one.error_id, one.state, kind),
+        by_person=one.by_person,
+    )
 
 
 def _more_than(meaning: str, words: str) -> str:

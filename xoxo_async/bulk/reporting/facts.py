@@ -265,7 +265,7 @@ def _verdict(counts: Counts, context: Context) -> tuple[Tone, str]:
         (unknown, "warn", f"It is not known whether {_count(unknown, 'row')} {_were(unknown)} issued."),
         (left, "warn", f"{_count(left, 'row')} {_were(left)} not sent yet."),
         (not counts.rows, "warn", "Nothing was planned yet."),
-        (refused, "warn", f"{_count(refused, 'row')} {_were(refused)} refused; nothing else is left."),
+        (refused, "warn", f"{_count(refused, 'row')} {_were(refused)} rejected; nothing else is left."),
         (
             orders and counts.pending,
             "warn",

@@ -21,6 +21,7 @@ from xoxo_async.errors import (
 )
 
 __all__ = [
+    "ADVICE_ON_DECIDED",
     "ENDS",
     "MARKER",
     "KindWords",
@@ -133,7 +134,8 @@ _OPEN_UNKEYED: Final = {
     "manual": "A person decides: look in the vendor's dashboard, then use `xoxo bulk resolve`.",
     "unknown": "No call can tell what became of it: the next run leaves it to a person.",
     "sending": "The call is under way. If no process is at work, the next run leaves it to a person.",
-    "pending": "Not all of its links came, and no call gives the others: look in the vendor's dashboard.",
+    "pending": "Not all of its links came, and no call gives the others: look in the vendor's dashboard, then use"
+    " `xoxo bulk resolve --done`.",
     "cancelling": _OPEN["cancelling"],
 }
 """The same for points, links and mails: no call looks them up. Points that were cancelled are settled."""
@@ -175,6 +177,7 @@ _EVIDENCE: Final[dict[str, str]] = {
     Evidence.CANCEL_LOST: "The answer to the cancellation was lost.",
     Evidence.PERSON_CANCELLED: "A person found the points cancelled.",
     Evidence.PERSON_KEPT: "A person found that the points were not cancelled.",
+    Evidence.PERSON_CLOSED: "A person closed it: nothing of it is still to come.",
 }
 """What the facts mean that move lines."""
 
@@ -304,6 +307,12 @@ _ADVICE: Final[dict[type[Exception], str]] = {
     RefusedError: "Read the vendor's words, and ask the vendor.",
     ServerError: "Try again later; if it stays so, ask the vendor.",
 }
+
+ADVICE_ON_DECIDED: Final = (
+    "Nothing, as a person has decided. Only if a row is wanted after all: put it into a new file, under a key that is"
+    " not used yet, and run that."
+)
+"""What to do about rows that a person rejected: as a rule they are not wanted, so nobody is told to order them."""
 
 
 def meaning_of(error_id: str) -> str:

@@ -1,7 +1,7 @@
 """The bound on refused rows: a job whose rows are refused too often pauses, before a mistake goes through all of it."""
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Final, Protocol
 
 from xoxo_async.bulk.ledger.lines import Counts, Evidence, LedgerLine, LineState
@@ -42,19 +42,26 @@ class RefusalBound:
             return enough and 100 * refused > self._percent * settled
         return self._most is not None and refused > self._most
 
-    def reason(self, refused: int, settled: int) -> str:
+    def reason(self, refused: int, settled: int, *, ended: tuple[int, int] | None = None) -> str:
         """Return why the job pauses, and what a person does about it.
 
         Args:
             refused: Rows that were refused for certain.
             settled: Those, and the rows whose order is placed.
+            ended: The same two numbers at the end of the run, where they are within the bound again.
         """
         were = "row was" if refused == 1 else "rows were"
-        share = f", {100 * refused / settled:.1f}% of the {settled:,} settled ones" if self._percent is not None else ""
-        return (
-            f"{refused:,} {were} refused{share}, and max_errors allows {self._text}: see why, then go on with a greater"
-            " max_errors, or with none"
-        )
+        begin = f"{refused:,} {were} refused{self._share(refused, settled)}, and max_errors allows {self._text}"
+        if ended is not None:
+            return f"{begin}; at the end of the run {ended[0]:,}{self._share(*ended)}: see why, then go on"
+        return f"{begin}: see why, then go on with a greater max_errors, or with none"
+
+    def _share(self, refused: int, settled: int) -> str:
+        if self._percent is None or not settled:
+            return ""
+        # Rounded up, so that no share over the bound reads like one within it.
+        share = (Decimal(100) * refused / settled).quantize(Decimal("0.1"), ROUND_CEILING)
+        return f", {share}% of the {settled:,} settled ones"
 
 
 class Counting(Protocol):
@@ -84,6 +91,7 @@ class RefusalWatch:
         self._bound: Final = bound
         self._shared: Final = shared
         self._refused = self._settled = 0
+        self._passed_at: tuple[int, int] | None = None
 
     def begin(self, counts: Counts) -> None:
         """Take the numbers of the job, and stop the run if the bound is passed.
@@ -93,15 +101,21 @@ class RefusalWatch:
         """
         self._refused, self._settled = _numbers(counts)
         if self._bound.passed(self._refused, self._settled):
+            self._passed_at = (self._refused, self._settled)
             self._stop.stop(Pause.REFUSALS, self._bound.reason(self._refused, self._settled))
 
     def reason(self, counts: Counts) -> str:
-        """Return why the run paused, with the numbers of its end: requests in flight were refused since.
+        """Return why the run paused, with the numbers of its end: requests in flight have ended since.
+
+        They may have been placed, and then the share of the refused ones is within the bound again.
 
         Args:
             counts: The ledger's.
         """
-        return self._bound.reason(*_numbers(counts))
+        refused, settled = _numbers(counts)
+        if self._passed_at is None or self._bound.passed(refused, settled):
+            return self._bound.reason(refused, settled)
+        return self._bound.reason(*self._passed_at, ended=(refused, settled))
 
     async def settled(self, lines: Iterable[LedgerLine]) -> None:
         """Count lines that were just recorded; read the ledger if the bound may be passed now.

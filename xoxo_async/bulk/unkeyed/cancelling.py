@@ -41,7 +41,8 @@ class CancelResult(Part, frozen=True, kw_only=True):
         unique_id: The id of the credit; None if no answer named it.
         points: The points that it sent.
         state: `cancelled`, also by an earlier call; `refused`; `unknown`: the answer was lost, now or earlier, and a
-            person has to look; `not_asked`: the call before it ended everything.
+            person has to look; `not_asked`: the call before it ended everything, or another process has asked for it
+            and has no answer yet.
         message: The vendor's words, or why it was not asked.
     """
 
@@ -61,7 +62,7 @@ class CancelReport(Part, frozen=True, kw_only=True):
         cancelled: Rows whose points are cancelled, also by an earlier call.
         refused: Rows whose cancellation the vendor refused, and rows without an id.
         unknown: Rows whose cancellation is in doubt.
-        not_asked: Rows that were not asked for, because it ended early.
+        not_asked: Rows that were not asked for, because it ended early or another process works on them: run it again.
         points: The points of the cancelled rows.
         reason: Why it ended early; empty if it did not.
         results: Each row's own result, in the order of the ledger.
@@ -108,6 +109,7 @@ class Cancelling:
         self._stopped: Final = stopped
         self._results: Final[dict[int, CancelResult]] = {}
         self._lines: Final[dict[int, LedgerLine]] = {}
+        self._taken: Final[set[int]] = set()
         self._reason = ""
 
     async def cancel(
@@ -135,6 +137,8 @@ class Cancelling:
             mine = await self._intend(few, reason, answered)
             answered = await self._ask(mine) if mine else []
         await self._write(answered)
+        for seq in self._taken:
+            await self._note_as_it_is(self._lines[seq])
         states = {} if keys is not None else (await self._ledger.counts()).states
         return self._report(lines, in_doubt=sum(states.get(state, 0) for state in UNKEYED_IN_DOUBT))
 
@@ -155,13 +159,17 @@ class Cancelling:
     ) -> Sequence[LedgerLine]:
         """Write durably that rows are to be cancelled; return those that no other process has taken meanwhile."""
         intents = [_change(line, Evidence.CANCEL_ASKED, reason=reason) for line in lines]
-        taken = await self._write([*answered, *intents])
-        return [line for line in lines if line.seq not in taken]
+        await self._write([*answered, *intents])
+        return [line for line in lines if line.seq not in self._taken]
 
-    async def _write(self, changes: Sequence[Change]) -> Collection[int]:
-        """Record facts in one transaction, and return the rows whose facts did not apply: others have changed them."""
+    async def _write(self, changes: Sequence[Change]) -> None:
+        """Record facts in one transaction. A fact does not apply where another process has changed the row meanwhile.
+
+        An intent that does not apply is no doubt: nothing was asked for. What the row is now is read at the end, when
+        the other process may have its answer. An answer that does not apply is one.
+        """
         if not changes:
-            return ()
+            return
         try:
             after = await self._ledger.record(changes)
         except LedgerConflictError as error:
@@ -171,10 +179,35 @@ class Cancelling:
             others = frozenset(
                 change.seq for change, line in zip(changes, after, strict=False) if line.epoch != change.epoch
             )
-        for seq in others:
-            read = self._lines[seq]
-            self._note(await self._ledger.find(read.key) or read, "unknown", _TAKEN)  # its id may be another one now
-        return others
+        for change in changes:
+            if change.seq not in others:
+                continue
+            if change.evidence is Evidence.CANCEL_ASKED:
+                self._taken.add(change.seq)
+            else:
+                await self._note_beside(self._lines[change.seq], change)
+
+    async def _note_beside(self, read: LedgerLine, answer: Change) -> None:
+        """Note a row of which another process has recorded something while its answer was on its way."""
+        line = await self._ledger.find(read.key) or read  # its id may be another one now
+        if answer.evidence is Evidence.CANCEL_DONE and line.delivery is Delivery.CANCELLED:
+            self._note(line, "cancelled", "")
+            return
+        told = {Evidence.CANCEL_DONE: "says that it is cancelled", Evidence.CANCEL_REFUSED: "refuses"}
+        words = told.get(answer.evidence, "was lost")
+        self._note(line, "unknown", f"the answer {words}, and another process has changed the row meanwhile")
+
+    async def _note_as_it_is(self, read: LedgerLine) -> None:
+        """Note a row that another process had taken first, as it is now."""
+        line = await self._ledger.find(read.key) or read
+        if line.delivery is Delivery.CANCELLED:
+            self._note(line, "cancelled", "another process cancelled it meanwhile")
+        elif line.delivery is Delivery.CANCELLING:
+            self._note(line, "not_asked", "another process has asked for it, and has no answer yet: run it again")
+        elif line.state is LineState.PLACED and line.order_id == read.order_id and line.error:
+            self._note(line, "refused", line.error)
+        else:
+            self._note(line, "not_asked", "another process has changed this row meanwhile: run the command again")
 
     async def _ask(self, lines: Sequence[LedgerLine]) -> list[Change]:
         """Cancel some rows by one call, and return what became of each."""
@@ -301,7 +334,6 @@ _NAMELESS: Final = (
     "no answer named the unique_id of these points: find it in the dashboard, and record it by"
     " `xoxo bulk resolve --placed ID`"
 )
-_TAKEN: Final = "another process has changed this row meanwhile: run the command again"
 _STATES: Final = ("cancelled", "refused", "unknown", "not_asked")
 _BODY: Final = msgspec.json.Decoder(Body)
 

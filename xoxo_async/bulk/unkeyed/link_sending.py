@@ -26,7 +26,7 @@ from xoxo_async.services.links import (
     LinkBatch,
     LinksSent,
 )
-from xoxo_async.services.persons import same_address
+from xoxo_async.services.persons import Person, by_address
 from xoxo_async.wire.enums import VoucherType
 
 __all__ = ["MOST_LINKS", "LinkBody", "LinkSending", "MailSending"]
@@ -167,7 +167,7 @@ class LinkSending(_Campaign):
             report("quantity", error)
             return None
 
-    def persons(self, body: Body) -> Sequence[tuple[str, str]]:  # noqa: ARG002 - links have no recipient
+    def persons(self, body: Body) -> Sequence[Person]:  # noqa: ARG002 - links have no recipient
         """Return nothing: links have no recipient, so two rows may be the same."""
         return ()
 
@@ -219,9 +219,9 @@ class MailSending(_Campaign):
             return None
         return self._body(1, address)
 
-    def persons(self, body: Body) -> Sequence[tuple[str, str]]:
-        """Return the address, in one spelling."""
-        return (("email", same_address(body.email or "")),)
+    def persons(self, body: Body) -> Sequence[Person]:
+        """Return whom the address names."""
+        return (by_address(body.email or ""),)
 
     def request(self, lines: Sequence[LedgerLine]) -> EmailRequest:
         """Return the request for the mails of all lines."""

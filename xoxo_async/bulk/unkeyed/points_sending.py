@@ -16,7 +16,7 @@ from xoxo_async.bulk.unkeyed.sending import Body, Report, doubtful
 from xoxo_async.errors import ApiError, ConfigError
 from xoxo_async.operation import Operation
 from xoxo_async.services import checks
-from xoxo_async.services.persons import same_address, same_phone
+from xoxo_async.services.persons import Person, by_address, by_phone, same_address
 from xoxo_async.services.points import (
     GET_POINTS,
     SEND_POINTS,
@@ -108,15 +108,15 @@ class PointsSending:
         """
         return _BODY.decode(body)
 
-    def persons(self, body: Body) -> Sequence[tuple[str, str]]:
-        """Return the recipient's address and phone, each in one spelling.
+    def persons(self, body: Body) -> Sequence[Person]:
+        """Return whom the address names, and whom the phone.
 
         Args:
             body: The credit.
         """
-        address = ("email", same_address(body.email or ""))
-        phone = same_phone(body.phone or "") if isinstance(body, PointsBody) else ""
-        return (address, ("phone", phone)) if phone else (address,)
+        address = by_address(body.email or "")
+        phone = by_phone(body.phone or "") if isinstance(body, PointsBody) else None
+        return (address,) if phone is None else (address, phone)
 
     def worth(self, body: Body) -> Decimal:
         """Return the points of a credit.

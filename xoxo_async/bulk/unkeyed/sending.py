@@ -12,6 +12,7 @@ from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine
 from xoxo_async.errors import ConfigError
 from xoxo_async.operation import Operation
+from xoxo_async.services.persons import Person
 
 __all__ = ["Body", "Report", "Sending", "digest_of", "doubtful", "encode_body"]
 
@@ -83,8 +84,8 @@ class Sending(Protocol):
         """Read what a ledger keeps of a row."""
         ...
 
-    def persons(self, body: Body) -> Sequence[tuple[str, str]]:
-        """Return what two rows of a job must not share: each column that names the recipient, and its one spelling."""
+    def persons(self, body: Body) -> Sequence[Person]:
+        """Return what two rows of a job must not share: whom each column names that names the recipient."""
         ...
 
     def worth(self, body: Body) -> Decimal | None:

@@ -118,7 +118,7 @@ def run_export(
     # A ledger in a folder that cannot be written has no lock to take, and nobody else writes it there.
     done, follow, kind = with_ledger(where, write, read_only=_is_fixed(where))
     code = exits.of_export(done)
-    _print(done, file, follow, kind, reveal=reveal)
+    _print(done, file, follow, kind, where, reveal=reveal)
     if as_json:
         facts = {"out": str(out), **msgspec.to_builtins(done), "revealed": reveal}
         print_json({**facts, "exit_code": code, "continue_with": follow})
@@ -140,7 +140,9 @@ async def _next_command(ledger: "Ledger", where: "LedgerAddress", done: "Exporte
     return await continue_ledger(ledger, where, "reconcile") if done.waiting else ""
 
 
-def _print(done: "Exported", file: "ExportFile", follow: str, kind: JobKind, *, reveal: bool) -> None:
+def _print(
+    done: "Exported", file: "ExportFile", follow: str, kind: JobKind, where: "LedgerAddress", *, reveal: bool
+) -> None:
     """Print what the file has, and what it lacks."""
     in_clear = "in clear" if reveal else "masked; --reveal writes them"
     one = _ONE.get(kind, "")
@@ -152,7 +154,7 @@ def _print(done: "Exported", file: "ExportFile", follow: str, kind: JobKind, *, 
             "export .xlsx, which has them as text, or open the file with these columns as text"
         )
     _print_missing(done, f"without all of the {one}s" if one else "in doubt")
-    print_alarms(done.alarms, done.alarms_total)
+    print_alarms(done.alarms, done.alarms_total, settled_in=where if kind is JobKind.LINKS else None)
     if follow:
         say_command(f"{'collect them' if ' reconcile ' in follow else 'continue'} with", follow)
 

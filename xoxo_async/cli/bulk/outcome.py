@@ -72,7 +72,7 @@ def print_report(request: "WorkRequest", report: "Report", outcome: Outcome) -> 
     if report.superseded:
         results = count(report.superseded, "result")
         say(f"{results} came after another worker had taken the lines over; look-ups settle these lines")
-    print_alarms(report.alarms, report.alarms_total)
+    _print_alarms(request, report)
     follow = _next_command(request, report, outcome, code, waiting)
     if code == exits.DONE and report.issued and request.exports and not request.as_json:
         _say_how_to_export(request)
@@ -86,6 +86,11 @@ def print_report(request: "WorkRequest", report: "Report", outcome: Outcome) -> 
         facts |= {"skipped": outcome.skipped, "added": outcome.added, "absent": outcome.absent}
         print_json({**facts, "exit_code": code, "continue_with": follow})
     return code
+
+
+def _print_alarms(request: "WorkRequest", report: "Report") -> None:
+    settled_in = request.ledger if request.exports == "links" else None
+    print_alarms(report.alarms, report.alarms_total, settled_in=settled_in)
 
 
 def _report_to_json(request: "WorkRequest", report: "Report") -> dict[str, object]:
@@ -194,13 +199,23 @@ def _next_command(request: "WorkRequest", report: "Report", outcome: Outcome, co
     if code == exits.REJECTED or _is_for_a_person(report, outcome):
         return command_line("bulk", "status", "--ledger", request.ledger.argument)
     if report.pause is Pause.REFUSALS:
-        return msgspec.structs.replace(request, max_errors="none").continued_by("resume")
+        return _within_bound(request, report).continued_by("resume")
     if report.pause is Pause.BUDGET:
         # With the same budget it would pause at once. How much more may be spent, a person says.
         return f"{msgspec.structs.replace(request, max_spend=None).continued_by('resume')} --max-spend N"
     if request.action == "reconcile" and not report.not_sent:
         return request.continued_by("reconcile")
     return request.continued_by("resume")
+
+
+def _within_bound(request: "WorkRequest", report: "Report") -> "WorkRequest":
+    """Return the request with a bound on refusals by which it goes on: its own, if the end of the run is within it."""
+    from xoxo_async.bulk.running.refusals import RefusalBound
+
+    most, settled = request.max_errors, report.rejected + report.issued + report.pending
+    if most not in {None, "none"} and not RefusalBound(most).passed(report.rejected, settled):
+        return request
+    return msgspec.structs.replace(request, max_errors="none")
 
 
 def print_failure(request: "WorkRequest", outcome: Outcome, elapsed_s: float) -> int:
@@ -244,7 +259,7 @@ def _print_progress_made(
     if began:
         for line, colour in _summary(report):
             say(line, colour)
-    print_alarms(report.alarms, report.alarms_total)
+    _print_alarms(request, report)
     return _report_to_json(request, report)
 
 

@@ -1,6 +1,7 @@
 """`xoxo bulk resolve`: record a person's decision about a line that no automatic step can settle safely."""
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["resolve"]
 
+_NAMED: Final = 20
+"""How many rows an error names."""
+
 
 @click.command(
     cls=Command,
@@ -33,10 +37,14 @@ __all__ = ["resolve"]
 Examples, after a look at EMP-17 in the vendor's dashboard:
   xoxo bulk resolve EMP-17 --ledger march.db --placed 123456
   xoxo bulk resolve EMP-17 EMP-18 --ledger points.db --done      points that the dashboard shows, without an id
+  xoxo bulk resolve --file seen.csv --ledger points.db --done    each row whose key the file has
   xoxo bulk resolve EMP-17 --ledger march.db --resend --reason "support says it was never received"
   xoxo bulk resolve EMP-17 --ledger march.db --reject --reason "bought elsewhere" """,
 )
-@click.argument("keys", nargs=-1, required=True, metavar="KEY...")
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.option("--file", "source", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE|-",
+              help="Decide about every row whose key stands in this table, in a column `key`: a part of what"
+              " `xoxo bulk status --problems` writes, for example.")  # fmt: skip
 @ledger_option
 @click.option(
     "--placed",
@@ -45,7 +53,8 @@ Examples, after a look at EMP-17 in the vendor's dashboard:
     help="The order exists with this id; it is looked up first. For points: the unique id that the dashboard shows.",
 )
 @click.option("--done", is_flag=True,
-              help="The dashboard shows the points, the links or the mail of the row, and no id is known.")  # fmt: skip
+              help="The dashboard shows the points, the links or the mail of the row, and no id is known. Of a row with"
+              " fewer links than it asked for: the others are handed out, or there are no more.")  # fmt: skip
 @click.option("--unchecked", is_flag=True, help="Accept --placed without a look-up, if the vendor is down.")
 @click.option("--resend", is_flag=True, help="It did not happen: send it again; an order with the same poNumber.")
 @click.option("--reject", is_flag=True, help="It did not happen, and is no longer wanted.")
@@ -55,6 +64,7 @@ Examples, after a look at EMP-17 in the vendor's dashboard:
 @connection_options
 def resolve(
     keys: tuple[str, ...],
+    source: Path | None,
     ledger: "LedgerAddress",
     placed: int | None,
     done: bool,
@@ -70,9 +80,11 @@ def resolve(
     --placed looks an order up first: it must exist, match the row, and belong to no other row. Points, links and mails
     cannot be looked up. --resend spends the money again if it did happen, so look in the vendor's dashboard first.
     """
+    if bool(keys) == (source is not None):
+        raise click.UsageError("give the KEY of each row, or --file FILE with their keys")
     if [placed is not None, done, resend, reject].count(True) != 1:
         raise click.UsageError("give one of --placed ID, --done, --resend and --reject")
-    if placed is not None and len(keys) > 1:
+    if placed is not None and len(keys) != 1:
         raise click.UsageError("--placed names the order of one row: give one KEY")
     if unchecked and placed is None:
         raise click.UsageError("--unchecked goes with --placed")
@@ -81,8 +93,11 @@ def resolve(
     from xoxo_async.bulk.deciding import Decision
 
     decision = Decision(placed=placed, done=done, resend=resend, reason=reason, unchecked=unchecked)
-    wanted = tuple(dict.fromkeys(keys))
-    _decide(ledger, wanted, decision, Connection(books=books_of(ledger), **where), as_json=as_json)
+    if source is not None:
+        from xoxo_async.bulk.intake.keys_file import read_keys
+
+        keys = tuple(read_keys(source))
+    _decide(ledger, tuple(dict.fromkeys(keys)), decision, Connection(books=books_of(ledger), **where), as_json=as_json)
 
 
 def _decide(
@@ -134,7 +149,8 @@ async def _record_all(
         try:
             decided[key] = await _record(ledger, key, decision, connection)
         except ConfigError as error:
-            before = f"; recorded before: {', '.join(decided)}" if decided else ""
+            more = f" and {len(decided) - _NAMED:,} more" if len(decided) > _NAMED else ""
+            before = f"; recorded before: {', '.join(list(decided)[:_NAMED])}{more}" if decided else ""
             raise ConfigError(f"{error.message}{before}") from error
     return decided
 

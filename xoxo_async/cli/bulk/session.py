@@ -300,7 +300,7 @@ class CommandRun(Generic[IssuerT, TotalsT]):
             self._sending.cancel()
             return
         in_flight, grace_s = self._issuer.progress.in_flight, self._request.grace
-        say(stopping(number.name, in_flight, grace_s))
+        say(stopping(number.name, in_flight, grace_s, self._does.kind.words))
         group.start_soon(self._cut_off)
 
     async def _cut_off(self) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from xoxo_async.bulk.exporting.cells import csv_line, shown
+from xoxo_async.cli.bulk.row_file import row_file
 from xoxo_async.cli.failures import scrub
 from xoxo_async.errors import ConfigError
-from xoxo_async.private_files import replacement
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.proving.facts import LineFacts
@@ -72,23 +72,7 @@ def verdicts_in(path: Path | None) -> Generator[Verdicts]:
     if path is None:
         yield Verdicts(None)
         return
-    _check(path)
-    try:
-        with replacement(path) as file:
-            yield Verdicts(file)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def _check(path: Path) -> None:
     if path.suffix.lower() != ".csv":
         raise ConfigError(f"the verdicts are CSV: give --lines a name that ends in .csv, not {path.name}")
-    try:
-        with path.open("rb") as file:
-            first = file.readline(4096)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
-    if first.strip() != ",".join(_COLUMNS).encode():
-        raise ConfigError(f"{path} is there already and has no verdicts of an older proof, so it is not overwritten")
+    with row_file(path, ",".join(_COLUMNS).encode().__eq__, "verdicts of an older proof") as file:
+        yield Verdicts(file)

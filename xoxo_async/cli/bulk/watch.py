@@ -29,6 +29,9 @@ _LOOK_EVERY_S: Final = 1.0
 _LINE_EVERY_S: Final = 5.0
 _PACE_OVER_S: Final = 60.0
 _WORKERS_SHOWN: Final = 12
+_AWAY_S: Final = 20.0
+"""Seconds without a shift after which a worker counts no more. Between two shifts it has no lease, and often waits some
+seconds; a lease that ends says nothing of the process."""
 _AT_WORK: Final = (LineState.PLANNED, LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
 
 
@@ -38,7 +41,7 @@ class Reading(msgspec.Struct, frozen=True):
     Attributes:
         job: The name of the job.
         counts: Its counts.
-        workers: The processes that work on it.
+        workers: The processes that work on it, or did so a moment ago.
         paused: Why it is paused; None if it is not.
     """
 
@@ -118,6 +121,35 @@ class Pace:
         return max(done - before, 0) * 60 / (now - since) if now > since else 0.0
 
 
+class Attendance:
+    """Which processes work on a job: also those that are between two shifts of it."""
+
+    def __init__(self) -> None:
+        self._seen: Final[dict[tuple[str, int], tuple[float, Holder]]] = {}
+
+    def add(self, at: float, workers: Sequence[Holder]) -> list[Holder]:
+        """Take a reading, and return who works on the job.
+
+        Args:
+            at: When, by a monotonic clock.
+            workers: Who has a lease.
+
+        Returns:
+            Those, and who had one a moment ago, with nothing in hand.
+        """
+        now = {(worker.host, worker.pid): (at, worker) for worker in workers}
+        for who, (seen_at, _) in list(self._seen.items()):
+            if at - seen_at > _AWAY_S:
+                del self._seen[who]
+        self._seen.update(now)
+        away = [
+            Holder(worker.host, worker.pid, 0, at - seen_at)
+            for who, (seen_at, worker) in self._seen.items()
+            if who not in now
+        ]
+        return [*workers, *away]
+
+
 async def watch(ledger: "Ledger") -> Counts:
     """Show a job until nothing is left for a worker, or until a signal.
 
@@ -127,7 +159,8 @@ async def watch(ledger: "Ledger") -> Counts:
     Returns:
         Its counts at the last look.
     """
-    follow = _Follow(ledger, await _read(ledger), _LOOK_EVERY_S)
+    attendance = Attendance()
+    follow = _Follow(ledger, await _read(ledger, attendance), attendance, _LOOK_EVERY_S)
     async with anyio.create_task_group() as group:
         await group.start(_listen, group.cancel_scope)
         await follow.until_done()
@@ -135,11 +168,11 @@ async def watch(ledger: "Ledger") -> Counts:
     return follow.last.counts
 
 
-async def _read(ledger: "Ledger") -> Reading:
+async def _read(ledger: "Ledger", attendance: Attendance) -> Reading:
     return Reading(
         job=ledger.job or "(none yet)",
         counts=await ledger.counts(),
-        workers=await ledger.holders(),
+        workers=attendance.add(time.monotonic(), await ledger.holders()),
         paused=await ledger.paused(),
     )
 
@@ -147,8 +180,9 @@ async def _read(ledger: "Ledger") -> Reading:
 class _Follow:
     """Look at a ledger again and again, and show what it says."""
 
-    def __init__(self, ledger: "Ledger", first: Reading, look_every_s: float) -> None:
+    def __init__(self, ledger: "Ledger", first: Reading, attendance: Attendance, look_every_s: float) -> None:
         self.last = first
+        self._attendance: Final = attendance
         self._ledger: Final = ledger
         self._look_every_s: Final = look_every_s
         self._pace: Final = Pace()
@@ -168,7 +202,7 @@ class _Follow:
     async def _look(self, shown: "_Lines | _Live") -> None:
         began = time.monotonic()
         try:
-            self.last = await _read(self._ledger)
+            self.last = await _read(self._ledger, self._attendance)
         except LedgerError as error:
             shown.trouble(scrub(error.message))  # the database may answer again
         # Counting may read every row: look seldom at a ledger where that takes long.
@@ -206,7 +240,7 @@ class _Lines:
         for host, pid in sorted(now - self._workers):
             say(f"worker {pid} on {host} is at work")
         for host, pid in sorted(self._workers - now):
-            say(f"worker {pid} on {host} is gone")
+            say(f"worker {pid} on {host} has not worked on this job for {_AWAY_S:.0f} s")
         self._workers = now
         troubles = reading.troubles()
         for line in troubles:

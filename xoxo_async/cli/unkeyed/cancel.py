@@ -145,7 +145,7 @@ def _print(report: "CancelReport") -> None:
         table(("key", "unique id", "result", "message"), rows)
         more = len(others) - _SHOWN
         if more > 0:
-            out(f"… and {more:,} more")
+            out(f"… and {more:,} more; --json prints all of them")
 
 
 def _say_what_is_left(report: "CancelReport", where: "LedgerAddress", connection: Connection, follow: str) -> None:

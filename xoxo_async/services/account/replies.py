@@ -18,7 +18,7 @@ _NEVER: Final = 253_402_300_800
 """The end of the year 9999 in epoch seconds. Python's calendar ends there."""
 
 
-class Balance(Reply, frozen=True, kw_only=True):
+class Balance(Reply, frozen=True, kw_only=True, omit_defaults=True):
     """The account's balance.
 
     Attributes:
@@ -32,7 +32,7 @@ class Balance(Reply, frozen=True, kw_only=True):
     points: Decimal | None = None
 
 
-class Payment(Part, frozen=True, kw_only=True):
+class Payment(Part, frozen=True, kw_only=True, omit_defaults=True):
     """One row of the payment report.
 
     Attributes:
@@ -58,7 +58,7 @@ class Payment(Part, frozen=True, kw_only=True):
         return parse_date(self.date_)
 
 
-class TokenInfo(Reply, frozen=True, kw_only=True):
+class TokenInfo(Reply, frozen=True, kw_only=True, omit_defaults=True):
     """The vendor's data about an access token.
 
     Attributes:

@@ -24,7 +24,7 @@ _DIGITS: Final = 15
 """Values with more digits than `to_decimal` accepts go to it, so that it refuses them."""
 
 
-class Filter(Part, frozen=True, kw_only=True, rename="camel"):
+class Filter(Part, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """One value of a filter.
 
     Attributes:
@@ -38,7 +38,7 @@ class Filter(Part, frozen=True, kw_only=True, rename="camel"):
     iso_code: str | None = None
 
 
-class FilterGroup(Reply, frozen=True, kw_only=True, rename="camel"):
+class FilterGroup(Reply, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The values of one filter: countries, currencies, categories.
 
     Attributes:
@@ -54,14 +54,14 @@ class FilterGroup(Reply, frozen=True, kw_only=True, rename="camel"):
     filters: tuple[Filter, ...] = ()
 
 
-class Country(Part, frozen=True, kw_only=True):
+class Country(Part, frozen=True, kw_only=True, omit_defaults=True):
     """A country in which a product can be used."""
 
     code: str | None = None
     name: str | None = None
 
 
-class Perk(Part, frozen=True, kw_only=True):
+class Perk(Part, frozen=True, kw_only=True, omit_defaults=True):
     """The code and the link of a perk. They need no order, and anyone who reads them can spend them.
 
     Attributes:
@@ -83,7 +83,7 @@ class Perk(Part, frozen=True, kw_only=True):
         return parse_date(self.expiry_date_)
 
 
-class Voucher(Reply, frozen=True, kw_only=True, rename="camel"):
+class Voucher(Reply, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """A product of the catalog. Descriptions are the vendor's HTML.
 
     Attributes:
@@ -254,7 +254,7 @@ class Voucher(Reply, frozen=True, kw_only=True, rename="camel"):
         return None
 
 
-class MobileOperator(Reply, frozen=True, kw_only=True, rename="camel"):
+class MobileOperator(Reply, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The operator of a phone number. The vendor documents two sets of fields (§ 4.8); each attribute reads either.
 
     Attributes:

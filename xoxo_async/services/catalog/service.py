@@ -11,6 +11,7 @@ from xoxo_async.services.catalog.countries import find_country
 from xoxo_async.services.catalog.operations import GET_FILTERS, GET_VOUCHERS, LOOKUP_MOBILE_NUMBER
 from xoxo_async.services.catalog.replies import Filter, FilterGroup, MobileOperator, Voucher
 from xoxo_async.services.catalog.requests import CatalogFilters, MobileRequest, filters_request, vouchers_request
+from xoxo_async.wire.replies import with_answer_of
 
 __all__ = ["CatalogService"]
 
@@ -50,7 +51,7 @@ class CatalogService:
             ```
         """
         groups = await self._dispatch(GET_FILTERS, filters_request(group_code, include, exclude))
-        return list(groups)
+        return [with_answer_of(group, groups) for group in groups]
 
     async def get_country(self, country: str) -> Filter:
         """Read the filter of a country. Moves no money; one getFilters call.
@@ -142,10 +143,11 @@ class CatalogService:
             product = await xoxo.catalog.get_voucher(1001)
             ```
         """
-        for product in await self.list_vouchers(product_ids=(product_id,), limit=1):
+        page = await self.list_vouchers(product_ids=(product_id,), limit=1)
+        for product in page:
             # The vendor has returned products other than those requested (wire documentation § 4.2).
             if product.product_id == product_id:
-                return product
+                return with_answer_of(product, page.items)
         raise NotFoundError(f"no product {product_id} in this account's catalog", operation=GET_VOUCHERS.name)
 
     async def lookup_mobile_number(self, number: str) -> MobileOperator:

@@ -16,7 +16,7 @@ from xoxo_async.wire.untyped import extra_fields, read_untyped
 __all__ = ["Order", "OrderProduct", "OrderSummary", "VoucherCode", "VoucherDetail", "meta_of"]
 
 
-class VoucherCode(Part, frozen=True, kw_only=True, rename="camel"):
+class VoucherCode(Part, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """One voucher. Whoever reads its code can spend it.
 
     The wire has two spellings: `code` with `validFrom` and `validTo`, and `voucherCode` with `validity`. `code`,
@@ -63,7 +63,7 @@ class VoucherCode(Part, frozen=True, kw_only=True, rename="camel"):
         return parse_date(self.valid_to_ or self.validity_)
 
 
-class VoucherDetail(Part, frozen=True, kw_only=True, rename="camel"):
+class VoucherDetail(Part, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The part of an order that is of one product.
 
     Attributes:
@@ -91,7 +91,7 @@ class VoucherDetail(Part, frozen=True, kw_only=True, rename="camel"):
     tracking_link: str | None = None
 
 
-class Order(Reply, frozen=True, kw_only=True, rename="camel"):
+class Order(Reply, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """An order that exists: the reply of placeOrder and of a look-up.
 
     Attributes:
@@ -224,7 +224,7 @@ def _echo(meta: dict[str, object], *names: str) -> str:
 _ORDER_FIELDS: Final = frozenset(field.encode_name for field in msgspec.structs.fields(Order))
 
 
-class OrderProduct(Part, frozen=True, kw_only=True, rename="camel"):
+class OrderProduct(Part, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """A product of an order in the history."""
 
     personal: ClassVar[frozenset[str]] = frozenset({"receiver_mobile_number", "receiver_email"})
@@ -251,7 +251,7 @@ class OrderProduct(Part, frozen=True, kw_only=True, rename="camel"):
         return to_text(self.receiver_email_)
 
 
-class OrderSummary(Part, frozen=True, kw_only=True, rename="camel"):
+class OrderSummary(Part, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """An order in the history: without codes, and the only reply with the poNumber (wire documentation § 4.6)."""
 
     personal: ClassVar[frozenset[str]] = frozenset({"email"})

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from xoxo_async.bulk.exporting.rows import ExportRow
+from xoxo_async.bulk.exporting.columns import COLUMNS, ExportRow
+from xoxo_async.bulk.ledger.kinds import JobKind
+
+ORDERS = COLUMNS[JobKind.ORDERS]
 
 
 def row(**given: Any) -> ExportRow:

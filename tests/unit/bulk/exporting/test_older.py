@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.bulk.exporting.exports import ORDERS
+from xoxo_async.bulk.exporting.columns import COLUMNS as COLUMNS_OF
 from xoxo_async.bulk.exporting.older import check_columns, foreign_columns
 from xoxo_async.bulk.exporting.workbook import workbook_writer
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.errors import ConfigError
 
 BEFORE = (
@@ -60,8 +63,18 @@ def test_an_export_with_kept_columns_is_replaced(tmp_path: Path, older: str) -> 
     check_columns(path, foreign_columns(path), ["=Dept", "state"])
 
 
+@pytest.mark.parametrize("fixed", [COLUMNS, ",".join(COLUMNS_OF[JobKind.POINTS].names)], ids=["orders", "points"])
+def test_an_export_of_another_kind_is_replaced(tmp_path: Path, fixed: str) -> None:
+    """Earlier versions gave a job of points the columns of orders; a kept column had no mark there."""
+    path = tmp_path / "points.csv"
+    path.write_text(f"{fixed},points,tag (kept)\nEMP-1\n")
+    check_columns(path, foreign_columns(path), ["points", "tag"])
+    with pytest.raises(ConfigError, match="no older export"):
+        check_columns(path, foreign_columns(path), ["tag"])
+
+
 def book_at(path: Path) -> dict[str, bytes]:
-    with path.open("wb") as file, workbook_writer(file, path.parent, []):
+    with path.open("wb") as file, workbook_writer(file, path.parent, ORDERS, []):
         pass
     with zipfile.ZipFile(path) as book:
         return {name: book.read(name) for name in book.namelist()}

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from xoxo_async.bulk import Delivery, LedgerLine, LineState
-from xoxo_async.bulk.exporting.rows import ExportRow, MissingCodes, RowMaker, kept_columns
+from xoxo_async.bulk.exporting.columns import ExportRow
+from xoxo_async.bulk.exporting.rows import MissingCodes, RowMaker
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import PackedLine
 from xoxo_async.bulk.ledger.vouchers import StoredCode
@@ -155,9 +156,3 @@ def test_a_row_has_its_tag() -> None:
     """From the request; empty without one."""
     tagged = msgspec.structs.replace(line(), body=BODY.replace('"email"', '"tag":"spring","email"'))
     assert (made(tagged)[0][0].tag, made(line())[0][0].tag) == ("spring", "")
-
-
-def test_no_two_headings_are_the_same() -> None:
-    """A kept column with the name of a fixed one gets a mark, and a number where another one has that name."""
-    kept = ["code", "code (kept)", "code (kept 2)", "Team", "tag"]
-    assert kept_columns(kept) == ["code (kept 3)", "code (kept)", "code (kept 2)", "Team", "tag (kept)"]

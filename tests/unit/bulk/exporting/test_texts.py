@@ -7,14 +7,15 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.bulk.exporting.exports import row
-from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, ExportRow, Made
+from tests.unit.bulk.exporting.exports import ORDERS, row
+from xoxo_async.bulk.exporting.columns import ExportRow
+from xoxo_async.bulk.exporting.rows import Made
 from xoxo_async.bulk.exporting.texts import csv_writer, jsonl_writer
 
 
 def written(*rows: ExportRow, excel: bool = False) -> list[dict[str, str]]:
     file = io.StringIO(newline="")
-    write = csv_writer(file, ["Dept", "tag"], excel=excel)
+    write = csv_writer(file, ORDERS, ["Dept", "tag"], excel=excel)
     for one in rows:
         write(Made(one, ""))
     text = file.getvalue()
@@ -26,7 +27,7 @@ def written(*rows: ExportRow, excel: bool = False) -> list[dict[str, str]]:
 def test_codes_are_exact_in_csv() -> None:
     """Texts of the caller are no formulas; a row without kept columns has blanks there."""
     first, second = written(row(key="=1", code="=1", pin="0012", kept={"Dept": "-", "tag": "x"}), row())
-    assert list(first) == [*FIXED_COLUMNS, "Dept", "tag (kept)"]
+    assert list(first) == [*ORDERS.names, "Dept", "tag (kept)"]
     assert (first["key"], first["code"], first["pin"]) == ("'=1", "=1", "0012")
     assert (first["Dept"], first["tag (kept)"], second["Dept"]) == ("'-", "x", "")
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 import python_calamine
 
-from tests.unit.bulk.exporting.exports import row
+from tests.unit.bulk.exporting.exports import ORDERS, row
 from xoxo_async.bulk.exporting import workbook
-from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, ExportRow, Made
+from xoxo_async.bulk.exporting.columns import ExportRow
+from xoxo_async.bulk.exporting.rows import Made
 from xoxo_async.bulk.exporting.workbook import check_installed, workbook_writer
 from xoxo_async.errors import ConfigError
 
@@ -27,7 +28,7 @@ CODES = ["0012", "1234567890123456", "00000000000000000000", "=1+1", "1E5", "12-
 
 def make(path: Path, rows: Iterable[Made], kept: list[str] | None = None) -> dict[str, list[list[object]]]:
     """Write a workbook, and return its sheets as another program reads them."""
-    with path.open("wb") as file, workbook_writer(file, path.parent, kept or []) as write:
+    with path.open("wb") as file, workbook_writer(file, path.parent, ORDERS, kept or []) as write:
         for made in rows:
             write(made)
     book = python_calamine.CalamineWorkbook.from_path(str(path))
@@ -41,10 +42,10 @@ def with_code(code: str) -> Made:
 def test_every_code_comes_back(tmp_path: Path) -> None:
     """Leading zeros, sixteen digits and more, formulas, markup and blanks."""
     sheets = make(tmp_path / "c.xlsx", map(with_code, CODES))
-    assert sheets["codes"][0] == list(FIXED_COLUMNS)
-    at = FIXED_COLUMNS.index("code")
+    assert sheets["codes"][0] == list(ORDERS.names)
+    at = ORDERS.names.index("code")
     assert [cells[at] for cells in sheets["codes"][1:]] == CODES
-    cells = dict(zip(FIXED_COLUMNS, sheets["codes"][1], strict=True))
+    cells = dict(zip(ORDERS.names, sheets["codes"][1], strict=True))
     assert (cells["pin"], cells["order_id"], cells["amount"]) == ("0000", "7", 500.5)
     assert cells["valid_to"] == date(2027, 3, 31)
     with zipfile.ZipFile(tmp_path / "c.xlsx") as book:

@@ -447,6 +447,11 @@ def one_older(at: float | None) -> float | None:
     return None if at is None else max(at - SETTLE, NOW - 2 * SETTLE)
 
 
+def but(row: Transition, **facts: object) -> Transition:
+    """Return a row of the table with some facts changed."""
+    return msgspec.structs.replace(row, **facts)
+
+
 def changed(evidence: Evidence, change: Callable[[Transition], Transition]) -> tuple[Transition, ...]:
     """Return the table with the rows of one evidence that move a line changed."""
     return tuple(change(row) if row.evidence is evidence and row.target else row for row in TRANSITIONS)
@@ -454,7 +459,7 @@ def changed(evidence: Evidence, change: Callable[[Transition], Transition]) -> t
 
 def in_state(state: LineState, target: LineState) -> Callable[[Transition], Transition]:
     """Return what leads one state elsewhere, free of doubt."""
-    return lambda row: row._replace(target=target, suspect=False) if state in row.sources else row
+    return lambda row: but(row, target=target, suspect=False) if state in row.sources else row
 
 
 def numbered(number: str, change: Callable[[Transition], Transition]) -> tuple[Transition, ...]:

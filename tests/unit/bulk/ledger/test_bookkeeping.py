@@ -98,7 +98,7 @@ def test_nothing_leaves_after_a_sender_is_known_gone() -> None:
     """A store that holds the sender's lock says since when; no byte left later than that, or than the hold."""
     assert dead_sender(at=1000.0).last_sent_tick == 1000.0
     assert dead_sender(at=980.0).last_sent_tick == 990.0
-    late = MOMENT._replace(now=5000.0)
+    late = msgspec.structs.replace(MOMENT, now=5000.0)
     (move,) = state_for_all(
         Evidence.SENDER_DIED, [line(1, state=LineState.SENDING, last_sent_tick=990.0)], late, at=late.now
     )

@@ -10,7 +10,7 @@ from xoxo_async.errors import LedgerError
 class Ledger:
     """A ledger of a kind."""
 
-    name = "l.db"
+    name = argument = "l.db"
 
     def __init__(self, kind: JobKind | None) -> None:
         self.kind = kind

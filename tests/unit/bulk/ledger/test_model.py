@@ -11,7 +11,7 @@ from itertools import product
 import msgspec
 import pytest
 
-from tests.unit.bulk.ledger.model import BIRTH, NOW, Search, Setting, changed, in_state
+from tests.unit.bulk.ledger.model import BIRTH, NOW, Search, Setting, but, changed, in_state
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LineState, Rules
 from xoxo_async.bulk.ledger.table import TRANSITIONS, Moment, decide
 
@@ -51,11 +51,11 @@ def test_no_world_breaks_an_invariant(setting: Setting, record_property: Callabl
 
 NO_T5 = changed(E.REFUSED_UNCLEAR, in_state(S.SENDING, S.REJECTED))
 NO_T11 = changed(E.HISTORY_ABSENT, in_state(S.CONFLICT, S.REJECTED))
-NO_T4_GUARD = changed(E.REFUSED_NO_ORDER, lambda row: row._replace(guards=()))
-NO_T14_GUARD = changed(E.WITHDRAWN, lambda row: row._replace(guards=()))
-NO_T6_DOUBT = changed(E.OUTCOME_LOST, lambda row: row._replace(suspect=False))
+NO_T4_GUARD = changed(E.REFUSED_NO_ORDER, lambda row: but(row, guards=()))
+NO_T14_GUARD = changed(E.WITHDRAWN, lambda row: but(row, guards=()))
+NO_T6_DOUBT = changed(E.OUTCOME_LOST, lambda row: but(row, suspect=False))
 NO_T6 = changed(E.OUTCOME_LOST, in_state(S.SENDING, S.PLANNED))
-NO_T9_PROOF = changed(E.LOOKUP_ABSENT, lambda row: row._replace(guards=()))
+NO_T9_PROOF = changed(E.LOOKUP_ABSENT, lambda row: but(row, guards=()))
 NO_T7 = changed(E.SENDER_DIED, in_state(S.SENDING, S.PLANNED))
 NO_T10 = tuple(row for row in TRANSITIONS if row.number not in {"T10", "T11"})
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.bulk.ledger.model import Search, Setting, changed, numbered
+from tests.unit.bulk.ledger.model import Search, Setting, but, changed, numbered
 from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.table import TRANSITIONS, adoptable, not_suspect, same_order
 
@@ -73,31 +73,31 @@ def attempts_none(line: LedgerLine, _change: object, _moment: object) -> bool:
     return line.attempts == 0
 
 
-ALL_ADOPTED = numbered("T8", lambda row: row._replace(guards=tuple(g for g in row.guards if g is not adoptable)))
-ALL_ADOPTED_LATE = numbered("T12", lambda row: row._replace(guards=tuple(g for g in row.guards if g is not adoptable)))
-NEVER_FOREIGN = numbered("T5", lambda row: row._replace(foreign=False))
+ALL_ADOPTED = numbered("T8", lambda row: but(row, guards=tuple(g for g in row.guards if g is not adoptable)))
+ALL_ADOPTED_LATE = numbered("T12", lambda row: but(row, guards=tuple(g for g in row.guards if g is not adoptable)))
+NEVER_FOREIGN = numbered("T5", lambda row: but(row, foreign=False))
 
 NO_T15 = tuple(row for row in TRANSITIONS if row.number != "T15")
-NO_T15_DOUBT = numbered("T15", lambda row: row._replace(suspect=False))
-NO_T15_LOOK = numbered("T15", lambda row: row._replace(target=S.PLANNED))
-T15_OF_PLANNED = numbered("T15", lambda row: row._replace(sources=frozenset({S.PLANNED})))
+NO_T15_DOUBT = numbered("T15", lambda row: but(row, suspect=False))
+NO_T15_LOOK = numbered("T15", lambda row: but(row, target=S.PLANNED))
+T15_OF_PLANNED = numbered("T15", lambda row: but(row, sources=frozenset({S.PLANNED})))
 
-T14_OF_SUSPECT = numbered("T14", lambda row: row._replace(guards=(attempts_none,)))
-T14_OF_SENT = numbered("T14", lambda row: row._replace(guards=(not_suspect,)))
+T14_OF_SUSPECT = numbered("T14", lambda row: but(row, guards=(attempts_none,)))
+T14_OF_SENT = numbered("T14", lambda row: but(row, guards=(not_suspect,)))
 
-COPIED_NOT_FOREIGN = changed(E.LEDGER_COPIED, lambda row: row._replace(foreign=False))
-COPIED_NO_LOOK = changed(E.LEDGER_COPIED, lambda row: row._replace(target=S.PLANNED))
-COPIED_NO_DOUBT = changed(E.LEDGER_COPIED, lambda row: row._replace(suspect=False))
-COPIED_OF_PLANNED = changed(E.LEDGER_COPIED, lambda row: row._replace(sources=frozenset({S.PLANNED})))
+COPIED_NOT_FOREIGN = changed(E.LEDGER_COPIED, lambda row: but(row, foreign=False))
+COPIED_NO_LOOK = changed(E.LEDGER_COPIED, lambda row: but(row, target=S.PLANNED))
+COPIED_NO_DOUBT = changed(E.LEDGER_COPIED, lambda row: but(row, suspect=False))
+COPIED_OF_PLANNED = changed(E.LEDGER_COPIED, lambda row: but(row, sources=frozenset({S.PLANNED})))
 NO_COPIED = tuple(row for row in TRANSITIONS if row.evidence is not E.LEDGER_COPIED)
-SINCE_PLAN_AGAIN = changed(E.ORDER_SINCE_PLAN, lambda row: row._replace(target=S.PLANNED))
-SINCE_PLAN_REJECTED = changed(E.ORDER_SINCE_PLAN, lambda row: row._replace(target=S.REJECTED))
+SINCE_PLAN_AGAIN = changed(E.ORDER_SINCE_PLAN, lambda row: but(row, target=S.PLANNED))
+SINCE_PLAN_REJECTED = changed(E.ORDER_SINCE_PLAN, lambda row: but(row, target=S.REJECTED))
 
 NO_T16 = tuple(row for row in TRANSITIONS if row.number != "T16")
-NO_T16_DOUBT = numbered("T16", lambda row: row._replace(suspect=False))
-NO_T16_LOOK = numbered("T16", lambda row: row._replace(target=S.PLANNED))
-T16_OF_PROVEN = numbered("T16", lambda row: row._replace(guards=(same_order,)))
-T16_OF_ANY_ORDER = numbered("T16", lambda row: row._replace(guards=()))
+NO_T16_DOUBT = numbered("T16", lambda row: but(row, suspect=False))
+NO_T16_LOOK = numbered("T16", lambda row: but(row, target=S.PLANNED))
+T16_OF_PROVEN = numbered("T16", lambda row: but(row, guards=(same_order,)))
+T16_OF_ANY_ORDER = numbered("T16", lambda row: but(row, guards=()))
 
 REPEATS_IN_TRANSIT = Setting(refuses_repeats=True, lasting_refusals=True, repeats_in_transit=True)
 
@@ -146,5 +146,5 @@ def test_the_search_finds_what_is_broken(
 @pytest.mark.parametrize("state", sorted(set(LineState) - {S.PLANNED, S.PLACED, S.REJECTED, S.CANCELLED}))
 def test_only_a_planned_line_can_be_withdrawn(state: LineState) -> None:
     """Cancelled in any other state that is not final, a line may turn out to be bought."""
-    table = numbered("T14", lambda row: row._replace(sources=frozenset({state}), guards=()))
+    table = numbered("T14", lambda row: but(row, sources=frozenset({state}), guards=()))
     assert Search(Setting(refuses_repeats=True, table=table)).run()[0] == "I3"

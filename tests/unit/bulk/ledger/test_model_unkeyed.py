@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from tests.unit.bulk.ledger.model import BIRTH, NOW, Search, Setting, changed, in_state, numbered
+from tests.unit.bulk.ledger.model import BIRTH, NOW, Search, Setting, but, changed, in_state, numbered
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.table import (
     TRANSITIONS,
@@ -69,14 +69,14 @@ def test_no_world_breaks_an_invariant(setting: Setting, record_property: Callabl
 
 def without(guard: object, number: str) -> tuple[Transition, ...]:
     """Return the table with the rows of one number without one of their guards."""
-    return numbered(number, lambda row: row._replace(guards=tuple(g for g in row.guards if g is not guard)))
+    return numbered(number, lambda row: but(row, guards=tuple(g for g in row.guards if g is not guard)))
 
 
 RESENT = tuple(
-    row._replace(guards=tuple(g for g in row.guards if g is not keyed)) if row.evidence is E.LOOKUP_ABSENT else row
+    but(row, guards=tuple(g for g in row.guards if g is not keyed)) if row.evidence is E.LOOKUP_ABSENT else row
     for row in TRANSITIONS
 )
-EXHAUSTED = changed(E.NO_LOOKUP, lambda row: row._replace(target=S.PLANNED))
+EXHAUSTED = changed(E.NO_LOOKUP, lambda row: but(row, target=S.PLANNED))
 UNCLEAR_REJECTED = changed(E.REFUSED_UNCLEAR, in_state(S.SENDING, S.REJECTED))
 UNCLEAR_RESENT = changed(E.REFUSED_UNCLEAR, in_state(S.SENDING, S.PLANNED))
 LOST_RESENT = changed(E.OUTCOME_LOST, in_state(S.SENDING, S.PLANNED))
@@ -260,7 +260,7 @@ def test_a_cancellation_takes_the_named_credit(setting: Cancels) -> None:
 def of_cancels(evidences: frozenset[Evidence], *guards: object) -> tuple[Transition, ...]:
     """Return the table with the rows of some facts without some of their guards."""
     return tuple(
-        row._replace(guards=tuple(g for g in row.guards if g not in guards)) if row.evidence in evidences else row
+        but(row, guards=tuple(g for g in row.guards if g not in guards)) if row.evidence in evidences else row
         for row in TRANSITIONS
     )
 

@@ -15,7 +15,7 @@ def test_the_journal_has_a_reason_or_the_error() -> None:
     assert Move.of(LINE, LINE, "T6", change).reason == "reset"
     assert Move.of(LINE, LINE, "T6", msgspec.structs.replace(change, reason="a person")).reason == "a person"
     told = Move.of(LINE, LINE, "!", change, reason="two orders")
-    assert told == (LINE, LINE, "!", "outcome_lost", None, "E1", "two orders")
+    assert told == Move(LINE, LINE, "!", "outcome_lost", None, "E1", "two orders")
 
 
 def test_a_line_loses_an_order_it_had() -> None:

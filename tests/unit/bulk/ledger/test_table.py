@@ -325,12 +325,24 @@ UNKEYED_LEADS = {
         UNKEYED_AGAIN | ANSWER_UNDONE | CONNECTION_UNDONE,
     ),
     "placed without an id": (
-        a_line(S.PLACED, order_id=None, evidence=E.ANSWERED_DONE.value),
+        a_line(S.PLACED, order_id=None, evidence=E.ANSWERED_DONE.value, delivery=Delivery.DELIVERED),
         {E.ANSWERED_PLACED: ("T12", S.PLACED), E.ANSWERED_DONE: ("-", S.PLACED), E.LATE_PROOF: ("T12", S.PLACED)},
     ),
     "links, which have no id": (
         a_line(S.PLACED, order_id=None, evidence=E.ANSWERED_DONE.value, held=1),
+        {E.ANSWERED_PLACED: ("T12", S.PLACED), E.ANSWERED_DONE: ("-", S.PLACED), E.PERSON_CLOSED: ("T18", S.PLACED)},
+    ),
+    "links, all of them": (
+        a_line(S.PLACED, order_id=None, evidence=E.ANSWERED_DONE.value, held=2, delivery=Delivery.DELIVERED),
         {E.ANSWERED_PLACED: ("T12", S.PLACED), E.ANSWERED_DONE: ("-", S.PLACED)},
+    ),
+    "links, closed by a person": (
+        a_line(S.PLACED, order_id=None, evidence=E.PERSON_CLOSED.value, held=1, delivery=Delivery.DELIVERED),
+        {E.ANSWERED_PLACED: ("T12", S.PLACED), E.ANSWERED_DONE: ("-", S.PLACED)},
+    ),
+    "done by a person, and links came late": (
+        a_line(S.PLACED, order_id=None, evidence=E.PERSON_PLACED.value, held=1, delivery=Delivery.DELIVERED),
+        {E.ANSWERED_PLACED: ("T12", S.PLACED), E.ANSWERED_DONE: ("-", S.PLACED), E.PERSON_CORRECTED: ("T13", S.PLACED)},
     ),
 }
 
@@ -930,3 +942,15 @@ def test_only_placed_points_can_be_cancelled(evidence: Evidence) -> None:
             line = a_line(state, order_id=7, delivery=delivery)
             assert told(line, evidence, effect=EffectClass.UNKEYED).transition is None
         assert told(a_line(S.PLACED, delivery=delivery), evidence).transition is None
+
+
+def test_a_closed_row_keeps_its_links() -> None:
+    """Nothing is still to come, the reason replaces the doubt, and what was charged stays unless the person knows."""
+    line = a_line(S.PLACED, order_id=None, evidence=E.ANSWERED_DONE.value, held=1, error="1 of 2 links")
+    change = Change(seq=1, evidence=E.PERSON_CLOSED, epoch=1, reason="handed out", error="handed out")
+    closed = decide(line, change, moment(effect=EffectClass.UNKEYED)).line
+    assert (closed.state, closed.delivery, closed.held) == (S.PLACED, Delivery.DELIVERED, 1)
+    assert (closed.evidence, closed.error) == (E.PERSON_CLOSED.value, "handed out")
+    without_reason = msgspec.structs.replace(change, reason=" ")
+    assert decide(line, without_reason, moment(effect=EffectClass.UNKEYED)).refusal
+    assert decide(line, change, moment()).refusal  # an order's codes are fetched

@@ -1,8 +1,11 @@
 """What is left to do, and how the rest was proven."""
 
+import pytest
+
 from tests.unit.bulk.reporting.jobs import BEGAN, group, line, overview
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Delivery, LineState
+from xoxo_async.bulk.ledger.overview import Refused
 from xoxo_async.bulk.reporting.doubts import alarms_of, evidence_of, open_rows_of, open_totals_of, refusals_of
 
 
@@ -13,6 +16,22 @@ def test_refusals_say_what_to_do() -> None:
         "The denomination is not offered.", "No", 1, 4,
     )  # fmt: skip
     assert "xoxo catalog vouchers" in refusal.advice
+
+
+@pytest.mark.parametrize(
+    ("kind", "meaning"),
+    [
+        (JobKind.ORDERS, "A person decided that there is no order."),
+        (JobKind.POINTS, "A person decided that it was not done."),
+    ],
+)
+@pytest.mark.parametrize("error_id", ["", "PLE10018"])
+def test_a_persons_decision_is_no_refusal(kind: JobKind, meaning: str, error_id: str) -> None:
+    """The person's reason stands there, and nobody is told to order what was decided against."""
+    [one] = refusals_of([Refused(LineState.REJECTED, error_id, "not wanted by HR", 1, 4, by_person=True)], kind)
+    assert (one.meaning, one.words, one.by_person) == (meaning, "Not wanted by HR", True)
+    assert one.advice.startswith("Nothing, as a person has decided.")
+    assert "vendor" not in one.advice
 
 
 def test_open_orders_are_counted_by_state() -> None:

@@ -31,7 +31,7 @@ def counts(**other: Any) -> Counts:
         ({"unknown": 2}, {}, "warn", "It is not known whether 2 rows were issued."),
         ({"not_sent": 1}, {}, "warn", "1 row was not sent yet."),
         ({"rows": 0}, {}, "warn", "Nothing was planned yet."),
-        ({"rejected": 1}, {}, "warn", "1 row was refused; nothing else is left."),
+        ({"rejected": 1}, {}, "warn", "1 row was rejected; nothing else is left."),
         ({"pending": 3}, {}, "warn", "Every row is placed; the codes of 3 rows are to come."),
         ({"not_sent": 1, "states": {LineState.CANCELLED: 1}}, {}, "good", "Every row is issued"),
         ({}, {}, "good", "Every row is issued, and its codes have come."),

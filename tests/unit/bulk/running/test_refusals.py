@@ -11,9 +11,12 @@ from tests.unit.bulk.jobs import Client, issuer, lines
 from tests.unit.bulk.shared import Place
 from xoxo_async import errors
 from xoxo_async.bulk import BulkIssuer, Pause, SqliteLedger, run_shift
-from xoxo_async.bulk.ledger.lines import LineState
-from xoxo_async.bulk.running.refusals import RefusalBound
+from xoxo_async.bulk.ledger.lines import Counts, LineState
+from xoxo_async.bulk.running.refusals import RefusalBound, RefusalWatch
+from xoxo_async.bulk.running.stopping import StopSignal
 
+LATER = "at the end of the run 4, 4.6% of the 88 settled ones"
+GREATER = "see why, then go on with a greater max_errors, or with none"
 KEYS = [f"k{number}" for number in range(60)]
 
 
@@ -40,6 +43,32 @@ KEYS = [f"k{number}" for number in range(60)]
 def test_a_bound_is_passed_by_one_more(most: int | str | None, refused: int, settled: int, passed: bool) -> None:
     """A share counts once it says something: the first refused row is all that is settled."""
     assert RefusalBound(most).passed(refused, settled) is passed
+
+
+@pytest.mark.parametrize(
+    ("most", "first", "last", "said"),
+    [
+        (
+            "5.5%",
+            (4, 71),
+            (4, 88),
+            f", 5.7% of the 71 settled ones, and max_errors allows 5.5%; {LATER}: see why, then go on",
+        ),
+        ("5%", (51, 1019), (51, 1019), f", 5.1% of the 1,019 settled ones, and max_errors allows 5%: {GREATER}"),
+        (2, (3, 3), (4, 9), f", and max_errors allows 2: {GREATER}"),
+    ],
+)
+def test_the_reason_is_true_as_it_stands(
+    most: int | str, first: tuple[int, int], last: tuple[int, int], said: str
+) -> None:
+    """Requests in flight end after the pause, and may bring the share back within the bound."""
+
+    def counts(refused: int, settled: int) -> Counts:
+        return Counts(rows=100, issued=settled - refused, pending=0, rejected=refused, unknown=0, not_sent=9)
+
+    watch = RefusalWatch(SqliteLedger("never-opened.db"), StopSignal(), RefusalBound(most), shared=False)
+    watch.begin(counts(*first))
+    assert watch.reason(counts(*last)) == f"{first[0] if 'at the end' in said else last[0]} rows were refused{said}"
 
 
 def refusing(client: Client, *, every: int) -> None:

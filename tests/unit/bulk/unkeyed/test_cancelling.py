@@ -303,23 +303,67 @@ async def test_one_text_is_no_list_of_keys(vendor: Vendor) -> None:
         await Cancelling(vendor, vendor.ledger).cancel("k1", "gone")
 
 
-async def test_a_row_taken_meanwhile_is_not_asked(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two cancellations at once: only one of them makes the call."""
+@pytest.mark.parametrize(
+    ("after", "state", "words", "code"),
+    [
+        (None, "not_asked", "another process has asked for it, and has no answer yet", 5),
+        (Evidence.CANCEL_LOST, "not_asked", "another process has asked for it, and has no answer yet", 5),
+        (Evidence.CANCEL_DONE, "cancelled", "another process cancelled it meanwhile", 0),
+        (Evidence.CANCEL_REFUSED, "refused", "the vendor's no", 3),
+    ],
+)
+async def test_a_row_taken_meanwhile_is_not_asked(
+    vendor: Vendor,
+    monkeypatch: pytest.MonkeyPatch,
+    after: Evidence | None,
+    state: str,
+    words: str,
+    code: int,
+) -> None:
+    """Two cancellations at once: only one makes the call, and the other says what the row is now. It is no doubt."""
     cancelling = Cancelling(vendor, vendor.ledger)
     lines = [line async for line in vendor.ledger.lines()]
 
-    async def taken_meanwhile(line: LedgerLine) -> None:
-        asked = Change(seq=line.seq, evidence=Evidence.CANCEL_ASKED, epoch=line.epoch, order_id=line.order_id)
-        await vendor.ledger.record([asked])
+    one, ask = lines[0], vendor.cancel
+    asked = Change(seq=one.seq, evidence=Evidence.CANCEL_ASKED, epoch=one.epoch, order_id=one.order_id)
+
+    async def answered_meanwhile(unique_ids: Sequence[int]) -> PointsCancelled:
+        reply = await ask(unique_ids)
+        if after is not None:
+            error = "the vendor's no" if after is Evidence.CANCEL_REFUSED else ""
+            await vendor.ledger.record([msgspec.structs.replace(asked, evidence=after, error=error)])
+        return reply
 
     async def wanted(_ledger: object, _keys: object) -> list[LedgerLine]:
-        await taken_meanwhile(lines[0])
+        await vendor.ledger.record([asked])
         return lines[:2]
 
+    monkeypatch.setattr(vendor, "cancel", answered_meanwhile)
     monkeypatch.setattr("xoxo_async.bulk.unkeyed.cancelling._wanted", wanted)
     report = await cancelling.cancel(None, "gone")
-    assert states(report) == {"k1": "unknown", "k2": "cancelled"}
+    assert states(report) == {"k1": state, "k2": "cancelled"}
+    assert (words in report.results[0].message, report.unknown, report.exit_code) == (True, 0, code)
     assert vendor.calls == [[9_000_002]]
+
+
+@pytest.mark.parametrize(
+    ("found", "state"), [(Evidence.PERSON_CANCELLED, "cancelled"), (Evidence.PERSON_KEPT, "unknown")]
+)
+async def test_a_person_may_be_faster(
+    vendor: Vendor, monkeypatch: pytest.MonkeyPatch, found: Evidence, state: str
+) -> None:
+    """A person settles the row while its answer is on its way: it is in doubt where the two say different things."""
+    ask = vendor.cancel
+
+    async def settled_meanwhile(unique_ids: Sequence[int]) -> PointsCancelled:
+        reply = await ask(unique_ids)
+        await settle_cancels(vendor.ledger, ["k1"], cancelled=found is Evidence.PERSON_CANCELLED, reason="seen")
+        return reply
+
+    monkeypatch.setattr(vendor, "cancel", settled_meanwhile)
+    report = await cancel(vendor, "k1")
+    assert states(report) == {"k1": state}
+    assert ("another process has changed" in report.results[0].message) is (state == "unknown")
 
 
 async def test_an_id_corrected_meanwhile_is_not_asked(vendor: Vendor) -> None:
@@ -340,7 +384,7 @@ async def test_an_id_corrected_meanwhile_is_not_asked(vendor: Vendor) -> None:
 
     report = await Cancelling(vendor, vendor.ledger, batch=2).cancel(["k1", "k4"], "gone", approve)
     assert vendor.calls == [[9_000_001]]
-    assert states(report) == {"k1": "cancelled", "k4": "unknown"}
+    assert states(report) == {"k1": "cancelled", "k4": "not_asked"}
     assert "run the command again" in report.results[1].message
     assert report.results[1].unique_id == right
     found = await vendor.ledger.find("k4")

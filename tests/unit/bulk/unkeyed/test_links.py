@@ -1,5 +1,7 @@
 """`BulkLinks` and `BulkLinkMails` against the sandbox: each row is sent once, or a person decides about it."""
 
+import csv
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import python_calamine
 
 from xoxo_async import ClientCredentials, RateLimits, XoxoClient
 from xoxo_async.bulk import (
@@ -22,6 +25,8 @@ from xoxo_async.bulk import (
     UnkeyedTotals,
     export_codes,
 )
+from xoxo_async.bulk.exporting.columns import COLUMNS
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.vouchers import codes_of
 from xoxo_async.bulk.pauses import Pause
 from xoxo_async.errors import ConfigError, LedgerError, PlanError
@@ -111,6 +116,51 @@ async def test_links_are_exported_as_codes(xoxo: XoxoClient, tmp_path: Path) -> 
     masked, shown = (tmp_path / "masked.csv").read_text(), (tmp_path / "links.csv").read_text()
     assert all(link in shown and link not in masked for link in found)
     assert shown.count("A 7") == 2
+    with (tmp_path / "links.csv").open(newline="") as file:
+        exported = list(csv.DictReader(file))
+    own = {"key": "k1", "row": "1", "state": "placed", "delivery": "delivered", "campaign": "7001", "quantity": "2"}
+    worth = {"value": "100", "currency": "INR", "valid_to": "2099-12-31", "error": "", "stand": "A 7"}
+    assert exported == [{**own, "link": link, **worth} for link in found]
+
+
+async def test_mails_are_exported_by_address(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """What was mailed, and what a row that is not sent is worth; the vendor shows no link."""
+    sandbox.script("commit_then_reset", operation="generateLinkEmail", first=1)
+    async with mailing(xoxo, tmp_path) as (mails, ledger):
+        await mails.run(addresses("anna", "ben"))
+        done = await export_codes(None, ledger, tmp_path / "mails.jsonl", split_by="state")
+    assert (done.rows, done.codes, done.missing) == (2, 0, 1)
+    shown = [json.loads((tmp_path / f"mails-{state}.jsonl").read_text()) for state in ("manual", "placed")]
+    worth = {"value": "100", "currency": "INR", "valid_to": "2099-12-31"}
+    assert [(one["key"], one["email"], one["campaign"], {name: one[name] for name in worth}) for one in shown] == [
+        ("k1", "anna@b.example", 7001, worth), ("k2", "ben@b.example", 7001, worth),
+    ]  # fmt: skip
+    assert list(shown[1]) == list(COLUMNS[JobKind.LINK_MAILS].names)
+
+
+async def test_a_workbook_of_links_has_two_sheets(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """The links with their value as a number and their last day as a date; and which rows lack some, and why."""
+    sandbox.script("short_answer", operation="generateLink", first=1)
+    out = tmp_path / "links.xlsx"
+    async with linking(xoxo, tmp_path) as (links, ledger):
+        await links.run(rows(2, 1))
+        before = "key,po_number,order_id,state,delivery,product_id,denomination,quantity,email,code,pin,valid_to,amount"
+        (tmp_path / "old.csv").write_text(f"{before},currency,error,tag\nk1\n")
+        await export_codes(None, ledger, tmp_path / "old.csv")
+        await export_codes(None, ledger, out, reveal=True)
+        found = await held(ledger)
+    book = python_calamine.load_workbook(str(out))
+    assert book.sheet_names == ["links", "missing"]
+    heading, first, second = book.get_sheet_by_name("links").to_python()
+    assert heading == list(COLUMNS[JobKind.LINKS].names)
+    assert (first[6], second[6]) == (*found["k1"], *found["k2"])
+    assert second[:6] == ["k2", 2, "placed", "delivered", "7001", 1]
+    assert second[7:10] == [100, "INR", DAY]
+    heading, missing = book.get_sheet_by_name("missing").to_python()
+    assert dict(zip(heading, missing, strict=True)) == {
+        "key": "k1", "row": 1, "state": "placed", "delivery": "pending", "campaign": "7001", "quantity": 2,
+        "why": "the ledger has 1 of 2 links, and no call gives the others",
+    }  # fmt: skip
 
 
 async def test_a_lost_answer_is_left_to_a_person(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
@@ -139,6 +189,18 @@ async def test_a_short_answer_is_seen(sandbox: Sandbox, xoxo: XoxoClient, tmp_pa
         assert "3 of 4 links (batch batch_000001): no call gives the others" in report.alarms[0].text
         assert report.exit_code == 4
         assert len((await held(ledger))["k1"]) == 3
+        # A person has handed out the fourth one: the row is closed, and its alarm with it.
+        for wrong in (Decision(resend=True), Decision(reason="no")):
+            with pytest.raises(ConfigError, match=r"its answer had fewer links.* close it by .* --done k1`"):
+                await links.resolve("k1", wrong)
+        closed = (await links.resolve("k1", Decision(done=True, reason="support gave the fourth"))).line
+        assert (closed.state, closed.error, closed.amount_charged) == (LineState.PLACED, "support gave the fourth", 400)
+        assert len((await held(ledger))["k1"]) == 3
+        await links.resolve("k2", Decision(done=True, reason="the dashboard has them"))
+        with pytest.raises(ConfigError, match="closed by a person already"):
+            await links.resolve("k1", Decision(resend=True))
+        report = await links.resume()
+        assert (numbers(report), report.alarms_total, report.exit_code) == ((2, 0, 0, 0, 0), 0, 0)
 
 
 async def test_a_success_without_links_is_doubt(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:

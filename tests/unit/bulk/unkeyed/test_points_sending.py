@@ -11,6 +11,7 @@ from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.unkeyed.points_sending import PointsBody, PointsSending
 from xoxo_async.bulk.unkeyed.sending import encode_body
 from xoxo_async.errors import ConfigError
+from xoxo_async.services.persons import Person
 from xoxo_async.services.points import SEND_POINTS, PointsSent
 
 E = Evidence
@@ -65,9 +66,9 @@ def test_a_stored_row_is_what_was_planned() -> None:
     stored = encode_body(body).decode()
     assert stored.startswith('{"productId":0,"denomination":12,"quantity":1,"email":"A@b.example"')
     assert SENDING.decode(stored) == body
-    assert (SENDING.persons(body), SENDING.worth(body)) == ((("email", "a@b.example"),), Decimal(12))
+    assert (SENDING.persons(body), SENDING.worth(body)) == ((Person("email", "a@b.example"),), Decimal(12))
     reached = msgspec.structs.replace(body, phone="+91-98765 43210")
-    assert SENDING.persons(reached) == (("email", "a@b.example"), ("phone", "919876543210"))
+    assert SENDING.persons(reached) == (Person("email", "a@b.example"), Person("phone", "919876543210"))
 
 
 def test_rows_of_two_senders_share_no_call() -> None:

@@ -16,6 +16,10 @@ from xoxo_async.bulk.unkeyed.rows_files import read_rows
 
 pytestmark = pytest.mark.anyio
 
+MAY_BE = (
+    "may be that of row 1: one phone ends with the other, which may lack its country code. If they are two people,"
+    " write both with + and the country code, or leave the phone out"
+)
 SENDING = PointsSending("admin@example.com")
 
 
@@ -49,6 +53,9 @@ async def test_a_good_row_is_planned() -> None:
     ([person("A1"), person("a1")], "row 2, column key: 'a1' is in row 1 already, in the spelling 'A1'"),
     ([person("A", "ann@example.com"), person("B", "Ann@Example.com")], "row 2, column email: is in row 1 already"),
     ([person("A", phone="+91-98765-43210"), person("B", phone="0091 9876543210")], "row 2, column phone: is in row 1"),
+    ([person("A", "k@b\u00fccher.de"), person("B", "k@xn--bcher-kva.de")], "row 2, column email: is in row 1 already"),
+    ([person("A", phone="+91-98765-43210"), person("B", phone="09876543210")], f"row 2, column phone: {MAY_BE}"),
+    ([person("A"), person("B", "h@x.com.")], "row 2, column email: must be one e-mail address"),
 ])  # fmt: skip
 async def test_a_bad_or_repeated_row_is_named(lines: list[PointsLine], problem: str) -> None:
     """A person under two keys would be paid twice, however address and phone are written; no address is shown."""

@@ -48,7 +48,7 @@ def test_the_page_tells_the_headings() -> None:
     fields = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
     (_line, _title, _many, headings), *_others = KINDS
     assert fields == [*headings, "phone"]
-    assert "writes an empty file with these headings, but for `phone`" in after.split("\n\n", 1)[0]
+    assert "writes an empty file with these headings (without `phone`)" in after.split("\n\n", 1)[0]
 
 
 def test_rows_below_the_example_are_read(tmp_path: Path) -> None:

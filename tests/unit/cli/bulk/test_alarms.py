@@ -3,6 +3,7 @@
 import pytest
 
 from xoxo_async.bulk import Alarm
+from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.cli.bulk.alarms import print_alarms
 
 
@@ -17,6 +18,16 @@ def test_the_first_alarms_are_named(capsys: pytest.CaptureFixture[str], monkeypa
         "… and 2 more alarms",
         "ask the vendor about these rows before you hand out their codes or links; alarms stay in the ledger",
     ]
+
+
+def test_an_alarm_about_links_has_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """A person closes the row; a key that looks like a flag is none."""
+    alarms = [Alarm(key=key, row=2, order_id=None, at=0.0, text="1 of 2 links") for key in ("-x", "a b", "-x")]
+    print_alarms(alarms, 3, settled_in=LedgerAddress.read("l.db"))
+    said = capsys.readouterr().err.splitlines()
+    assert "stay in the ledger" not in "".join(said)
+    assert said[-1].startswith("once they are settled, record it by: ")
+    assert said[-1].endswith("bulk resolve --ledger l.db --done -- -x 'a b'")
 
 
 def test_no_alarm_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:

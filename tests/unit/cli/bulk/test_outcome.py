@@ -121,6 +121,17 @@ def test_remaining_work_has_one_command(
 
 
 @pytest.mark.parametrize(
+    ("most", "issued", "bound"),
+    [("5%", 84, "5%"), ("5%", 50, "none"), (4, 50, "4"), (3, 50, "none"), (None, 50, "none")],
+)
+def test_a_bound_is_kept_where_it_holds(printer: Printer, most: int | str | None, issued: int, bound: str) -> None:
+    """Orders in flight are placed after the pause, and then the share of the refused ones may be within the bound."""
+    counts = {"rejected": 4, "issued": issued, "not_sent": 1, "pause": Pause.REFUSALS}
+    output = printer.end(work("run", max_errors=most), report(**counts), Outcome(began=True))
+    assert output.next("continue with: ") == f"bulk resume --ledger m.db --max-errors {bound}"
+
+
+@pytest.mark.parametrize(
     ("rows", "words"),
     [
         (1, "1 row needs your decision. To see it and what to do: "),

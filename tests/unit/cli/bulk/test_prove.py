@@ -304,7 +304,7 @@ def test_every_sum_of_points_is_the_same(command: Command, points: Sandbox) -> N
     assert "  cancelled         1, counted as issued: the points were taken back\n  charged   points 1,500\n" in shown
     command("bulk", "export", "--ledger", "p.db", "--out", "p.csv")
     with Path("p.csv").open(newline="") as file:
-        assert sum(int(row["denomination"]) for row in csv.DictReader(file) if row["delivery"] == "delivered") == 1500
+        assert sum(int(row["points"]) for row in csv.DictReader(file) if row["delivery"] == "delivered") == 1500
     command("bulk", "prove", "--ledger", "p.db", "--out", "p.proof.json")
     assert json.loads(Path("p.proof.json").read_text())["sums"]["ledger"] == "1500"
     assert command("bulk", "report", "--ledger", "p.db", "--out", "p.html").err.count("charged points 1,500") == 1

@@ -48,7 +48,7 @@ def test_a_signal_ends_a_run_in_order(command: Command, sandbox: Sandbox, monkey
         ended = command("bulk", "run", "orders.csv", *LEDGER, "--concurrency", "2", "--rate", "none", "--json")
     assert (ended.code, ended.facts["pause"], ended.facts["unknown"]) == (130, "interrupted", 0)
     assert 5 <= ended.facts["issued"] < 40
-    assert "Stopping (SIGTERM): nothing more is sent; waiting up to 30 s" in ended.err
+    assert "Stopping (SIGTERM): no new orders; waiting up to 30 s" in ended.err
     assert "bulk resume --ledger march.db --concurrency 2 --rate none --json" in ended.facts["continue_with"]
     assert command("bulk", "resume", *LEDGER, "--rate", "none").code == 0
     assert sandbox.books().orders == 40

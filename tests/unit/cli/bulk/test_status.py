@@ -4,13 +4,8 @@ import asyncio
 import shlex
 from pathlib import Path
 
-import pytest
-
 from tests.unit.cli.in_process import Command
 from xoxo_async.bulk import open_ledger
-from xoxo_async.bulk.ledger.address import LedgerAddress
-from xoxo_async.bulk.ledger.lines import LedgerLine
-from xoxo_async.cli.bulk.status import decisions
 from xoxo_async.sandbox import Sandbox
 
 LEDGER = ("--ledger", "march.db")
@@ -61,16 +56,6 @@ def test_a_decision_can_be_pasted(command: Command, sandbox: Sandbox) -> None:
     (problem,) = command("bulk", "status", *LEDGER, "--json").facts["problems"]
     assert (problem["state"], problem["error"], problem["resolve"]) == ("rejected", "bought elsewhere", {})
     assert "bought elsewhere" in command("bulk", "status", *LEDGER).out
-
-
-@pytest.mark.parametrize(("key", "order_id"), [("-x", None), ("a b", 17)])
-def test_a_known_order_is_in_its_command(key: str, order_id: int | None) -> None:
-    """A key that looks like a flag is none."""
-    line = LedgerLine(1, key, "po", "d", "{}", 1, order_id=order_id)
-    words = shlex.split(decisions(line, LedgerAddress.read("m.db"))["placed"])
-    assert words[words.index("--placed") + 1] == str(order_id or "ORDERID")
-    assert words[-1] == key
-    assert ("--" in words) is key.startswith("-")
 
 
 def test_withdrawn_rows_are_shown(command: Command, sandbox: Sandbox) -> None:

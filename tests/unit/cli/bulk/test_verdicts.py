@@ -34,7 +34,7 @@ def test_every_line_has_a_row(tmp_path: Path) -> None:
     ]
 
 
-def test_an_older_file_is_replaced_by_a_whole_one(tmp_path: Path) -> None:
+def test_a_whole_file_replaces_an_older_one(tmp_path: Path) -> None:
     """A proof that fails leaves it as it was; a file of something else is refused."""
     path = tmp_path / "lines.csv"
     with verdicts_in(path) as write:

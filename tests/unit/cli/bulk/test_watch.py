@@ -11,7 +11,7 @@ from tests.unit.cli.in_process import Command
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, LineState
 from xoxo_async.bulk.ledger.terms import Holder
 from xoxo_async.cli.bulk import watch as watching
-from xoxo_async.cli.bulk.watch import Pace, Reading, watch
+from xoxo_async.cli.bulk.watch import Attendance, Pace, Reading, watch
 from xoxo_async.sandbox import Sandbox
 
 LEDGER = ("--ledger", "march.db")
@@ -60,6 +60,36 @@ def test_the_pace_is_that_of_the_last_minute() -> None:
     for second in range(1, 91):
         pace.add(3600.0 + second, 2 * second)
     assert pace.per_minute == pytest.approx(120.0)
+
+
+def test_a_worker_between_shifts_counts() -> None:
+    """Its lease ends with each shift; only a long silence says that it does not work on this job any more."""
+    one, other = Holder("web-1", 7, 2, 0.4), Holder("web-2", 9, 1, 0.2)
+    attendance = Attendance()
+    assert attendance.add(100.0, [one, other]) == [one, other]
+    assert attendance.add(101.0, [other]) == [other, Holder("web-1", 7, 0, 1.0)]
+    assert attendance.add(115.0, [one]) == [one, Holder("web-2", 9, 0, 14.0)]
+    assert attendance.add(122.0, []) == [Holder("web-1", 7, 0, 7.0)]
+
+
+@pytest.mark.anyio
+async def test_a_shifts_end_is_no_workers_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The watch names a worker once, and does not call it gone between its shifts."""
+    monkeypatch.setattr("xoxo_async.cli.bulk.watch._LOOK_EVERY_S", 0.01)
+    states = [{LineState.PLACED: placed, LineState.PLANNED: 2 - placed} for placed in (0, 0, 0, 1, 2)]
+    ledger = Ledger(states)
+    shifts = [[Holder("web-1", 7, 1, 0.1)], [], [Holder("web-1", 7, 1, 0.1)], [], []]
+
+    async def holders() -> list[Holder]:
+        return shifts.pop(0)
+
+    monkeypatch.setattr(ledger, "holders", holders)
+    await watch(ledger)  # type: ignore[arg-type]
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if line.startswith("worker")] == ["worker 7 on web-1 is at work"]
+    assert "1 worker" in said[-2]
 
 
 def planned(command: Command, rows: int) -> None:

@@ -23,7 +23,7 @@ def _files(command: Command) -> None:
 
 def links_of(path: str) -> list[str]:
     with Path(path).open(newline="") as file:
-        return [row["code"] for row in csv.DictReader(file)]
+        return [row["link"] for row in csv.DictReader(file)]
 
 
 def test_links_are_made_once_and_exported(command: Command, sandbox: Sandbox) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from xoxo_async.errors import ConfigError, NotFoundError
 from xoxo_async.services.catalog import CatalogService, Filter, FilterGroup, Voucher
+from xoxo_async.wire import RawReply
+from xoxo_async.wire.untyped import Rows
 
 pytestmark = pytest.mark.anyio
 
@@ -16,6 +18,17 @@ async def test_filters_are_a_list(road: Any) -> None:
     groups = await CatalogService(road).list_filters("country")
     assert isinstance(groups, list)
     assert groups[0].filter_group_code == "country"
+
+
+async def test_what_a_list_held_has_its_answer(road: Any) -> None:
+    """The product that was asked for, and each group of filters; a row of a page has none, as its page has it."""
+    products, groups = Rows((Voucher(product_id=1),)), Rows((FilterGroup(), FilterGroup()))
+    products.raw, groups.raw = RawReply(b"{}"), RawReply(b"[]")
+    road.answers = [products, groups, Rows((Voucher(product_id=1),))]
+    service = CatalogService(road)
+    assert (await service.get_voucher(1)).raw is products.raw
+    assert [group.raw for group in await service.list_filters()] == [groups.raw, groups.raw]
+    assert (await service.list_vouchers()).items[0].raw is None
 
 
 async def test_an_empty_catalog_is_an_empty_page(road: Any) -> None:

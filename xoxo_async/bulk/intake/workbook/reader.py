@@ -12,10 +12,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import PurePath
-from typing import IO, Any, Final
+from typing import IO, Any, Final, cast
 
 import msgspec
 
+from xoxo_async.bulk.intake.halting import open_haltable
 from xoxo_async.bulk.intake.input_file import InputFile, misnamed
 from xoxo_async.bulk.intake.tables import BadCell, Cell, Form, ShownNumber, Table, TableRow
 from xoxo_async.bulk.intake.text_lines import printable
@@ -201,19 +202,21 @@ def _messages(opened: InputFile, sheet: str) -> Generator[Any]:
             stdin=copy, stdout=subprocess.PIPE, stderr=errors, env=_environment(),
         )  # fmt: skip
         try:
-            out = process.stdout
-            while out is not None and (message := _next(out)) is not None:
-                if isinstance(message, dict) and "refused" in message:
-                    raise PlanError(f"{opened.source}: {message['refused']}; nothing was sent")
-                if isinstance(message, dict) and "broken" in message:
-                    raise ConfigError(
-                        f"{opened.source}: this is a workbook, and what reads it is installed and does not load"
-                        f" ({message['broken']}); install it anew with `pip install --force-reinstall"
-                        " 'xoxo-async[files]'`, or save the sheet as CSV in UTF-8"
-                    )
-                yield message
-                if isinstance(message, dict) and "hidden_rows" in message:
-                    return
+            piped = cast("IO[bytes]", process.stdout)
+            # A large workbook takes seconds before its first message.
+            with open_haltable(os.dup(piped.fileno()), opened.halt) as out:
+                while (message := _next(out)) is not None:
+                    if isinstance(message, dict) and "refused" in message:
+                        raise PlanError(f"{opened.source}: {message['refused']}; nothing was sent")
+                    if isinstance(message, dict) and "broken" in message:
+                        raise ConfigError(
+                            f"{opened.source}: this is a workbook, and what reads it is installed and does not load"
+                            f" ({message['broken']}); install it anew with `pip install --force-reinstall"
+                            " 'xoxo-async[files]'`, or save the sheet as CSV in UTF-8"
+                        )
+                    yield message
+                    if isinstance(message, dict) and "hidden_rows" in message:
+                        return
             raise PlanError(f"{opened.source}: {_ending(process.wait(), errors)}; nothing was sent")
         finally:
             process.kill()

@@ -14,6 +14,7 @@ from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.driver import DatabaseConnection, Row
 from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain, is_repeated
 from xoxo_async.postgres.purging import PURGED_AT
+from xoxo_async.postgres.roles import read_rights
 
 __all__ = [
     "JobRow",
@@ -24,7 +25,8 @@ __all__ = [
     "job_name",
     "make_job",
     "only_job",
-    "open_jobs",
+    "read_open",
+    "require_fit",
     "reread",
 ]
 
@@ -54,10 +56,11 @@ _BIND: Final = (
     "UPDATE xoxo.job SET account = $2 WHERE id = $1",
 )
 _LOCK: Final = "SELECT account FROM xoxo.job WHERE id = $1 FOR NO KEY UPDATE"
+# Orders may wait for their codes; what else has no key is never asked for again.
 _OPEN: Final = (
-    "SELECT j.name FROM xoxo.job AS j JOIN xoxo.tally AS t ON t.job = j.id"
-    " WHERE j.state <> 'done' AND NOT j.facts ? 'kind' AND (t.state IN ('planned', 'sending', 'unknown', 'conflict')"
-    " OR (t.state = 'placed' AND t.delivery = 'pending'))"
+    "SELECT j.name, j.facts->>'kind' AS kind FROM xoxo.job AS j JOIN xoxo.tally AS t ON t.job = j.id"
+    " WHERE j.state <> 'done' AND (t.state IN ('planned', 'sending', 'unknown', 'conflict')"
+    " OR (t.state = 'placed' AND t.delivery = 'pending' AND NOT j.facts ? 'kind'))"
     " GROUP BY j.id, j.name HAVING sum(t.orders) > 0 ORDER BY j.id"
 )
 
@@ -263,8 +266,8 @@ async def account_of(connection: DatabaseConnection, identity: Identity) -> int:
     return int(found)
 
 
-async def open_jobs(where: str) -> list[str]:
-    """Return the jobs of orders in a database with lines that are planned, under way, in doubt, or wait for codes.
+async def read_open(where: str) -> dict[str, str]:
+    """Return the jobs of a database with lines that are planned, under way, in doubt, or wait for codes.
 
     A paused job is among them: its lines in doubt are still settled, and a worker says that it is paused. It reads
     only, also from a standby, and moves no money.
@@ -273,7 +276,7 @@ async def open_jobs(where: str) -> list[str]:
         where: The database's URL.
 
     Returns:
-        Their names, oldest first.
+        The kind of each by its name, oldest first: a `JobKind`, or what a newer version of this package wrote.
 
     Raises:
         LedgerError: The database cannot be read.
@@ -282,10 +285,39 @@ async def open_jobs(where: str) -> list[str]:
     try:
         connection = await connect(address, purpose="jobs", read_only=True)
         try:
-            return [str(row["name"]) for row in await connection.fetch(_OPEN)]
+            return {row["name"]: row["kind"] or JobKind.ORDERS for row in await connection.fetch(_OPEN)}
         except FOREIGN as error:
             raise explain(error, address) from None
         finally:
             await connection.close()
     except DatabaseError as error:
         raise LedgerError(error.message) from None
+
+
+async def require_fit(where: str) -> None:
+    """Refuse a database that no worker can work on, also while no job in it has open lines. It changes nothing.
+
+    Args:
+        where: The database's URL.
+
+    Raises:
+        LedgerError: The database cannot be reached, has another version of the schema, is read-only, or may lose what
+            it has confirmed; or its user lacks the rights of a worker.
+    """
+    address = DatabaseAddress.read(where)
+    try:
+        connection = await connect(address, purpose="jobs")
+        try:
+            rights = await read_rights(connection)
+        except FOREIGN as error:
+            raise explain(error, address) from None
+        finally:
+            await connection.close()
+    except DatabaseError as error:
+        raise LedgerError(error.message) from None
+    if rights.missing:
+        lacks = "only reads" if rights.only_reads else f"lacks {', '.join(rights.missing)}"
+        raise LedgerError(
+            f"the database {address.name} does not give this user the rights of a worker: {rights.user} {lacks}; see"
+            " `xoxo ledger migrate --roles`"
+        )

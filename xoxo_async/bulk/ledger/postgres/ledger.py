@@ -10,6 +10,7 @@ from typing import Any, Final, Self, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.kinds import JobKind
@@ -130,6 +131,11 @@ class PostgresLedger:
         """The URL without its password, with the job."""
         job = self.job or self._wanted
         return self._address.name if job is None else f"{self._address.name}#{job}"
+
+    @property
+    def argument(self) -> str:
+        """The URL with its options and its job, without a password: what `--ledger` takes to reach this job."""
+        return LedgerAddress(None, self._address, self.job).argument
 
     @property
     def job(self) -> str | None:

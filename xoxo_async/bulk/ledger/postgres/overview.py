@@ -62,10 +62,11 @@ _BEATS: Final = (
     " FROM xoxo.line WHERE job = $1 AND first_sent_at IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 NULLS FIRST"
 )
 _REFUSED: Final = (
-    "SELECT state, error_id, max(error) AS error, sum(lines)::bigint AS lines, min(row) AS row FROM xoxo.line"
+    "SELECT state, error_id, max(error) AS error, sum(lines)::bigint AS lines, min(row) AS row,"
+    " evidence = 'person_rejected' AS by_person FROM xoxo.line"
     " WHERE job = $1 AND state IN ('rejected', 'unknown', 'conflict', 'manual')"
     " AND (lines = 1 OR state <> 'rejected' OR evidence <> 'refused_no_order')"  # such a pack gave its lines back
-    " GROUP BY state, error_id ORDER BY 4 DESC, 1, 2"
+    " GROUP BY state, error_id, 6 ORDER BY 4 DESC, 1, 2, 6"
 )
 # What was cancelled comes last: a thousand such rows must not hide one whose cancellation is in doubt.
 _OPEN: Final = (
@@ -100,7 +101,14 @@ async def read_overview(connection: DatabaseConnection, job: int) -> Overview:
             width_s=width_s,
             beats=[Beat(row["at"], LineState(row["state"]), row["ms"], row["orders"]) for row in beats],
             refused=[
-                Refused(LineState(row["state"]), row["error_id"], row["error"], row["lines"], row["row"])
+                Refused(
+                    LineState(row["state"]),
+                    row["error_id"],
+                    row["error"],
+                    row["lines"],
+                    row["row"],
+                    by_person=row["by_person"],
+                )
                 for row in await connection.fetch(_REFUSED, job)
             ],
             labels=await read_labels(connection, job),

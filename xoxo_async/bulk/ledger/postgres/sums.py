@@ -6,7 +6,15 @@ from typing import Final
 
 from xoxo_async.bulk.ledger.budget import Spending, is_unpriced, total_committed
 from xoxo_async.bulk.ledger.budget import first_unpriced as first_of
-from xoxo_async.bulk.ledger.counting import ALARMS_SHOWN, TOLD_AT_ONCE, OrderGroup, PackedGroup, add_up
+from xoxo_async.bulk.ledger.counting import (
+    ALARMS_SHOWN,
+    SETTLED,
+    SETTLED_BY,
+    TOLD_AT_ONCE,
+    OrderGroup,
+    PackedGroup,
+    add_up,
+)
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
 from xoxo_async.bulk.ledger.tallying import Spent, TallyRow, groups_of
 from xoxo_async.postgres.driver import DatabaseConnection
@@ -32,9 +40,11 @@ _PACKS: Final = "SELECT count(DISTINCT pack) FROM xoxo.packed_line WHERE job = $
 _QUOTED: Final = ", ".join(f"'{fact.value}'" for fact in TOLD_AT_ONCE)
 # What `counting.alarms_of` says, in SQL: the index of alarms makes it fast, and a test compares the two.
 _ALARMS: Final = (
-    "SELECT l.key, l.row, l.order_id, j.at, j.reason FROM (SELECT line, reason, min(at) AS at, min(id) AS id"
-    f" FROM xoxo.journal WHERE job = $1 AND transition = '!' AND evidence NOT IN ({_QUOTED}) GROUP BY line, reason)"
-    " AS j JOIN xoxo.line AS l ON l.id = j.line ORDER BY j.id"
+    "SELECT l.key, l.row, l.order_id, min(j.at) AS at, j.reason FROM xoxo.journal AS j"
+    " JOIN xoxo.line AS l ON l.id = j.line"
+    f" WHERE j.job = $1 AND j.transition = '!' AND j.evidence NOT IN ({_QUOTED})"
+    f" AND NOT (j.evidence = '{SETTLED.value}' AND l.evidence = '{SETTLED_BY.value}')"
+    " GROUP BY l.key, l.row, l.order_id, j.line, j.reason ORDER BY min(j.id)"
 )
 _COMMITTED: Final = "SELECT committed FROM xoxo.job WHERE id = $1"
 _SPENDING: Final = (

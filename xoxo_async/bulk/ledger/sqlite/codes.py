@@ -55,6 +55,8 @@ def packed(codes: Iterable[StoredCode]) -> bytes:
 
 def _without_blanks(facts: tuple[str, ...]) -> tuple[str, ...]:
     """Return the facts of a code without the empty ones at its end; the code itself stays."""
+    if facts[-1]:
+        return facts
     end = len(facts)
     while end > 1 and not facts[end - 1]:
         end -= 1

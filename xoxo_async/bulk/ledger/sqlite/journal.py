@@ -9,6 +9,7 @@ their ids, so no other entry gets one of them, and a journal is read by id as if
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
 from xoxo_async.bulk.ledger.lines import JournalRow
@@ -22,8 +23,8 @@ _LEDGER_ENTRY: Final = (
     " VALUES (0, ?, '', '', '-', ?, 0, 0, ?)"
 )
 _COLUMNS: Final = (
-    "at", "from_state", "to_state", "transition", "evidence", "attempts", "epoch", "order_id", "error_id", "reason",
-    "kind", "seq", "lines", "id",
+    "from_state", "to_state", "transition", "evidence", "kind", "attempts", "epoch", "order_id", "error_id", "reason",
+    "at", "seq", "lines", "id",
 )  # fmt: skip
 _KINDS: Final = "SELECT from_state, to_state, transition, evidence, kind FROM kinds"
 _NEW_KIND: Final = "INSERT INTO kinds (from_state, to_state, transition, evidence) VALUES (?, ?, ?, ?)"
@@ -36,8 +37,9 @@ _READ: Final = (
 _OF_LINE: Final = "AND ?2 BETWEEN seq AND seq + lines - 1 AND id - lines + 1 + ?2 - seq > ?1"
 
 
-_Entry = tuple[float, str, str, str, str, int, int, int | None, str, str]
-"""What entries of several lines can have in common: the first columns. A plain tuple is made in a third of the time."""
+_Kind = tuple[str, str, str, str]
+_Entry = tuple[str, str, str, str, int, int, int | None, str, str]
+"""What entries of several lines can have in common: their kind, and the facts."""
 
 
 class Journal:
@@ -61,18 +63,25 @@ class Journal:
         Returns:
             The id of the last entry.
         """
-        rows: list[tuple[_Entry, int, int]] = []
-        for before, after, transition, evidence, order_id, error_id, reason in moves:
+        entries: list[_Entry] = []
+        seqs: list[int] = []
+        lines: list[int] = []
+        follows = 0  # no line has this number
+        for move in moves:
+            after, seq = move.after, move.after.seq
             entry = (
-                now, before.state, after.state, transition, evidence,
-                after.attempts, after.epoch, order_id, error_id, reason,
+                move.before.state, after.state, move.transition, move.evidence,
+                after.attempts, after.epoch, move.order_id, move.error_id, move.reason,
             )  # fmt: skip
             # Neighbours that are the same in all but their line are one row.
-            if rows and rows[-1][0] == entry and rows[-1][1] + rows[-1][2] == after.seq and transition != ALARM:
-                rows[-1] = (entry, rows[-1][1], rows[-1][2] + 1)
+            if seq == follows and entry == entries[-1] and entry[2] != ALARM:
+                lines[-1] += 1
             else:
-                rows.append((entry, after.seq, 1))
-        return self._write(connection, rows)
+                entries.append(entry)
+                seqs.append(seq)
+                lines.append(1)
+            follows = seq + 1
+        return self._write(connection, now, entries, seqs, lines)
 
     def note_planned(self, connection: sqlite3.Connection, now: float, after: int, last: int) -> None:
         """Write the entries (T0) of new lines.
@@ -84,24 +93,36 @@ class Journal:
             last: The last one of them.
         """
         if last > after:
-            self._write(connection, [((now, *_PLANNED, 0, 0, None, "", ""), after + 1, last - after)])
+            self._write(connection, now, [(*_PLANNED, 0, 0, None, "", "")], [after + 1], [last - after])
 
-    def _write(self, connection: sqlite3.Connection, rows: Sequence[tuple[_Entry, int, int]]) -> int:
-        last = last_row(connection) if any(lines > 1 for _, _, lines in rows) else None
-        written: list[tuple[object, ...]] = []
-        for entry, seq, lines in rows:
-            if last is not None:
-                last += lines
-            if entry[3] == ALARM:  # alarms have an index
-                written.append((*entry, None, seq, lines, last))
-            else:
-                kind = self._kinds.get(entry[1:5]) or self._kind(connection, entry[1:5])
-                written.append((entry[0], "", "", "", "", *entry[5:], kind, seq, lines, last))
-        words, values = passed(dict(zip(_COLUMNS, zip(*written, strict=True), strict=True)), keyed=True)
+    def _write(
+        self,
+        connection: sqlite3.Connection,
+        now: float,
+        entries: Sequence[_Entry],
+        seqs: Sequence[int],
+        lines: Sequence[int],
+    ) -> int:
+        """Write rows; return the id of the last entry."""
+        *texts, attempts, epochs, orders, errors, reasons = zip(*entries, strict=True)
+        kinds = list(zip(*texts, strict=True))
+        told = {kind: self._told(connection, kind) for kind in dict.fromkeys(kinds)}
+        ids: Sequence[int | None] = [None] * len(lines)
+        if sum(lines) > len(lines):
+            ids = list(accumulate(lines, initial=last_row(connection)))[1:]
+        of_kinds = zip(*[told[kind] for kind in kinds], strict=True)
+        columns = (*of_kinds, attempts, epochs, orders, errors, reasons, [now] * len(lines), seqs, lines, ids)
+        words, values = passed(dict(zip(_COLUMNS, columns, strict=True)), keyed=True)
         query = f"INSERT INTO journal ({', '.join(words)}) SELECT {', '.join(words.values())} FROM json_each(?1) AS new"
         return connection.execute(query, values).lastrowid or 0
 
-    def _kind(self, connection: sqlite3.Connection, facts: tuple[str, ...]) -> int:
+    def _told(self, connection: sqlite3.Connection, kind: _Kind) -> tuple[str, str, str, str, int | None]:
+        """Return how rows tell their kind: by its number. Alarms have an index, and tell it in words."""
+        if kind[2] == ALARM:
+            return (*kind, None)
+        return "", "", "", "", self._kinds.get(kind) or self._kind(connection, kind)
+
+    def _kind(self, connection: sqlite3.Connection, facts: _Kind) -> int:
         """Return the number of a kind that was not seen yet."""
         self._kinds.update({tuple(row): kind for *row, kind in connection.execute(_KINDS)})
         if facts not in self._kinds:

@@ -50,6 +50,7 @@ from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.errors import ConfigError, LedgerConflictError, LedgerError
 from xoxo_async.file_locks import POSIX
+from xoxo_async.file_names import address_in
 from xoxo_async.secret_sources import secret_variable
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class SqliteLedger:
         keep_unused: Whether a ledger that this opening made stays when nothing was planned in it.
 
     Raises:
+        ConfigError: `path` is a URL, or keywords of a database such as `dbname=`.
         LedgerLockedError: On opening: another process holds the ledger, or this one has it open already.
         LedgerError: On opening: the file is no ledger, cut off, damaged, of a newer version, has a second name (hard
             link), or the key is wrong. Later: the file was deleted, renamed or replaced; then no line is handed out.
@@ -120,6 +122,9 @@ class SqliteLedger:
                 "a ledger in a file needs the file locks of POSIX, which this system does not have: use a ledger in "
                 "PostgreSQL"
             )
+        kind = address_in(os.fspath(path))
+        if kind:
+            raise ConfigError(f"SqliteLedger needs the path of a file, not {kind}")
         self.path: Final = Path(path)
         self._file: Final = Path(os.path.realpath(path))
         self._wall: Final = clock or time.time
@@ -143,6 +148,11 @@ class SqliteLedger:
     @property
     def name(self) -> str:
         """The path as the caller wrote it: the ledger's name in reports and messages."""
+        return str(self.path)
+
+    @property
+    def argument(self) -> str:
+        """The path: what `--ledger` takes to reach this ledger."""
         return str(self.path)
 
     @property

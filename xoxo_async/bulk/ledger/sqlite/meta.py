@@ -4,8 +4,6 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from xoxo_async.bulk.ledger.facts import KIND
 from xoxo_async.bulk.ledger.kinds import JobKind, kind_of
 from xoxo_async.bulk.ledger.terms import Identity
@@ -19,11 +17,7 @@ OLDER: Final = "older"
 """The value of `COPIED` for a file that surely is an older state of this very ledger."""
 
 _GET: Final = "SELECT value FROM meta WHERE name = ?"
-_SET: Final = (
-    "INSERT INTO meta SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?) WHERE true"
-    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-)
-_encode: Final = msgspec.json.Encoder().encode
+_SET: Final = "INSERT INTO meta VALUES {} ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 
 def fact(name: str) -> str:
@@ -48,7 +42,8 @@ def set_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
 
 def set_metas(connection: sqlite3.Connection, facts: Mapping[str, str]) -> None:
     """Keep several facts about the ledger, in one statement."""
-    connection.execute(_SET, (_encode(list(facts.items())),))
+    values = [text for pair in facts.items() for text in pair]
+    connection.execute(_SET.format(", ".join(["(?, ?)"] * len(facts))), values)
 
 
 def read_identity(connection: sqlite3.Connection) -> Identity | None:

@@ -110,6 +110,7 @@ class LedgerFile:
             raise LedgerError(f"there is no ledger at {self._path}")
         lock, had_lock = FileLock(self._file), sidecar(self._file, ".lock").exists()
         lock.take()
+        had_wal = sidecar(self._file, "-wal").exists()
         connections: list[sqlite3.Connection] = []
         try:
             opened = self._open(lock, connections)
@@ -117,6 +118,10 @@ class LedgerFile:
         except BaseException as error:
             for connection in connections:
                 connection.close()
+            if had_wal:
+                # SQLite removed it, after it had brought everything to the file. The file may still have the mark of a
+                # holder that was killed, see `_check_contents`.
+                leave_wal(self._file)
             lock.release(remove=not had_lock)  # leave no new lock file beside a file that is no ledger
             if isinstance(error, sqlite3.OperationalError):  # from the disk, not from the contents
                 raise failure(self._path, error) from error
@@ -225,19 +230,8 @@ class LedgerFile:
             if verdict != "ok":
                 raise LedgerError(f"{self._path} is damaged: {verdict}")
         if had_wal and get_meta(connection, "wal_needed"):
-            self._unmark(connection)
+            # A holder was killed between setting the mark and removing it. SQLite removes the `-wal` when the last
+            # connection closes, also if nothing was written, and a marked file without a `-wal` would be refused.
+            unmark(connection)
         if self._box is not None:
             self._box.require(get_meta(connection, "key_check") or "")
-
-    def _unmark(self, connection: sqlite3.Connection) -> None:
-        """Remove the mark that a holder left that was killed between setting and removing it.
-
-        SQLite removes the `-wal` when the last connection closes, also if nothing was written. A file with the mark
-        and without a `-wal` would be refused from then on, although it is complete.
-        """
-        try:
-            unmark(connection)
-        except sqlite3.Error:  # a full disk
-            connection.close()
-            leave_wal(self._file)
-            raise

@@ -45,10 +45,10 @@ _FILL_BEAT: Final = (
 )
 _BEATS: Final = "SELECT at, state, ms, orders FROM temp.beat ORDER BY at, state, ms"
 _REFUSED: Final = (
-    "SELECT state, error_id, max(error), sum(lines), min(row) FROM lines"
+    "SELECT state, error_id, max(error), sum(lines), min(row), evidence = 'person_rejected' FROM lines"
     " WHERE state IN ('rejected', 'unknown', 'conflict', 'manual')"
     " AND (lines = 1 OR state <> 'rejected' OR evidence <> 'refused_no_order')"  # such a pack gave its lines back
-    " GROUP BY state, error_id ORDER BY 4 DESC, 1, 2"
+    " GROUP BY state, error_id, 6 ORDER BY 4 DESC, 1, 2, 6"
 )
 # What was cancelled comes last: a thousand such rows must not hide one whose cancellation is in doubt.
 _WAITING: Final = (
@@ -90,7 +90,10 @@ def read_overview(connection: sqlite3.Connection) -> Overview:
                 Beat(float(at), LineState(state), None if ms < 0 else ms, orders)
                 for at, state, ms, orders in connection.execute(_BEATS)
             ],
-            refused=[Refused(LineState(state), *row) for state, *row in connection.execute(_REFUSED)],
+            refused=[
+                Refused(LineState(state), error_id, error, lines, row, by_person=bool(by_person))
+                for state, error_id, error, lines, row, by_person in connection.execute(_REFUSED)
+            ],
             labels=_read_tags(connection, sampled, packed=packed) + read_kept_labels(connection, names),
             pauses=_read_pauses(connection),
             open=_read_open(connection, groups),

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from xoxo_async.bulk.ledger.sqlite.files import create_private
 from xoxo_async.bulk.ledger.sqlite.refusals import APPLICATION_ID, OLDEST_VERSION, SCHEMA_VERSION
-from xoxo_async.bulk.ledger.sqlite.statements import IS_OPEN
+from xoxo_async.bulk.ledger.sqlite.statements import DIGEST, IS_OPEN
 
 __all__ = ["build", "connect", "copy_to", "make_tables", "show_views", "upgrade"]
 
@@ -148,7 +148,7 @@ _VIEWS: Final = {
     SCHEMA_VERSION: (
         (
             f"CREATE TEMP VIEW orders AS SELECT {_LINE},"
-            " CASE digest WHEN '' THEN lower(hex(hash)) ELSE digest END AS digest,"
+            f" {DIGEST} AS digest,"
             " CASE WHEN shape IS NULL THEN body ELSE replace(replace((SELECT s.body FROM main.shapes AS s"
             " WHERE s.shape = one.shape), char(1), po_number), char(2), body) END AS body FROM main.lines AS one"
         ),

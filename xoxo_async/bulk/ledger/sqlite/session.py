@@ -70,9 +70,10 @@ from xoxo_async.bulk.ledger.sqlite.statements import (
     last_seq,
     read_lines,
     read_owners,
+    read_planned,
     read_po_numbers,
     read_state,
-    write_moves,
+    write_lines,
 )
 from xoxo_async.bulk.ledger.sqlite.sums import read_funds
 from xoxo_async.bulk.ledger.sqlite.tally import Tally
@@ -291,7 +292,8 @@ class LedgerSession:
             return
         self._open_marks()  # send nothing whose codes could not be recognised later
         wanted = sum(request.limit for request in claims)
-        planned = read_state(self.connection, (LineState.PLANNED,), 0, wanted)
+        planned, shapes = read_planned(self.connection, wanted)
+        self._shapes.fill(self.connection, planned, shapes)
         budgeted = planned and any(request.budget is not None for request in claims)
         funds = self._read_funds() if budgeted else Funds()
         moment = self._begin_epoch()
@@ -383,10 +385,10 @@ class LedgerSession:
         if not moves:
             return
         self._tally.begin(self.connection)
-        if not write_moves(self.connection, moves):
+        ends = ends_of(moves)
+        if not write_lines(self.connection, ends):
             raise LedgerConflictError("a line changed while it was being written: something else writes to this ledger")
         self.noted = self._journal.note_moves(self.connection, moves, self._dated(now))
-        ends = ends_of(moves)
         for _, after in ends:
             if after.state is _SENDING:
                 self._sending[after.seq] = after

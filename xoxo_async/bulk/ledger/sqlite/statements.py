@@ -16,9 +16,9 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
-from xoxo_async.bulk.ledger.moves import Move
 
 __all__ = [
+    "DIGEST",
     "FIXED",
     "IS_OPEN",
     "fields",
@@ -28,13 +28,17 @@ __all__ = [
     "read_key",
     "read_lines",
     "read_owners",
+    "read_planned",
     "read_po_numbers",
     "read_state",
-    "write_moves",
+    "write_lines",
 ]
 
 IS_OPEN: Final = "(state <> 'placed' OR delivery <> 'delivered')"
 """Is true of a line that is not at its end in the usual way. A query that is to use the short list has these words."""
+
+DIGEST: Final = "CASE digest WHEN '' THEN lower(hex(hash)) ELSE digest END"
+"""Is the digest of a line, in whichever column it is."""
 
 # The order of LedgerLine's fields: rows are decoded straight into it.
 # They never change once planned.
@@ -60,9 +64,16 @@ def fields(names: Iterable[str], first: int = 0) -> str:
 _READ_SEQS: Final = f"{_GATHER} (SELECT {_AS_JSON} FROM orders WHERE seq IN (SELECT value FROM json_each(?)))"
 _READ_STATE: Final = f"SELECT {_AS_JSON}, seq FROM orders WHERE state = ? AND seq > ?{{}} ORDER BY seq LIMIT ?"
 _IN_SHORT_LIST: Final = f" AND {IS_OPEN}"
+_READ_PLANNED: Final = (
+    "SELECT CAST('[' || coalesce(group_concat(line), '') || ']' AS BLOB),"
+    " CAST('[' || coalesce(group_concat(shape), '') || ']' AS BLOB) FROM"
+    f" (SELECT {_AS_JSON.replace('digest', DIGEST)}, coalesce(shape, 0) AS shape FROM main.lines"
+    f" WHERE state = 'planned' AND {IS_OPEN} ORDER BY seq LIMIT ?)"
+)
 _READ_ALL: Final = f"{_GATHER} (SELECT {_AS_JSON} FROM orders WHERE seq > ? ORDER BY seq LIMIT ?)"
 _FREE_ORDERS: Final = "UPDATE lines SET order_id = NULL WHERE seq IN (SELECT value FROM json_each(?))"
 _OWNERS: Final = "SELECT order_id, seq FROM lines WHERE order_id IN (SELECT value FROM json_each(?))"
+_SHAPES: Final = msgspec.json.Decoder(list[int])
 _LINES: Final = msgspec.json.Decoder(list[LedgerLine], strict=False)  # SQLite has no booleans: 0 and 1
 _encode: Final = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -120,33 +131,42 @@ def read_state(connection: sqlite3.Connection, states: Sequence[LineState], afte
     return _LINES.decode(connection.execute(query, (*values, limit)).fetchone()[0])
 
 
+def read_planned(connection: sqlite3.Connection, limit: int) -> tuple[list[LedgerLine], list[int]]:
+    """Return the next planned lines, in order of `seq`, with what is their own as their `body`, and the shape of each.
+
+    `Shapes.fill` makes requests of them, with a quarter of the instructions that SQLite takes for it, and each line is
+    claimed.
+
+    Args:
+        connection: To read with; the ledger has the present form.
+        limit: How many at most.
+    """
+    lines, shapes = connection.execute(_READ_PLANNED, (limit,)).fetchone()
+    return _LINES.decode(lines), _SHAPES.decode(shapes)
+
+
 def _read_state(state: LineState) -> str:
     return _READ_STATE.format("" if state is LineState.PLACED else _IN_SHORT_LIST)
 
 
-def write_moves(connection: sqlite3.Connection, moves: Sequence[Move]) -> bool:
+def write_lines(connection: sqlite3.Connection, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> bool:
     """Write decided changes to their lines.
 
     Args:
         connection: In a transaction.
-        moves: In order; a line may occur more than once.
+        ends: Each line before and after, see `tallying.ends_of`; at least one.
 
     Returns:
         Whether all were written. False when a line had changed since the decision: then the transaction must not be
         committed.
     """
-    first: dict[int, LedgerLine] = {}
-    last: dict[int, LedgerLine] = {}
-    for move in moves:
-        first.setdefault(move.before.seq, move.before)
-        last[move.before.seq] = move.after
-    freed = [seq for seq, line in last.items() if first[seq].order_id not in {None, line.order_id}]
+    freed = [old.seq for old, new in ends if old.order_id is not None and old.order_id != new.order_id]
     if freed:
         # An order may move from one line to another, and the unique index holds within a statement, too: free it first.
         connection.execute("SAVEPOINT freed")
         connection.execute(_FREE_ORDERS, (_encode(freed),))
     try:
-        if _update(connection, list(first.values()), list(last.values())) != len(last):
+        if _update(connection, ends) != len(ends):
             return False
     except sqlite3.IntegrityError:
         if freed:
@@ -158,23 +178,26 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move]) -> bool:
     return True
 
 
-def _update(connection: sqlite3.Connection, before: Sequence[LedgerLine], after: Sequence[LedgerLine]) -> int:
+def _update(connection: sqlite3.Connection, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> int:
     """Write the columns that change, and return how many lines were as they should be.
 
     It is a compare-and-set: each line must still be what the decision was made on. State and epoch suffice here, where
     `Move` asks for a revision: each line is read in the transaction that writes it, and BEGIN IMMEDIATE lets no other
     connection write meanwhile. So this finds a mistake in this package, and never a second writer's look-up.
     """
-    was, now = (list(zip(*map(msgspec.structs.astuple, lines), strict=True)) for lines in (before, after))
+    was, now = (list(zip(*map(msgspec.structs.astuple, lines), strict=True)) for lines in zip(*ends, strict=True))
     changed = {name: now[at] for name, at in _PLACES.items() if was[at] != now[at]}
     asked = {f"was_{name}": was[_PLACES[name]] for name in ("state", "epoch")}
-    words, values = passed({"seq": now[0], **changed, **asked}, keyed=True)
+    seqs = now[0]
+    words, values = passed({"seq": seqs, **changed, **asked}, keyed=True)
+    rows = f"FROM json_each(?1) AS new WHERE lines.seq = {words['seq']}"
+    if words["seq"] == "new.value" and seqs == tuple(range(seqs[0], seqs[-1] + 1)):
+        # All lines of a claim get the same, and mostly follow each other.
+        rows = f"WHERE lines.seq BETWEEN ?1 AND ?{len(values) + 1}"
+        values = [seqs[0], *values[1:], seqs[-1]]
     sets = ", ".join(f"{name} = {words[name]}" for name in changed) or "seq = lines.seq"
-    query = (
-        f"UPDATE lines SET {sets} FROM json_each(?1) AS new WHERE lines.seq = {words['seq']}"
-        f" AND lines.state = {words['was_state']} AND lines.epoch = {words['was_epoch']}"
-    )
-    return connection.execute(query, values).rowcount
+    asks = f"AND lines.state = {words['was_state']} AND lines.epoch = {words['was_epoch']}"
+    return connection.execute(f"UPDATE lines SET {sets} {rows} {asks}", values).rowcount
 
 
 def passed(columns: Mapping[str, Sequence[object]], *, keyed: bool = False) -> tuple[dict[str, str], list[object]]:
@@ -190,14 +213,17 @@ def passed(columns: Mapping[str, Sequence[object]], *, keyed: bool = False) -> t
     words: dict[str, str] = {}
     bound: list[object] = []
     differ: dict[str, Sequence[object]] = {}
+    number = len(next(iter(columns.values())))
     for name, column in columns.items():
-        values = _told(column)
-        if values[0] == values[-1] and values.count(values[0]) == len(values):
-            bound.append(values[0].value if isinstance(values[0], StrEnum) else values[0])
+        # Equal amounts may be written as 500 and as 500.00.
+        values = _texts(column) if isinstance(column[0], Decimal) else column
+        first = values[0]
+        if values.count(first) == number:
+            bound.append(first.value if isinstance(first, StrEnum) else first)
             words[name] = f"?{len(bound) + 1}"
         else:
             differ[name] = values
-    rows, of_rows = _rows(differ, len(next(iter(columns.values()))), keyed=keyed)
+    rows, of_rows = _rows(differ, number, keyed=keyed)
     return words | of_rows, [_encode(rows), *bound]
 
 
@@ -218,11 +244,8 @@ def _rows(columns: Mapping[str, Sequence[object]], number: int, *, keyed: bool) 
     return rows, {name: f"json_extract(new.value, '$[{at}]')" for at, name in enumerate(columns)}
 
 
-def _told(column: Sequence[object]) -> Sequence[object]:
-    """Return the values of a column as they are compared: equal amounts may be written as 500 and as 500.00."""
-    if not isinstance(column[0], Decimal):
-        return column
-    return [None if one is None else str(one) for one in column]
+def _texts(amounts: Sequence[object]) -> Sequence[str | None]:
+    return [None if amount is None else str(amount) for amount in amounts]
 
 
 def read_owners(connection: sqlite3.Connection, order_ids: Collection[int]) -> dict[int, int]:

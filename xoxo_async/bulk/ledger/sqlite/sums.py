@@ -7,7 +7,15 @@ from decimal import Decimal
 from typing import Final
 
 from xoxo_async.bulk.ledger.budget import Funds, Spending, first_unpriced, total_committed
-from xoxo_async.bulk.ledger.counting import ALARMS_SHOWN, TOLD_AT_ONCE, OrderGroup, PackedGroup, add_up
+from xoxo_async.bulk.ledger.counting import (
+    ALARMS_SHOWN,
+    SETTLED,
+    SETTLED_BY,
+    TOLD_AT_ONCE,
+    OrderGroup,
+    PackedGroup,
+    add_up,
+)
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
 from xoxo_async.bulk.ledger.sqlite.statements import IS_OPEN
 
@@ -25,6 +33,7 @@ _QUOTED: Final = ", ".join(f"'{fact.value}'" for fact in TOLD_AT_ONCE)
 _ALARMS: Final = (
     "SELECT key, row, lines.order_id, min(at), reason FROM journal JOIN lines USING (seq)"
     f" WHERE transition = '!' AND journal.evidence NOT IN ({_QUOTED})"
+    f" AND NOT (journal.evidence = '{SETTLED.value}' AND lines.evidence = '{SETTLED_BY.value}')"
     " GROUP BY seq, reason ORDER BY min(id)"
 )
 _COMMITTED: Final = (

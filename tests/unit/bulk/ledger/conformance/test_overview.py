@@ -61,6 +61,24 @@ async def test_an_overview_has_every_line_once(subject: Subject) -> None:
     assert [(one.key, one.state) for one in overview.open] == [("k5", LineState.UNKNOWN), ("k2", LineState.PLACED)]
 
 
+async def test_a_persons_refusals_stand_apart(subject: Subject) -> None:
+    """The vendor refused one row, and a person decided about another: neither has an error id."""
+    async with subject.open() as ledger:
+        await ledger.plan(subject.job, each([wish(1), wish(2)]), subject.terms)
+        claimed = await taken(ledger)
+        await ledger.record([fact(claimed["k1"], Evidence.REFUSED_NO_ORDER, error="no")])
+        for evidence in (Evidence.OUTCOME_LOST, Evidence.LOOKUPS_EXHAUSTED):
+            await ledger.record([fact(claimed["k2"], evidence)])
+        line = await ledger.find("k2")
+        assert line is not None
+        await ledger.record([fact(line, Evidence.PERSON_REJECTED, reason="not wanted", error="not wanted")])
+        overview = await ledger.overview()
+    assert [(one.error, one.row, one.by_person) for one in overview.refused] == [
+        ("no", 1, False),
+        ("not wanted", 2, True),
+    ]
+
+
 async def test_an_empty_job_has_an_overview(subject: Subject) -> None:
     """All of it is empty, also for somebody who only reads."""
     async with subject.open() as ledger:

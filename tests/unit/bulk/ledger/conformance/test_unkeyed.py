@@ -234,6 +234,36 @@ async def test_links_of_a_row_are_kept(subject: Subject, sealed: bool) -> None:
     assert not sealed or b"gift.example" not in subject.stored()
 
 
+async def test_a_closed_row_is_no_alarm(subject: Subject) -> None:
+    """A person settles the alarm about its answer; it keeps its links, and the alarm of another row stays."""
+    asked = [
+        PlannedLine(key=f"k{n}", po_number=f"links:{n}", digest=f"d{n}", request=b'{"quantity":2}', row=n)
+        for n in (1, 2)
+    ]
+    async with subject.open() as ledger:
+        await ledger.plan(subject.job, each(asked), terms_of(subject, JobKind.LINKS))
+        for number, one in enumerate(await ledger.claim(2)):
+            few = b'[{"code":"https://gift.example/%d"}]' % number
+            short = done(one, delivery=Delivery.PENDING, codes=few, held=1, error="1 of 2 links")
+            await ledger.record([short])
+        counts = await ledger.counts()
+        assert (counts.pending, counts.issued, counts.alarms_total) == (2, 0, 2)
+        first = await ledger.find("k1")
+        assert first is not None
+        close = done(first, evidence=Evidence.PERSON_CLOSED, reason="handed out", error="handed out")
+        for _ in range(2):  # said again, it is no news
+            (closed,) = await ledger.record([close])
+            assert (closed.state, closed.delivery, closed.held) == (LineState.PLACED, Delivery.DELIVERED, 1)
+        counts = await ledger.counts()
+        assert (counts.pending, counts.issued, [alarm.key for alarm in counts.alarms]) == (1, 1, ["k2"])
+        assert [(row.transition, row.reason) async for row in ledger.journal(seq=first.seq)][-1] == (
+            "T18",
+            "handed out",
+        )
+    async with subject.open() as ledger:
+        assert ((await ledger.counts()).alarms_total, (await ledger.find("k1"))) == (1, closed)
+
+
 async def test_more_links_of_a_row_are_added(subject: Subject) -> None:
     """A second answer about a row adds what the first one lacked, and takes nothing away."""
     asked = PlannedLine(key="k1", po_number="links:1", digest="d", request=b'{"quantity":2}', row=1)

@@ -13,11 +13,13 @@ import pytest
 from tests.unit.bulk.ledger.facts import alone
 from tests.unit.bulk.ledger.ledgers import CODES, each, line, placed
 from tests.unit.bulk.ledger.postgres.databases import connected, job_of, lost, opened, planned_job, raise_generation
+from xoxo_async.bulk.ledger.facts import KIND
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.postgres import claiming, pausing, planning
 from xoxo_async.bulk.ledger.postgres import ledger as ledgers
 from xoxo_async.bulk.ledger.postgres import work as works
-from xoxo_async.bulk.ledger.postgres.jobs import bind, find_job, make_job, open_jobs
+from xoxo_async.bulk.ledger.postgres.jobs import bind, find_job, make_job, read_open, require_fit
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
 from xoxo_async.errors import BudgetError, ConfigError, LedgerConflictError, LedgerError
@@ -149,7 +151,7 @@ async def test_a_restored_database_doubts_every_job(database: str) -> None:
 
 
 async def test_open_jobs_have_work_for_a_worker(database: str) -> None:
-    """A paused job is still settled, and late codes are asked for; a delivered one is no work."""
+    """A paused job is still settled, and late codes are asked for; a delivered one is no work. Each has its kind."""
     for job in ("done", "doubted", "late", "paused", "planned"):
         async with opened(database, job) as ledger:
             await ledger.plan(job, each([line(1)]), PlanTerms(identity=Identity("https://one.example", job)))
@@ -162,15 +164,30 @@ async def test_open_jobs_have_work_for_a_worker(database: str) -> None:
                 await ledger.record([msgspec.structs.replace(proof, delivery=Delivery.PENDING, codes=None)])
             elif job == "paused":
                 await ledger.pause("funds")
-    assert await open_jobs(database) == ["doubted", "late", "paused", "planned"]
+    async with opened(database, "points") as ledger:
+        terms = PlanTerms(identity=Identity("https://one.example", "points"), facts={KIND: JobKind.POINTS})
+        await ledger.plan("points", each([line(1)]), terms)
+    found = await read_open(database)
+    assert list(found) == ["doubted", "late", "paused", "planned", "points"]
+    assert [job for job, kind in found.items() if kind != JobKind.ORDERS] == ["points"]
 
 
 async def test_open_jobs_of_no_database(database: str) -> None:
     """One clear line, without the password."""
     with pytest.raises(LedgerError, match=r"postgresql://xoxo@127\.0\.0\.1:1/none cannot be reached"):
-        await open_jobs("postgresql://xoxo:secret@127.0.0.1:1/none")
+        await read_open("postgresql://xoxo:secret@127.0.0.1:1/none")
     with pytest.raises(ConfigError):
-        await open_jobs("march.db")
+        await read_open("march.db")
+
+
+async def test_an_unfit_database_is_refused(database: str) -> None:
+    """Without a job, and without a ledger that is opened in it; the owner of a fit one is let in."""
+    await require_fit(database)
+    async with connected(database) as connection:
+        name = await connection.fetchval("SELECT current_database()")
+        await connection.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+    with pytest.raises(LedgerError, match="synchronous_commit = off"):
+        await require_fit(database)
 
 
 async def test_an_open_ledger_sees_a_restore(database: str) -> None:

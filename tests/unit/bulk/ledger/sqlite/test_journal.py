@@ -27,7 +27,7 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 def move(seq: int, transition: str = "T1", **facts: object) -> Move:
     before = msgspec.structs.replace(LINE, seq=seq)
     after = msgspec.structs.replace(before, state=LineState.SENDING, attempts=1, epoch=2)
-    return Move(before, after, transition, "slot_in_hand", None, "", "")._replace(**facts)
+    return msgspec.structs.replace(Move(before, after, transition, "slot_in_hand", None, "", ""), **facts)
 
 
 def all_of(connection: sqlite3.Connection) -> list[JournalRow]:

@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,40 @@ async def test_a_full_disk_keeps_a_marked_ledger(tmp_path: Path, monkeypatch: py
             await SqliteLedger(path).open()
     async with SqliteLedger(path) as ledger:
         assert (await ledger.counts()).issued == 8
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+async def test_a_failed_opening_keeps_a_marked_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flushed: bool
+) -> None:
+    """Whichever statement fails, SQLite removes the -wal as it closes the file; the next opening has all rows."""
+    real, left = sqlite3.connect, 0
+
+    class Disk(sqlite3.Connection):
+        def execute(self, sql: str, *args: object) -> sqlite3.Cursor:  # type: ignore[override]
+            nonlocal left
+            left -= 1
+            if not left:
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(sql, *args)  # type: ignore[arg-type]
+
+    kept = tmp_path / "kept.db"
+    marked(kept, flushed=flushed)
+    for statement in count(1):
+        path = tmp_path / f"{statement}.db"
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{kept}{suffix}", f"{path}{suffix}")
+        left = statement
+        with monkeypatch.context() as broken, suppress(LedgerError):
+            broken.setattr(sqlite3, "connect", lambda *args, **kwargs: real(*args, factory=Disk, **kwargs))
+            async with SqliteLedger(path):
+                pass
+        ended, left = left, 0
+        async with SqliteLedger(path) as ledger:
+            assert (await ledger.counts()).issued == 8, statement
+        if ended > 0:
+            break
+    assert statement > 20
 
 
 async def test_an_unused_ledger_is_removed_on_demand(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.bulk.ledger.ledgers import connected
+from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.sqlite import shapes
 from xoxo_async.bulk.ledger.sqlite.adding import NewOrder, add_orders
 from xoxo_async.bulk.ledger.sqlite.shapes import Shapes, cut
-from xoxo_async.bulk.ledger.sqlite.statements import read_state
+from xoxo_async.bulk.ledger.sqlite.statements import read_planned, read_state
 from xoxo_async.services.orders.operations import PLACE_ORDER
 from xoxo_async.services.orders.requests import PlaceOrder
 
@@ -47,7 +48,13 @@ def new(one: PlaceOrder, key: str) -> NewOrder:
 
 
 def bodies(connection: sqlite3.Connection) -> list[str]:
-    return [line.body for line in read_state(connection, (), 0, 1000)]
+    """Return the requests as a report reads them, once a claim has read the same."""
+    read = [line.body for line in read_state(connection, (), 0, 1000)]
+    lines, shapes = read_planned(connection, 1000)
+    Shapes().fill(connection, lines, shapes)
+    assert lines == read_state(connection, (LineState.PLANNED,), 0, 1000)
+    assert [line.body for line in lines] == read
+    return read
 
 
 @given(REQUESTS)
@@ -109,3 +116,6 @@ def test_shapes_of_an_undone_transaction_are_forgotten(connection: sqlite3.Conne
     known.forget()
     add_orders(connection, known, [new(request(2), "k2")])
     assert bodies(connection) == [new(request(2), "k2").body]
+    lines, numbers = read_planned(connection, 9)
+    known.fill(connection, lines, numbers)
+    assert [line.body for line in lines] == bodies(connection)

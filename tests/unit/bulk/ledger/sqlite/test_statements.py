@@ -18,8 +18,9 @@ from xoxo_async.bulk.ledger.sqlite.statements import (
     read_lines,
     read_owners,
     read_state,
-    write_moves,
+    write_lines,
 )
+from xoxo_async.bulk.ledger.tallying import ends_of
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_a_line_ends_where_it_moved_last(connection: sqlite3.Connection) -> None
     add(connection, LineState.SENDING)
     (line,) = read_lines(connection, [1])
     doubt = moved(line, LineState.UNKNOWN, suspect=True)
-    assert write_moves(connection, [doubt, moved(doubt.after, LineState.PLACED, order_id=7)])
+    assert write_lines(connection, ends_of([doubt, moved(doubt.after, LineState.PLACED, order_id=7)]))
     (line,) = read_lines(connection, [1])
     assert (line.state, line.suspect, line.order_id) == (LineState.PLACED, True, 7)
     assert read_owners(connection, [7, 8]) == {7: 1}
@@ -69,7 +70,7 @@ def test_a_stale_move_is_reported(connection: sqlite3.Connection, other: dict[st
     add(connection, LineState.SENDING)
     (line,) = read_lines(connection, [1])
     stale = msgspec.structs.replace(line, **other)
-    assert not write_moves(connection, [moved(stale, LineState.PLACED)])
+    assert not write_lines(connection, ends_of([moved(stale, LineState.PLACED)]))
 
 
 def test_lines_that_move_together_get_their_own_values(connection: sqlite3.Connection) -> None:
@@ -82,11 +83,21 @@ def test_lines_that_move_together_get_their_own_values(connection: sqlite3.Conne
         moved(one, LineState.PLACED, order_id=7 + one.seq, amount_charged=amount, suspect=one.seq == 2, currency="INR")
         for one, amount in zip(lines, amounts, strict=True)
     ]
-    assert write_moves(connection, moves)
+    assert write_lines(connection, ends_of(moves))
     read = sorted(read_lines(connection, [1, 2, 3]), key=lambda line: line.seq)
     assert read == [move.after for move in moves]
     assert [str(line.amount_charged) for line in read] == ["500", "500.00", "None"]
     assert {(line.error, line.currency, line.state) for line in read} == {("kept", "INR", LineState.PLACED)}
+
+
+@pytest.mark.parametrize("seqs", [[1, 2, 3], [1, 3], [3, 2], [2]])
+def test_lines_that_move_alike_are_written_alone(connection: sqlite3.Connection, seqs: list[int]) -> None:
+    """Whether or not their numbers follow each other: the lines between them stay as they are."""
+    add(connection, *[LineState.SENDING] * 3)
+    lines = {line.seq: line for line in read_lines(connection, [1, 2, 3])}
+    assert write_lines(connection, ends_of([moved(lines[seq], LineState.UNKNOWN) for seq in seqs]))
+    after = {line.seq: line.state for line in read_lines(connection, [1, 2, 3])}
+    assert {seq for seq, state in after.items() if state is LineState.UNKNOWN} == set(seqs)
 
 
 @pytest.mark.parametrize("stale", [0, 1, 2])
@@ -95,15 +106,15 @@ def test_one_stale_line_among_many_is_reported(connection: sqlite3.Connection, s
     add(connection, *[LineState.SENDING] * 3)
     lines = sorted(read_lines(connection, [1, 2, 3]), key=lambda line: line.seq)
     lines[stale] = msgspec.structs.replace(lines[stale], epoch=4)
-    assert not write_moves(connection, [moved(one, LineState.UNKNOWN) for one in lines])
+    assert not write_lines(connection, ends_of([moved(one, LineState.UNKNOWN) for one in lines]))
 
 
 def test_a_move_that_changes_nothing_is_written(connection: sqlite3.Connection) -> None:
     """A look-up may find what is known; the line must still be what it was."""
     add(connection, LineState.UNKNOWN)
     (line,) = read_lines(connection, [1])
-    assert write_moves(connection, [moved(line, line.state)])
-    assert not write_moves(connection, [moved(msgspec.structs.replace(line, epoch=1), line.state, epoch=1)])
+    assert write_lines(connection, ends_of([moved(line, line.state)]))
+    assert not write_lines(connection, ends_of([moved(msgspec.structs.replace(line, epoch=1), line.state, epoch=1)]))
 
 
 @pytest.mark.parametrize("keyed", [False, True])

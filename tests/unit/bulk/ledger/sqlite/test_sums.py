@@ -80,6 +80,7 @@ def random_ledger(connection: sqlite3.Connection, seed: int) -> None:
                 " VALUES (?, ?, 2, ?, ?, 'd', '{}', 1)",
                 (seq, first, f"p{seq}-{first}", f"p{seq}-{first}"),
             )
+    connection.execute("UPDATE lines SET evidence = 'person_closed' WHERE seq % 7 = 0")
     for at in range(900):
         connection.execute(
             "INSERT INTO journal (seq, at, from_state, to_state, transition, evidence, attempts, epoch, reason)"
@@ -88,7 +89,7 @@ def random_ledger(connection: sqlite3.Connection, seed: int) -> None:
                 chance.randint(1, 60),
                 float(at),
                 chance.choice(["!", "!", "!", "T3"]),
-                chance.choice(["late_proof", "person_placed", "answered_placed", "delivery_seen"]),
+                chance.choice(["late_proof", "person_placed", "answered_placed", "delivery_seen", "answered_done"]),
                 chance.choice(["one", "two", "three"]),
             ),
         )

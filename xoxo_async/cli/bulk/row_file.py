@@ -1,0 +1,44 @@
+"""A private file with a row for each line of a ledger, whole or absent; it replaces an older one of its kind alone."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from xoxo_async.errors import ConfigError
+from xoxo_async.private_files import replacement
+
+__all__ = ["row_file"]
+
+
+@contextmanager
+def row_file(path: Path, is_older: Callable[[bytes], bool], what: str) -> Generator[TextIO]:
+    """Open a draft of a private file, which gets its name at the end of the block.
+
+    Args:
+        path: The file.
+        is_older: Returns whether the first line of a file that has the name shows that it is an older one of the kind.
+        what: What such a file has, for messages: `verdicts of an older proof`.
+
+    Raises:
+        ConfigError: The file cannot be written, or is there and is of another kind.
+    """
+    try:
+        with path.open("rb") as file:
+            first = file.readline(65_536)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    else:
+        if not is_older(first.strip()):
+            raise ConfigError(f"{path} is there already and has no {what}, so it is not overwritten")
+    try:
+        with replacement(path) as file:
+            yield file
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"{path} cannot be written: {error.strerror or error}")
