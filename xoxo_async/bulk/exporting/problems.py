@@ -1,7 +1,6 @@
 """A file of every problem of the rows of a plan, each beside its row: written as they come, in the order of rows."""
 
 import csv
-import importlib.util
 import os
 import tempfile
 import zipfile
@@ -20,6 +19,7 @@ from xoxo_async.bulk.intake.guard import sheet_text
 from xoxo_async.bulk.intake.problems import RowProblem
 from xoxo_async.bulk.ledger.kept import KeptNames
 from xoxo_async.errors import ConfigError, PlanError
+from xoxo_async.extras import check_loads
 from xoxo_async.private_files import replacement
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ class ProblemsFile:
         self._spool: IO[bytes] | None = None
         if self._kind not in {".csv", ".xlsx"}:
             raise ConfigError(f"the file of problems must end in .csv or .xlsx, not {self.path.suffix or 'nothing'}")
-        if self._kind == ".xlsx" and importlib.util.find_spec("xlsxwriter") is None:
-            raise ConfigError("a file of problems in .xlsx needs XlsxWriter: pip install 'xoxo-async[files]'")
+        if self._kind == ".xlsx":
+            check_loads("xlsxwriter", "a file of problems in .xlsx needs XlsxWriter", "files")
         _refuse_other_files(self.path)
 
     def __enter__(self) -> Self:

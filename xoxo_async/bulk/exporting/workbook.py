@@ -4,7 +4,6 @@ XlsxWriter makes the workbook with its headings, formats, filters and properties
 file: through XlsxWriter a million of them take over a minute, and wait in files of their own, codes included.
 """
 
-import importlib.util
 import io
 import re
 import tempfile
@@ -22,6 +21,7 @@ from xoxo_async.bulk.exporting.sheets import PLACES, SheetRows, Styles
 from xoxo_async.bulk.intake.guard import sheet_text
 from xoxo_async.bulk.intake.workbook.marks import column_name
 from xoxo_async.errors import ConfigError
+from xoxo_async.extras import check_loads
 
 __all__ = ["check_installed", "workbook_writer"]
 
@@ -53,8 +53,7 @@ def check_installed() -> None:
     Raises:
         ConfigError: It is not.
     """
-    if importlib.util.find_spec("xlsxwriter") is None:
-        raise ConfigError("an export to .xlsx needs XlsxWriter: pip install 'xoxo-async[files]'")
+    check_loads("xlsxwriter", "an export to .xlsx needs XlsxWriter", "files")
 
 
 @contextmanager

@@ -232,7 +232,7 @@ class RowsFile(Generic[LineT]):
         try:
             rows = self._by_fields(table, problems)
         except PlanError as error:
-            raise PlanError(f"{error.message}{problems.hint}") from None
+            raise PlanError(f"{error.message}{table.form.header_hint}{problems.hint}") from None
         for row in rows:
             if is_example(row.fields.get("key")):
                 rows.form.rows -= 1

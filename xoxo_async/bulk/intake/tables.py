@@ -97,6 +97,7 @@ class Form(msgspec.Struct, kw_only=True):
         decimal: The decimal sign that a column of numbers proved or a caller gave; empty where all numbers were plain.
         sheet: The name of the sheet; empty where there are no sheets.
         among: Which other sheets there are, where nobody named this one: `the first of 2 sheets (the other: May)`.
+        merged: The merged cells of the header that cover several columns: `B1:C1`.
         hidden_rows: Rows that the file's program does not show. They are read.
         rows: Rows with anything in them, below the header, as far as they were read.
         notes: Anything else that a person should know: `a hidden sheet`. Each is a part of a sentence.
@@ -108,6 +109,7 @@ class Form(msgspec.Struct, kw_only=True):
     decimal: str = ""
     sheet: str = ""
     among: str = ""
+    merged: str = ""
     hidden_rows: int = 0
     rows: int = 0
     notes: list[str] = msgspec.field(default_factory=list)
@@ -137,6 +139,13 @@ class Form(msgspec.Struct, kw_only=True):
     def sheet_hint(self) -> str:
         """How to read another sheet, to follow an error message; empty where there is no other, or one was named."""
         return f"; this is sheet {self.sheet}, {self.other_sheets}" if self.among else ""
+
+    @property
+    def header_hint(self) -> str:
+        """What may be wrong with the header, to follow an error message; empty where nothing is known."""
+        if not self.merged:
+            return ""
+        return f"; the header has merged cells ({self.merged}): unmerge them, and give each column its name"
 
     @property
     def other_sheets(self) -> str:

@@ -1,7 +1,6 @@
 """The file of a template: a new .xlsx or .csv with headings and one example, which is left out when it is read."""
 
 import csv
-import importlib.util
 import io
 import os
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from xoxo_async.errors import ConfigError
+from xoxo_async.extras import check_loads
 from xoxo_async.public_names import LazyModule
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def new_template(path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     if target.suffix.lower() not in {".xlsx", ".csv"}:
         raise ConfigError(f"a template ends in .xlsx or .csv, not {target.suffix or 'nothing'}")
-    if is_workbook(target) and importlib.util.find_spec("xlsxwriter") is None:
-        raise ConfigError("a template in .xlsx needs XlsxWriter: pip install 'xoxo-async[files]'")
+    if is_workbook(target):
+        check_loads("xlsxwriter", "a template in .xlsx needs XlsxWriter", "files")
     if target.exists() or target.is_symlink():
         raise _there(target)
     return target

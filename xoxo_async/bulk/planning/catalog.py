@@ -140,9 +140,23 @@ def check_product(row: Row, product: Voucher | None, problems: Problems) -> bool
         problems.add(row.number, what, column="product_id", value=row.order.product_id, given=row.given)
         return False
     found = {**_refused(row, product), **_contradicted(row, product)}
+    if "currency" in found and _shows_currency_beside(row, problems):
+        what = found.pop("currency")
+        found["denomination"] = "; ".join(filter(None, (found.get("denomination"), what)))
     for column, what in found.items():
         problems.add(row.number, what, column=column, value=getattr(row.line, column), given=row.given)
     return not found
+
+
+def _shows_currency_beside(row: Row, problems: Problems) -> bool:
+    """Return whether a row of a file has its currency from a sign beside the amount, or from that column's name."""
+    if row.file_row is None:
+        return False
+    title = problems.titles.get("currency", "currency").casefold()
+    return not any(
+        name.strip().casefold() == title and value is not None and str(value).strip()
+        for name, value in row.given.items()
+    )
 
 
 def _refused(row: Row, product: Voucher) -> dict[str, str]:

@@ -14,6 +14,7 @@ from xoxo_async.bulk.reporting.proof import ProofFact
 from xoxo_async.bulk.reporting.reading import Follow, read_facts
 from xoxo_async.bulk.reporting.words import MARKER
 from xoxo_async.errors import ConfigError
+from xoxo_async.extras import check_loads
 from xoxo_async.private_files import replacement
 
 __all__ = ["ReportFile", "html_of", "write_facts", "write_report"]
@@ -21,7 +22,7 @@ __all__ = ["ReportFile", "html_of", "write_facts", "write_report"]
 _PDF_MARK: Final = b"\n%xoxo report 1\n"
 _HEAD: Final = 200
 _HTML: Final = frozenset({".html", ".htm"})
-_EXTRA: Final = frozenset({"jinja2", "markupsafe", "vl_convert"})
+_EXTRA: Final = ("jinja2", "vl_convert")
 
 
 async def write_report(
@@ -156,12 +157,9 @@ def html_of(facts: Facts, *, zone: tzinfo | None = None, refresh_s: int | None =
     Raises:
         ConfigError: When the extra `report` is missing.
     """
-    try:
-        page: Any = import_module("xoxo_async.bulk.reporting.page")
-    except ImportError as error:
-        if error.name not in _EXTRA:
-            raise
-        raise ConfigError("a report needs Jinja2 and vl-convert-python: pip install 'xoxo-async[report]'") from None
+    for package in _EXTRA:
+        check_loads(package, "a report needs Jinja2 and vl-convert-python", "report")
+    page: Any = import_module("xoxo_async.bulk.reporting.page")
     text: str = page.page_of(facts, zone=zone, refresh_s=refresh_s, printed=printed)
     return text
 

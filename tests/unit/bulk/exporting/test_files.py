@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import stat
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -137,7 +138,7 @@ def test_only_csv_is_guarded(tmp_path: Path, name: str) -> None:
 
 def test_a_missing_extra_names_the_pip_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is read or fetched."""
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
     with pytest.raises(ConfigError, match=r"pip install 'xoxo-async\[files\]'"):
         ExportFile(tmp_path / "codes.xlsx", ledger="m.db")
 

@@ -3,6 +3,7 @@
 import csv
 import os
 import stat
+import sys
 import zipfile
 from decimal import Decimal
 from pathlib import Path
@@ -135,7 +136,7 @@ def test_a_file_has_one_of_two_forms(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """A workbook needs the extra; the error names it."""
     with pytest.raises(ConfigError, match=r"must end in \.csv or \.xlsx, not \.txt"):
         ProblemsFile(tmp_path / "bad.txt")
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
     with pytest.raises(ConfigError, match=r"pip install 'xoxo-async\[files\]'"):
         ProblemsFile(tmp_path / "bad.xlsx")
 

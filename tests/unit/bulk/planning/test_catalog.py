@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.bulk.intake import order_rows
+from xoxo_async.bulk import read_orders
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.rows import Row
 from xoxo_async.bulk.planning.catalog import PlanCatalog, check_product
@@ -53,6 +55,40 @@ OPEN = product(min_value_=100, max_value_=1000)
 def test_what_the_vendor_would_refuse_is_named(given: Row, of: Voucher | None, what: str) -> None:
     """The problem shows the row, the column and the values that are right."""
     assert told(given, of).startswith(f"row 7, {what}")
+
+
+AMOUNTS = {
+    "a sign": ("key,product_id,denomination\na,1001,$500\n", "column denomination: Corner Shop is in INR, not in USD"),
+    "a sign below another name": (
+        "key,product_id,Amount\na,1001,€500\n",
+        "column Amount: Corner Shop is in INR, not in",
+    ),
+    "the name": ("key,product_id,Amount (USD)\na,1001,500\n", "column Amount (USD): Corner Shop is in INR, not in USD"),
+    "a blank column beside it": (
+        "key,product_id,Amount,Currency Code\na,1001,$500,\n",
+        "column Amount: Corner Shop is in INR, not in USD",
+    ),
+    "a column": (
+        "key,product_id,Amount,Currency Code\na,1001,500,USD\n",
+        "column Currency Code: Corner Shop is in INR",
+    ),
+    "an amount that is wrong too": (
+        "key,product_id,denomination\na,1001,$5\n",
+        "column denomination: 5 is not offered; Corner Shop has 100, 500; Corner Shop is in INR, not in USD",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "what"), AMOUNTS.values(), ids=list(AMOUNTS))
+async def test_the_column_with_the_currency_is_named(tmp_path: Path, content: str, what: str) -> None:
+    """That of the amounts, where its sign or its name shows the currency: the file may have no other."""
+    path = tmp_path / "o.csv"
+    path.write_text(content)
+    rows = order_rows.rows(read_orders(path))
+    async for given in rows:
+        assert not check_product(given, FIXED, rows.problems)
+    (problem,) = rows.problems.shown()
+    assert problem.startswith(f"row 2, {what}")
 
 
 @pytest.mark.parametrize(

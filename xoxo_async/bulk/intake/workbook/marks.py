@@ -9,6 +9,9 @@ from xoxo_async.bulk.intake.workbook.refusing import MOST_CELLS, MOST_COLUMNS, a
 
 __all__ = ["Marks", "Merged", "cell_name", "column_name", "column_number"]
 
+_TOP: Final = 10
+"""Rows below the first in which the header may stand."""
+_MOST_WIDE: Final = 100
 _MOST_FORMATS: Final = 2**16 - 1
 _MOST_FORMATTED: Final = 4 * MOST_CELLS
 
@@ -23,12 +26,14 @@ class Marks:
         bad: Why a cell cannot be trusted, by row and column.
         hidden: Rows that are not shown.
         notes: What else a person should know.
+        wide: Merged cells near the top that cover several columns: the first and last row, and their names: `B1:C1`.
     """
 
     def __init__(self) -> None:
         self.bad: Final[dict[int, dict[int, str]]] = {}
         self.hidden: Final[set[int]] = set()
         self.notes: Final[list[str]] = []
+        self.wide: Final[list[tuple[int, int, str]]] = []
         self._formats: Final[list[Format]] = []
         self._numbers: Final[dict[int, int]] = {}  # of the formats, by their identity
         self._columns: Final[dict[int, array[int]]] = {}  # the number of each cell's format, by column and row
@@ -113,7 +118,10 @@ class Marks:
         for (top, start), (bottom, end) in ranges:
             end = min(end, MOST_COLUMNS)  # noqa: PLW2901 - nothing is read beyond
             rows = range(max(top, first), min(bottom, last) + 1)
-            why = f"is part of the merged cells {cell_name(top, start)}:{cell_name(bottom, end)}, which have one value"
+            names = f"{cell_name(top, start)}:{cell_name(bottom, end)}"
+            why = f"is part of the merged cells {names}, which have one value"
+            if end > start and top < first + _TOP and len(self.wide) < _MOST_WIDE:
+                self.wide.append((top + 1, bottom + 1, names))
             left -= len(rows) * (end - start + 1)
             if left < 0:
                 raise as_csv("the sheet has too many merged cells")

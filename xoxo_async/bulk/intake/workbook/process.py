@@ -1,7 +1,8 @@
 """The process that reads a workbook from its standard input, and writes rows to its standard output.
 
 Each message is MessagePack behind its length in 4 bytes. First comes a dict of the sheet, then lists of rows, and then
-a dict of what is known then. A dict with `refused` ends it at any time. The calling process holds the other end.
+a dict of what is known then. A dict with `refused` or `broken` ends it at any time. The calling process holds the
+other end.
 """
 
 import gc
@@ -66,6 +67,8 @@ def _messages(sheet: str) -> Iterator[object]:
         yield from read(sys.stdin.buffer, sheet)
     except RefusedError as error:
         yield {"refused": str(error)}
+    except ImportError as error:  # of a package of the extra: the workbook is not at fault
+        yield {"broken": _first_line(error)}
     except (MemoryError, RecursionError):
         yield {"refused": str(as_csv(f"it needs more than {MOST_MEMORY // 2**20} MB of memory"))}
     except Exception as error:  # noqa: BLE001 - whatever a damaged file does is said in one line
@@ -105,7 +108,7 @@ def read(file: IO[bytes], wanted: str) -> Iterator[object]:
             # Then an error or a hidden row may be noted for another cell than the one that has it.
             raise RefusedError(UNCLEAR)
         marks.merge(merged, marks.first + 1, marks.last)
-    yield {"sheet": name, "among": among, "notes": [*notes, *parts.notes, *marks.notes]}
+    yield {"sheet": name, "among": among, "notes": [*notes, *parts.notes, *marks.notes], "wide": marks.wide}
     yield from _batches(sheet, marks)
 
 

@@ -147,6 +147,7 @@ def read_workbook(
             f"{'; it is ' if form.among else ''}{form.other_sheets}"
         )
     at = 0 if known is None else _header(top, known)
+    form.merged = ", ".join(names for first, last, names in about["wide"] if first <= top[at].number <= last)
     if at:
         above = "row above it is" if at == 1 else f"{at} rows above it are"
         form.notes.append(f"the header in row {top[at].number} (the {above} left out)")
@@ -207,6 +208,12 @@ def _messages(opened: InputFile, sheet: str) -> Generator[Any]:
                 while (message := _next(out)) is not None:
                     if isinstance(message, dict) and "refused" in message:
                         raise PlanError(f"{opened.source}: {message['refused']}; nothing was sent")
+                    if isinstance(message, dict) and "broken" in message:
+                        raise ConfigError(
+                            f"{opened.source}: this is a workbook, and what reads it is installed and does not load"
+                            f" ({message['broken']}); install it anew with `pip install --force-reinstall"
+                            " 'xoxo-async[files]'`, or save the sheet as CSV in UTF-8"
+                        )
                     yield message
                     if isinstance(message, dict) and "hidden_rows" in message:
                         return

@@ -117,7 +117,7 @@ def test_the_parser_gets_the_rest_alone() -> None:
     assert (plain.top, plain.bottom, plain.left, plain.right) == (0, 499, 0, 1)
 
 
-def test_a_row_without_a_number_among_others_is_damage() -> None:
+def test_a_row_without_its_number_is_damage() -> None:
     """Its number follows from the rows before it, and these are not known to the parser."""
 
     def more(xml: bytes) -> bytes:

@@ -20,8 +20,13 @@ def with_sheets(book: Any, sheet: Any) -> None:
 def test_the_first_sheet_is_read_and_said() -> None:
     """The others are named: the rows may be in one of them."""
     about = result(book(more=with_sheets)).about
-    assert about == {"sheet": "Gifts", "among": "the first of 3 sheets (the others: Old (hidden), New)", "notes": []}
-    assert result(book()).about == {"sheet": "Gifts", "among": "", "notes": []}
+    assert about == {
+        "sheet": "Gifts",
+        "among": "the first of 3 sheets (the others: Old (hidden), New)",
+        "notes": [],
+        "wide": [],
+    }
+    assert result(book()).about == {"sheet": "Gifts", "among": "", "notes": [], "wide": []}
 
 
 def test_a_hidden_sheet_is_not_the_first() -> None:
@@ -33,7 +38,7 @@ def test_a_hidden_sheet_is_not_the_first() -> None:
 
     data = book(more=hide)
     assert result(data).about["sheet"] == "New"
-    assert result(data, " gifts").about == {"sheet": "Gifts", "among": "", "notes": ["a hidden sheet"]}
+    assert result(data, " gifts").about == {"sheet": "Gifts", "among": "", "notes": ["a hidden sheet"], "wide": []}
 
 
 def test_an_unknown_sheet_is_refused_with_the_names() -> None:

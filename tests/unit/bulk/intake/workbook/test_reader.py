@@ -153,6 +153,49 @@ def test_a_wrong_first_sheet_is_said(tmp_path: Path, rows: tuple[tuple[object, .
         assert (hint in str(caught.value)) == says
 
 
+MERGED = [
+    ("B1:C1", (0, 1, 0, 2), "; the header has merged cells (B1:C1): unmerge them, and give each column its name"),
+    ("B1:B2", (0, 1, 1, 1), ""),
+    ("B3:C3", (2, 1, 2, 2), ""),
+]
+
+
+@pytest.mark.parametrize(("name", "where", "hint"), MERGED, ids=[name for name, _, _ in MERGED])
+def test_merged_names_of_columns_are_said(
+    tmp_path: Path, name: str, where: tuple[int, int, int, int], hint: str
+) -> None:
+    """Nothing stands in the second of them, so a column is missing that a person sees."""
+    path = tmp_path / "orders.xlsx"
+    with xlsxwriter.Workbook(path) as workbook:
+        sheet = workbook.add_worksheet("Gifts")
+        sheet.write_row(0, 0, ("Employee ID", "Product ID"))
+        sheet.write_row(3, 0, ("A", 1001, 500))
+        sheet.merge_range(*where, "Product ID")
+    text = refusal(path)
+    assert "column denomination is missing (found: Employee ID, Product ID" in text
+    assert text.endswith(hint) if hint else "merged cells" not in text
+
+
+@pytest.mark.parametrize("kind", ["xls", "ods", "xlsx"])
+def test_other_programs_merge_names_too(tmp_path: Path, kind: str) -> None:
+    """Each kind of workbook says where its merged cells are."""
+    text = refusal(FILES / f"merged.{kind}")
+    assert "the header has merged cells (B1:C1)" in text
+
+
+@pytest.mark.parametrize(("package", "name"), [("python_calamine", "orders.xlsx"), ("olefile", "libreoffice.xls")])
+@pytest.mark.parametrize("fault", ["raise ImportError('no libc')", "import a_module_that_is_not_there"])
+def test_a_broken_reader_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, name: str, fault: str
+) -> None:
+    """The package is at fault, and not the file: the error says how to install it."""
+    (tmp_path / f"{package}.py").write_text(fault)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=r"installed and does not load .* install it anew") as caught:
+        list(read_orders(FILES / name))
+    assert "damaged" not in str(caught.value)
+
+
 def test_an_ended_reader_is_one_clear_line(tmp_path: Path) -> None:
     """A table of texts that says it has a billion makes the native reader abort: here it ends a process of its own."""
     data = changed(book(("A", 1001, 500)), {"sharedStrings.xml": lambda xml: xml.replace(b'"', b'"99999999', 6)})
