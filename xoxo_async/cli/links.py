@@ -24,7 +24,7 @@ from xoxo_async.cli.invocation import Group, complete_files
 from xoxo_async.cli.json_output import json_text, print_json
 from xoxo_async.cli.listing import Output, listing_options, print_listing
 from xoxo_async.cli.numbers import Whole
-from xoxo_async.cli.options import DAY, Decorator, connection_options
+from xoxo_async.cli.options import DAY, Decorator, NewFile, connection_options
 from xoxo_async.cli.output import out, say
 from xoxo_async.cli.reply_values import to_json
 from xoxo_async.cli.unkeyed.forms import JOB_FLAGS, form_options, lacks, refuse
@@ -119,7 +119,7 @@ quantity where a row gets more than one link.""",
 @click.option(
     "--out",
     "path",
-    type=click.Path(path_type=Path),
+    type=NewFile(),
     help="Write the links to this new file, mode 0600. An existing file is never overwritten.",
 )
 @click.option("--reveal", is_flag=True, help="Show the links.")

@@ -12,6 +12,7 @@ from click.shell_completion import get_completion_class
 
 import xoxo_async
 from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.options import NewFile
 from xoxo_async.cli.output import out, say
 from xoxo_async.cli.wording import count
 from xoxo_async.errors import ConfigError
@@ -52,7 +53,7 @@ Examples:
   xoxo man                                       then: man xoxo, man xoxo-bulk-run
   xoxo man --dir /usr/local/share/man/man1       for all users""",
 )
-@click.option("--dir", "folder", type=click.Path(path_type=Path), metavar="FOLDER",
+@click.option("--dir", "folder", type=NewFile(), metavar="FOLDER",
               help="Where to write them [default: man/man1 in $XDG_DATA_HOME or ~/.local/share].")  # fmt: skip
 @click.pass_context
 def man(context: click.Context, /, folder: Path | None) -> None:

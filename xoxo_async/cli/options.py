@@ -1,15 +1,30 @@
 """Flags that many commands share."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
-__all__ = ["DAY", "Decorator", "connection_options", "json_option", "with_options", "yes_option"]
+from xoxo_async.file_names import address_in, path_of
+
+__all__ = ["DAY", "Decorator", "NewFile", "connection_options", "json_option", "with_options", "yes_option"]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 DAY: Final = click.DateTime(["%Y-%m-%d"])
+
+
+class NewFile(click.Path):
+    """The path of a file that a command makes. The address of a database would become its name, with the password."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path, or fail with a usage error that repeats no address."""
+        kind = address_in(str(value))
+        if kind:
+            self.fail(f"it takes the path of a file, not {kind}; a file of such a name needs its full path", param, ctx)
+        return path_of(os.fsdecode(super().convert(value, param, ctx)))
 
 
 def with_options(*options: Decorator) -> Decorator:

@@ -8,6 +8,7 @@ import click
 from xoxo_async.cli.connect import SANDBOX_CLIENT, SANDBOX_SECRET
 from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.options import NewFile
 from xoxo_async.cli.output import out, say
 from xoxo_async.cli.signals import as_before, ending_signals
 from xoxo_async.errors import ConfigError
@@ -35,7 +36,7 @@ Example, in one terminal and in another:
               help="Answer as the vendor's pages show, or as its OpenAPI file does.")  # fmt: skip
 @click.option("--pay-on", type=click.Choice(["send", "redeem"]), default="send", show_default=True,
               help="When points and links cost the account: as they are sent, or as they are redeemed.")  # fmt: skip
-@click.option("--books", type=click.Path(path_type=Path), metavar="FILE", help="Keep the books in this file.")
+@click.option("--books", type=NewFile(), metavar="FILE", help="Keep the books in this file.")
 @click.option("--limits", is_flag=True, help="Enforce the vendor's limits per minute.")
 def sandbox(**flags: Any) -> None:
     """Serve a local sandbox of the API until Ctrl-C. It moves no money and needs no network.

@@ -19,7 +19,7 @@ from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.json_output import print_json
-from xoxo_async.cli.options import connection_options, json_option
+from xoxo_async.cli.options import NewFile, connection_options, json_option
 from xoxo_async.cli.output import say, say_command
 from xoxo_async.cli.wording import count
 
@@ -46,7 +46,7 @@ Examples:
   xoxo bulk export --ledger march.db --out report.jsonl          everything except the codes""",
 )
 @ledger_option
-@click.option("--out", "path", type=click.Path(path_type=Path), required=True, metavar="FILE",
+@click.option("--out", "path", type=NewFile(), required=True, metavar="FILE",
               help="The new file, .xlsx, .csv or .jsonl, mode 0600. It may replace an older export only.")  # fmt: skip
 @click.option("--reveal", is_flag=True, help="Write the codes themselves. They are cash.")
 @click.option("--excel", is_flag=True, help="Make the .csv one that Excel opens without changing a code.")

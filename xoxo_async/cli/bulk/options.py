@@ -3,14 +3,13 @@
 import unicodedata
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.cli.numbers import AMOUNT, CONCURRENCY, ERRORS, RATE, SECONDS, Whole
-from xoxo_async.cli.options import Decorator, connection_options, json_option, with_options, yes_option
+from xoxo_async.cli.options import Decorator, NewFile, connection_options, json_option, with_options, yes_option
 from xoxo_async.cli.output import say
 from xoxo_async.errors import ConfigError
 
@@ -204,7 +203,7 @@ def _missing(file: str) -> Decorator:
                      help=f"Withdraw planned rows of the ledger that {file} lacks."),
         click.option("--keep-missing", "missing", flag_value="keep", callback=_or_refuse,
                      help=f"Send planned rows of the ledger that {file} lacks."),
-        click.option("--problems", type=click.Path(path_type=Path), metavar="FILE",
+        click.option("--problems", type=NewFile(), metavar="FILE",
                      help="Write every bad row into this .csv or .xlsx file: column, value and reason, beside the"
                      " row."),
     )  # fmt: skip

@@ -25,7 +25,7 @@ from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.json_output import print_json
-from xoxo_async.cli.options import DAY, connection_options, json_option
+from xoxo_async.cli.options import DAY, NewFile, connection_options, json_option
 from xoxo_async.cli.output import is_terminal, out, say, say_command
 from xoxo_async.cli.wording import count, money
 from xoxo_async.environment import state_folder
@@ -84,16 +84,16 @@ Examples:
               help="The first day of the order history [default: a day before the job].")  # fmt: skip
 @click.option("--until", type=DAY, metavar="DAY", help="The last day of the order history [default: tomorrow].")
 @click.option("--thorough", is_flag=True, help="Look up every order, also those that the history shows.")
-@click.option("--out", "path", type=click.Path(path_type=Path), metavar="FILE.json",
+@click.option("--out", "path", type=NewFile(), metavar="FILE.json",
               help="Write the result to this file, mode 0600. It may replace an older result. [default:"
               " LEDGER.proof.json, where a report looks for it]")  # fmt: skip
-@click.option("--lines", type=click.Path(path_type=Path), metavar="FILE.csv",
+@click.option("--lines", type=NewFile(), metavar="FILE.csv",
               help="Write a row for each order of the ledger with its verdict, mode 0600.")  # fmt: skip
 @click.option("--key-file", type=click.Path(path_type=Path), metavar="F",
               help="Sign the result with the key in this file (HMAC-SHA256), which has mode 0600.")  # fmt: skip
 @click.option("--verify", type=click.Path(path_type=Path), metavar="FILE.json",
               help="Check the signature of a result. It needs --key-file, and no ledger or network.")  # fmt: skip
-@click.option("--progress", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--progress", type=NewFile(), metavar="FILE",
               help="Keeps an interrupted proof [default: LEDGER.proof, or a file in your state folder].")  # fmt: skip
 @json_option
 @connection_options

@@ -14,7 +14,7 @@ from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import ledger_option
 from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.json_output import print_json
-from xoxo_async.cli.options import json_option
+from xoxo_async.cli.options import NewFile, json_option
 from xoxo_async.cli.output import out as print_out
 from xoxo_async.cli.output import say
 from xoxo_async.cli.signals import as_before, ending_signals
@@ -41,7 +41,7 @@ Examples:
   xoxo bulk report --ledger march.db --serve                     follow a job at work""",
 )
 @ledger_option
-@click.option("--out", "path", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--out", "path", type=NewFile(), metavar="FILE",
               help="The new file, .html, mode 0600. It may replace an older report only.")  # fmt: skip
 @click.option("--pdf", is_flag=True, help="Write a PDF with the same name, too.")
 @click.option("--proof", type=click.Path(path_type=Path), metavar="FILE",

@@ -18,7 +18,7 @@ from xoxo_async.cli.bulk.troubled import Troubled, line_to_json, lines_in, print
 from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.json_output import COUNTS, empty_counts, print_json
-from xoxo_async.cli.options import json_option
+from xoxo_async.cli.options import NewFile, json_option
 from xoxo_async.cli.output import out, say, say_command
 from xoxo_async.cli.signals import as_before
 from xoxo_async.cli.wording import amounts, count
@@ -46,7 +46,7 @@ Examples:
 @ledger_option
 @click.option("--watch", is_flag=True, help="Show the job and its workers until nothing is left, or until Ctrl-C.")
 @click.option("--sandbox", is_flag=True, help="The orders are in the ledger's own sandbox; refused if they are not.")
-@click.option("--problems", type=click.Path(path_type=Path), metavar="FILE",
+@click.option("--problems", type=NewFile(), metavar="FILE",
               help="Write every troubled row into this .csv or .jsonl file; the screen and --json have the first ten of"
               " each state.")  # fmt: skip
 @json_option

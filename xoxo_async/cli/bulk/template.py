@@ -11,7 +11,7 @@ from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.json_output import print_json
-from xoxo_async.cli.options import connection_options, json_option
+from xoxo_async.cli.options import NewFile, connection_options, json_option
 from xoxo_async.cli.output import say, say_command
 from xoxo_async.cli.wording import count
 
@@ -33,7 +33,7 @@ Examples:
   xoxo bulk template orders.csv
   xoxo bulk template people.xlsx --kind points""",
 )
-@click.argument("path", type=click.Path(path_type=Path), metavar="OUT")
+@click.argument("path", type=NewFile(), metavar="OUT")
 @click.option("--kind", type=click.Choice(["orders", *_SENDS]), default="orders", show_default=True,
               help="What its rows are: for `bulk run`, `points send`, `links generate` or `links send`.")  # fmt: skip
 @click.option("--country", help="Only the products of this country: its name, ISO code or filter code.")
