@@ -30,6 +30,7 @@ class Vendor:
     base_url = "https://x.example/chef"
     account_fingerprint = "me"
     kind = JobKind.ORDERS
+    argument = "l.db"
 
     def __init__(self) -> None:
         self.orders = self

@@ -43,6 +43,7 @@ S, E = LineState, Evidence
 RULES = Rules(settle_s=100, spacing_s=10, absences=2)
 TOLD = sorted(set(Evidence) - {E.SLOT_IN_HAND, E.SENDER_DIED, E.LEDGER_RESTORED, E.LEDGER_COPIED, E.UNWANTED})
 PROOFS = {E.ANSWERED_PLACED, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.LATE_PROOF}
+UNFENCED = PROOFS | {E.ANSWERED_DONE}  # about an earlier send too; the last one is not for orders
 DOUBTS = {  # doubt, and what it may be about
     E.ANSWER_DOUBTED: {E.ANSWERED_PLACED},
     E.CONNECTION_DOUBTED: {E.ANSWERED_PLACED, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.ORDER_SINCE_PLAN},
@@ -102,7 +103,7 @@ class Row:
         """Take a fact, and return whether the ledger should take it."""
         evidence, order = change.evidence, change.order_id
         before = self.state
-        if not fresh and evidence not in PROOFS:
+        if not fresh and evidence not in UNFENCED:
             return False
         if before is S.PLACED and self.said in BY_PERSON and self.corrected(change):
             return True
@@ -325,7 +326,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def told(self, change: Change, *, fresh: bool) -> bool:
         """Tell a row a fact; one that names another row's order is worth less, or nothing, and may doubt that row."""
-        if not fresh and change.evidence not in PROOFS:
+        if not fresh and change.evidence not in UNFENCED:
             return self.subject.supersedes
         row = next(self.rows[number] for number, seq in self.seqs.items() if seq == change.seq)
         owners = [number for number, other in self.rows.items() if other.order_id == change.order_id is not None]
