@@ -251,7 +251,8 @@ BEGIN
             SELECT coalesce(array_agg(next.id), '{}'), max(next.ordinal) INTO v_found, v_reached FROM (
                 SELECT l.id, l.ordinal FROM xoxo.line AS l
                 WHERE l.job = p_job AND l.ordinal > v_last AND l.ordinal <= v_end
-                AND l.state = 'planned' AND l.look IS NULL
+                -- A person may send a line again that the frontier has not reached: it is among v_back, too.
+                AND l.state = 'planned' AND l.look IS NULL AND NOT l.id = ANY (v_back)
                 ORDER BY l.ordinal LIMIT p_wanted - cardinality(v_back) - cardinality(v_ahead)
             ) AS next;
             v_ahead := v_ahead || v_found;

@@ -348,6 +348,8 @@ class LedgerMachine(RuleBasedStateMachine):
             }.get(change.evidence)
             if less is not None:
                 change = msgspec.structs.replace(change, evidence=less, order_id=None, codes=None)
+                if not fresh:
+                    return self.subject.supersedes
         return row.told(change, self.now, fresh=fresh)
 
     async def offer(self, changes: Sequence[Change], *, together: bool) -> list[bool]:

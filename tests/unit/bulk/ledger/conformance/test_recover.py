@@ -22,6 +22,23 @@ async def test_lines_of_a_dead_holder_are_doubted_once(subject: Subject) -> None
         assert [one.state async for one in ledger.lines()] == [LineState.UNKNOWN, LineState.SENDING]
 
 
+async def test_a_line_to_be_sent_again_is_doubted_once(subject: Subject) -> None:
+    """It was never claimed before: a restored ledger doubted it, and a person found that it was not sent."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([line(1), line(2)]))
+        await ledger.restored(reason="the disk died")
+        for evidence, error in ((Evidence.LOOKUP_MISMATCHED, "another order"), (Evidence.PERSON_RESEND, "")):
+            subject.now += 1000
+            (first, _) = [one async for one in ledger.lines()]
+            told = Change(seq=first.seq, evidence=evidence, epoch=first.epoch, error=error, reason="looked into it")
+            await ledger.record([told])
+        (sent,) = await ledger.claim(5)
+        assert sent.key == "k1"
+    async with subject.open() as ledger:
+        assert await ledger.recover() == 1
+        assert [row.transition async for row in ledger.journal(seq=sent.seq)].count("T7") == 1
+
+
 async def test_restoring_doubts_planned_and_unknown_lines(subject: Subject) -> None:
     """Placed, rejected and cancelled lines stay as they are, and each generation is journalled."""
     async with subject.open() as ledger:
