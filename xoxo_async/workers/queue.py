@@ -291,7 +291,7 @@ class _Delivery:
         self._ask()
 
     async def _enqueue(self, job: str) -> None:
-        key = f"xoxo {job} {self._worker.name}"
+        key = f"{PREFIX}{job} {self._worker.name}"
         await self._queries.enqueue(PREFIX + job, None, dedupe_key=key, on_conflict="skip")
 
     async def _queued(self) -> set[str]:

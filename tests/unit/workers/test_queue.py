@@ -368,6 +368,24 @@ async def test_a_finished_jobs_shift_is_taken_away(client: Client, place: Place,
     assert notes == ["job old has no lines for a worker: its old shift was taken out of the queue"]
 
 
+async def test_an_older_messages_key_blocks_no_shift(client: Client, place: Place, database: str) -> None:
+    """Under its entry point `xoxo_shift` nobody takes a message, and its key named the same worker and job."""
+    await leave_a_shift(client, place, database, "march")
+    one = worker(client, place, " of march")
+    connection = await asyncpg.connect(database)
+    try:
+        older = ("xoxo_shift", f"xoxo march {one.name}")
+        assert await connection.execute("UPDATE pgqueuer SET entrypoint = $1, dedupe_key = $2", *older) == "UPDATE 1"
+    finally:
+        await connection.close()
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: one.run(engine=PgqueuerEngine(DatabaseAddress.read(database), tick_s=0.05)))
+        try:
+            await until_placed(place, 6)
+        finally:
+            one.stop()
+
+
 async def test_a_job_purged_meanwhile_is_no_trouble(client: Client, place: Place, database: str) -> None:
     """Its shift fails as no job does that still has lines; the message leaves the queue."""
     await issuer(client, place.join()).plan(lines("a"))  # type: ignore[arg-type]

@@ -57,6 +57,11 @@ class People:
         return None if first in {row, 0} else Earlier(first, is_sure=True)
 
     def _first_phone(self, phone: int, digits: str, row: int, about: object) -> Earlier | None:
+        """Return the row with the same phone, or else the first that may be for the same person.
+
+        A phone that may be an earlier one is kept too: a later row can have the very same.
+        """
+        maybe: Earlier | None = None
         new = len(self._phones) if row else 0
         place = self._ends.first((digits[-_END:], about), new)
         if place != new:
@@ -64,18 +69,17 @@ class People:
                 other = self._phones[place]
                 if phone >> 1 == other >> 1:
                     return Earlier(self._rows[place], is_sure=True)
-                if _is_end_of(phone, other) or _is_end_of(other, phone):
-                    return Earlier(self._rows[place], is_sure=False)
+                if maybe is None and (_is_end_of(phone, other) or _is_end_of(other, phone)):
+                    maybe = Earlier(self._rows[place], is_sure=False)
                 if not self._next[place]:
                     break
                 place = self._next[place]
             self._next[place] = new
-        if not row:
-            return None
-        self._phones.append(phone)
-        self._rows.append(row)
-        self._next.append(0)
-        return None
+        if row:
+            self._phones.append(phone)
+            self._rows.append(row)
+            self._next.append(0)
+        return maybe
 
 
 def _is_end_of(short: int, long: int) -> bool:

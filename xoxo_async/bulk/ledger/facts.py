@@ -12,7 +12,6 @@ __all__ = [
     "LAST_SLOT",
     "NOTIFY",
     "PAUSED",
-    "PERSONS",
     "PLANNED_AT",
     "PRODUCTS",
     "REFRESHED_AT",
@@ -47,9 +46,6 @@ NOTIFY: Final = "notify"
 
 PAUSED: Final = "paused"
 """Why the job is paused; empty when it is not. For stores that have no place of their own for it."""
-
-PERSONS: Final = "persons"
-"""By which rule the persons of all lines were compared; a ledger of an older version has none, or an older rule."""
 
 PLANNED_AT: Final = "planned_at"
 """When the job was planned first, in epoch seconds: an order that is older is not the job's."""

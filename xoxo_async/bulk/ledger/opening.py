@@ -1,6 +1,7 @@
 """Open a ledger by its path or URL. Only this module and the stores themselves name a store."""
 
 import os
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
@@ -122,12 +123,12 @@ async def read_open_jobs(where: str | os.PathLike[str] | LedgerAddress, *, job: 
     address = LedgerAddress.read(where, job=job)
     if address.path is None and address.job is None:
         kinds: dict[str, str] = await _postgres("jobs").read_open(address.url)
-        orders = [name for name, kind in kinds.items() if kind == JobKind.ORDERS]
-        return OpenJobs(orders, {name: kind for name, kind in kinds.items() if kind != JobKind.ORDERS})
+        return _by_kind(kinds)
     async with open_ledger(address, must_exist=True, read_only=True) as ledger:
         if ledger.job is None:
             raise ConfigError(f"{ledger.name} holds no job yet: plan one first")
-        return OpenJobs([ledger.job] if _is_open(await ledger.counts()) else [], {})
+        kind = ledger.kind or JobKind.ORDERS
+        return _by_kind({ledger.job: kind} if _is_open(kind, await ledger.counts()) else {})
 
 
 async def require_fit(where: str | os.PathLike[str] | LedgerAddress) -> None:
@@ -146,8 +147,15 @@ async def require_fit(where: str | os.PathLike[str] | LedgerAddress) -> None:
         await _postgres("jobs").require_fit(address.url)
 
 
-def _is_open(counts: Counts) -> bool:
-    return counts.pending > counts.delivery_cancelled or any(counts.states.get(state) for state in _OPEN)
+def _by_kind(kinds: Mapping[str, str]) -> OpenJobs:
+    orders = [name for name, kind in kinds.items() if kind == JobKind.ORDERS]
+    return OpenJobs(orders, {name: kind for name, kind in kinds.items() if kind != JobKind.ORDERS})
+
+
+def _is_open(kind: JobKind, counts: Counts) -> bool:
+    # Orders may wait for their codes; what else has no key is never asked for again.
+    waits = kind is JobKind.ORDERS and counts.pending > counts.delivery_cancelled
+    return waits or any(counts.states.get(state) for state in _OPEN)
 
 
 def _postgres(module: str) -> Any:

@@ -25,7 +25,6 @@ from xoxo_async.bulk.settings import Bounds, kept_bounds, rate_of
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.bulk.unkeyed.preparing import UnkeyedApproval, UnkeyedPreparer
 from xoxo_async.bulk.unkeyed.road import UnkeyedRoad
-from xoxo_async.bulk.unkeyed.rows import require_no_twins
 from xoxo_async.bulk.unkeyed.sending import Sending
 from xoxo_async.bulk.unkeyed.totals import UnkeyedTotals
 from xoxo_async.config import check_count, check_number
@@ -211,7 +210,6 @@ class UnkeyedIssuer(Generic[Row]):
         Raises:
             ConfigError: The ledger is of another account or address; nothing was sent.
             LedgerError: The ledger fails, or holds a job of another kind.
-            PlanError: An older version planned two rows for one person, who would be served twice; nothing was sent.
         """
         with self._run.alone():
             return await self._work(self._clock())
@@ -302,10 +300,8 @@ class UnkeyedIssuer(Generic[Row]):
         if bounds != await kept_bounds(ledger):
             await ledger.set_fact(BOUNDS, bounds.to_json())
         covered, self._covered = self._covered, False
-        if (await ledger.counts()).states.get(LineState.PLANNED):
-            await require_no_twins(ledger, self._sending)
-            if not covered:
-                await self._stop_unless_covered(session, bounds)
+        if not covered and (await ledger.counts()).states.get(LineState.PLANNED):
+            await self._stop_unless_covered(session, bounds)
         currency = "" if bounds.max_spend is None else self._sending.unit
         return await session.work(send=True, pending=False, currency=currency, started=started)
 

@@ -12,7 +12,7 @@ from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.intake.reading import ReadingChoices
 from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.budget import amount
-from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY, PERSONS, PRODUCTS
+from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY, PRODUCTS
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.lines import POINTS, UNKEYED_IN_DOUBT, Counts, LineState, PlannedLine
 from xoxo_async.bulk.ledger.overview import ProductNote
@@ -20,7 +20,7 @@ from xoxo_async.bulk.ledger.protocol import Approve, Identity, Ledger, Planned, 
 from xoxo_async.bulk.planning.differing import Fields, RecentLines
 from xoxo_async.bulk.settings import Bounds
 from xoxo_async.bulk.trust import Trust
-from xoxo_async.bulk.unkeyed.rows import PERSONS_RULE, KnownRows, rows_of
+from xoxo_async.bulk.unkeyed.rows import KnownRows, rows_of
 from xoxo_async.bulk.unkeyed.sending import Sending
 from xoxo_async.bulk.unkeyed.totals import UnkeyedTotals
 from xoxo_async.errors import LedgerConflictError, PlanError
@@ -121,8 +121,6 @@ class UnkeyedPreparer:
 
         async def lines() -> AsyncIterator[PlannedLine]:
             await known.read()
-            if not known.twins:
-                facts[PERSONS] = PERSONS_RULE
             async for row in new:
                 if await known.refuses(row, new.problems):
                     continue

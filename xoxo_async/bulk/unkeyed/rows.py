@@ -1,7 +1,6 @@
 """Rows of any source as planned lines: each is checked once, and nobody is in them twice."""
 
 from collections.abc import AsyncIterable, Iterable, Mapping
-from shlex import quote
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -14,16 +13,15 @@ from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.intake.streaming import Rows, stream
 from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.bulk.intake.unique import OtherSpellings, RepeatedKeys
-from xoxo_async.bulk.ledger.facts import PERSONS
 from xoxo_async.bulk.ledger.kept import encode_kept
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.unkeyed.rows_files import row_kind
 from xoxo_async.bulk.unkeyed.sending import Body, Sending, digest_of, encode_body
-from xoxo_async.errors import ConfigError, PlanError
+from xoxo_async.errors import ConfigError
 
-__all__ = ["PERSONS_RULE", "KnownRows", "NewRow", "require_no_twins", "rows_of"]
+__all__ = ["KnownRows", "NewRow", "rows_of"]
 
 LineT = TypeVar("LineT", bound=msgspec.Struct)
 
@@ -146,9 +144,6 @@ class _Intake:
 
 
 _MAY_BE: Final = f"{MAY_BE}. If they are two people, write both with + and the country code, or leave the phone out"
-PERSONS_RULE: Final = "2"
-"""The rule by which persons are compared. By the first one two spellings of a domain were two people."""
-_NAMED: Final = 20
 _NAMING: Final = frozenset({"key", "kept"})
 """The fields of a row that no call has."""
 
@@ -162,39 +157,24 @@ class KnownRows:
     Args:
         ledger: The ledger.
         sending: The kind of its rows.
-
-    Attributes:
-        twins: The keys of planned rows for somebody who has another row, each with the key of that row. Only an older
-            version can have planned both: to it, two spellings were two people.
     """
 
     def __init__(self, ledger: Ledger, sending: Sending) -> None:
-        self.twins: Final[dict[str, str]] = {}
         self._sending: Final = sending
         self._spellings: Final = OtherSpellings(ledger, self._note)
         self._people: Final = People()
         self._keys: Final[list[str]] = []
-        self._unsent: Final = bytearray()
-        self._held: frozenset[str] = frozenset()
 
     async def read(self) -> None:
         """Read every row of the ledger; see `OtherSpellings.read`."""
         await self._spellings.read()
-        self._held = frozenset(self._keys)
 
     def _note(self, line: LedgerLine) -> None:
         if line.state is LineState.REJECTED or line.delivery is Delivery.CANCELLED:
             return
         self._keys.append(line.key)
-        self._unsent.append(line.state is LineState.PLANNED)
         for person in self._sending.persons(self._sending.decode(line.body)):
-            first = self._people.first(person, len(self._keys))
-            if first is not None and first.is_sure:
-                other = self._keys[first.row - 1]
-                if line.state is LineState.PLANNED:
-                    self.twins[line.key] = other
-                elif self._unsent[first.row - 1]:
-                    self.twins[other] = line.key
+            self._people.first(person, len(self._keys))
 
     async def refuses(self, row: NewRow, problems: Problems) -> bool:
         """Return whether the ledger has a row's key in another spelling, or its recipient under another key; note it.
@@ -205,44 +185,16 @@ class KnownRows:
         """
         if await self._spellings.refuses(row, problems):
             return True
-        if row.line.key in self._held:
-            return False  # no new row: an older version may have planned it beside another spelling of its person
         for person in self._sending.persons(row.body):
             first = self._people.first(person, 0)
-            if first is not None:
-                what = f"its recipient is in this ledger already, under the key {self._keys[first.row - 1]!a}"
+            key = row.line.key if first is None else self._keys[first.row - 1]
+            if first is not None and key != row.line.key:
+                what = f"its recipient is in this ledger already, under the key {key!a}"
                 if not first.is_sure:
                     what = f"{what.replace(' is ', ' may be ', 1)}: {_MAY_BE}"
                 _note(problems, row, person.column, what)
                 return True
         return False
-
-
-async def require_no_twins(ledger: Ledger, sending: Sending) -> None:
-    """Refuse to send two planned rows to one person; a ledger is read once for it, and has a note of it then.
-
-    Args:
-        ledger: The ledger.
-        sending: The kind of its rows.
-
-    Raises:
-        PlanError: Rows that an older version planned are for one person in two spellings.
-    """
-    if await ledger.get_fact(PERSONS) == PERSONS_RULE:
-        return
-    known = KnownRows(ledger, sending)
-    await known.read()
-    if known.twins:
-        (key, other), *_ = known.twins.items()
-        keys = " ".join(quote(one) for one in list(known.twins)[:_NAMED])
-        more = f" and {len(known.twins) - _NAMED:,} more" if len(known.twins) > _NAMED else ""
-        rows = "1 planned row" if len(known.twins) == 1 else f"{len(known.twins):,} planned rows"
-        raise PlanError(
-            f"{rows} would serve somebody a second time: the row {key!a} is for the person of the row {other!a}, in"
-            f" another spelling; nothing was sent. Withdraw them: `xoxo bulk withdraw --ledger {quote(ledger.name)}"
-            f" --reason 'one person' {keys}`{more}"
-        )
-    await ledger.set_fact(PERSONS, PERSONS_RULE)
 
 
 def _note(problems: Problems, row: NewRow, column: str, what: str) -> None:

@@ -55,6 +55,16 @@ def test_each_number_with_one_end_is_compared() -> None:
     assert people.first(phone("500 12345678"), 0) == Earlier(1, is_sure=False)
 
 
+def test_the_same_phone_goes_before_a_likely_one() -> None:
+    """The second row's phone may be the first one's. The third row has the second one's, written in another way."""
+    people = People()
+    assert people.first(phone("20 7946 0958"), 1) is None
+    assert people.first(phone("+44 20 7946 0958"), 2) == Earlier(1, is_sure=False)
+    assert people.first(phone("+44 (0)20 7946 0958"), 3) == Earlier(2, is_sure=True)
+    assert people.first(phone("+44 (0)20 7946 0958"), 0) == Earlier(2, is_sure=True)
+    assert people.first(phone("+1 20 7946 0958"), 0) == Earlier(1, is_sure=False)
+
+
 def test_an_address_is_one_person() -> None:
     """In every spelling; a number that is longer than any phone counts as it stands."""
     people, long = People(), "9" * 30

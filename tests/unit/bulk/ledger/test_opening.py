@@ -8,7 +8,10 @@ import pytest
 
 from tests.unit.bulk.ledger.ledgers import each, line, placed
 from xoxo_async.bulk import SqliteLedger, open_jobs, open_ledger
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import PlannedLine
+from xoxo_async.bulk.ledger.opening import read_open_jobs
+from xoxo_async.bulk.ledger.protocol import PlanTerms
 from xoxo_async.errors import ConfigError, LedgerError
 
 PARTS = ("xoxo_async.bulk.ledger.postgres", "xoxo_async.postgres.")
@@ -96,6 +99,17 @@ async def test_open_jobs_of_a_file(tmp_path: Path) -> None:
         assert await open_jobs(path) == []
     with pytest.raises(LedgerError, match="there is no ledger"):
         await open_jobs(tmp_path / "none.db")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in JobKind if kind is not JobKind.ORDERS])
+async def test_other_kinds_are_no_workers_jobs(tmp_path: Path, database: str, kind: JobKind) -> None:
+    """A file and a named job of a database tell them apart, as a whole database does."""
+    for where, job in ((str(tmp_path / "l.db"), None), (database, "thanks"), (f"{database}#thanks", None)):
+        async with open_ledger(where, job=job or "thanks") as ledger:
+            await ledger.plan("thanks", each([line(1)]), PlanTerms(kind=kind))
+        assert await read_open_jobs(where, job=job) == ([], {"thanks": kind.value})
+        assert await open_jobs(where, job=job) == []
+    assert await read_open_jobs(database) == ([], {"thanks": kind.value})
 
 
 async def test_open_jobs_of_a_database(database: str) -> None:
