@@ -11,14 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TextIO
 
-from xoxo_async.file_locks import CLOSED_ON_EXEC, NO_LINK
+from xoxo_async.file_locks import CLOSED_ON_EXEC, NO_LINK, NO_WAIT, POSIX, lock_now
 
 __all__ = ["MODE", "Draft", "ReservedFile", "create", "remove_stale", "replacement", "sync_folder", "write_whole"]
 
 MODE: Final = 0o600
 
 _STALE_S: Final = 3600.0
-"""The age from which a draft is of a dead process. A live one writes to it far more often, or gives it its name."""
+"""The age from which a draft without a lock is of a dead process. A live one gives it its name far sooner."""
 
 
 def create(path: Path) -> int:
@@ -80,6 +80,8 @@ def sync_folder(path: Path) -> None:
 def remove_stale(folder: Path, name: re.Pattern[str], older_s: float) -> None:
     """Remove the files that processes left which were killed while they wrote: they hold codes or tokens.
 
+    A file that a process has locked stays, whatever its age. So does every file where the file system has no locks.
+
     Args:
         folder: Where they are.
         name: What their whole names match.
@@ -90,16 +92,40 @@ def remove_stale(folder: Path, name: re.Pattern[str], older_s: float) -> None:
     """
     for entry in folder.iterdir():
         if name.fullmatch(entry.name):
-            with suppress(OSError):  # another process has removed it, or the next one does
-                if time.time() - entry.lstat().st_mtime > older_s:
-                    entry.unlink()
+            with suppress(OSError):  # another process has removed it, writes it, or the next one removes it
+                if _is_older(entry.lstat(), older_s):
+                    _remove_unlocked(entry, older_s)
+
+
+def _remove_unlocked(path: Path, older_s: float) -> None:
+    """Remove an old file, unless a process has locked it.
+
+    Raises:
+        OSError: A process has locked it, or it cannot be removed.
+    """
+    if not POSIX:
+        path.unlink()  # Windows removes no file that a process has open
+        return
+    descriptor = os.open(path, os.O_RDWR | CLOSED_ON_EXEC | NO_LINK | NO_WAIT)
+    try:
+        lock_now(descriptor)
+        # Its process may have finished it, and released the lock, after its age was read.
+        if _is_older(os.fstat(descriptor), older_s):
+            path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _is_older(state: os.stat_result, older_s: float) -> bool:
+    return time.time() - state.st_mtime > older_s
 
 
 class Draft:
     """A file under another name beside its own, until it is whole. Then it takes its name, also from an older file.
 
     Call `finish`, then `place`; or `discard` after any error. A process that was killed does neither; the next draft of
-    the same file removes what such a process left an hour ago or earlier.
+    the same file removes what such a process left an hour ago or earlier. A draft is locked until it is finished, so
+    that no other process removes it; from then on it has an hour to take its name.
 
     Args:
         path: The name that the file is to have.
@@ -116,6 +142,11 @@ class Draft:
         self.path: Final[Path] = path
         self._draft: Final = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
         self.file: Final[TextIO] = os.fdopen(create(self._draft), "w", encoding="utf-8", newline="")
+        if POSIX:
+            # An export may write nothing for hours while it looks up codes. Where the file system has no locks, no
+            # process removes a draft.
+            with suppress(OSError):
+                lock_now(self.file.fileno())
         with suppress(OSError):
             remove_stale(path.parent, re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}"), _STALE_S)
 
@@ -126,6 +157,9 @@ class Draft:
             OSError: The contents cannot be written.
         """
         self.file.flush()
+        # The lock ends with the descriptor. A split export has too many drafts to keep all of them open, so their age
+        # counts from here on.
+        os.utime(self._draft)
         os.fsync(self.file.fileno())
         self.file.close()
 

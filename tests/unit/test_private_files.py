@@ -1,7 +1,10 @@
 """`private_files`: only its owner can read a file that holds codes, from its first byte."""
 
+import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,3 +122,68 @@ def test_drafts_of_dead_processes_are_removed(tmp_path: Path) -> None:
     with replacement(target) as file:
         file.write("code")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*stays, "codes.csv"])
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from xoxo_async.private_files import Draft
+
+draft = Draft(Path(sys.argv[1]))
+draft.file.write("codes")
+draft.file.flush()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_draft_being_written_is_never_removed(tmp_path: Path) -> None:
+    """An export may write nothing for hours. Its draft goes once the process was killed, and not before."""
+    target = tmp_path / "codes.csv"
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(target)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as writer:
+        assert writer.stdout is not None
+        try:
+            assert writer.stdout.readline() == b"ready\n"
+            (draft,) = tmp_path.iterdir()
+            os.utime(draft, (1, 1))
+            with replacement(target) as file:
+                file.write("later")
+            assert draft.read_text() == "codes"
+        finally:
+            writer.kill()
+    with replacement(target) as file:
+        file.write("last")
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_slow_draft_still_takes_its_name(tmp_path: Path) -> None:
+    """Neither before nor after it is finished does another draft of the same file remove it."""
+    target = tmp_path / "codes.csv"
+    slow = Draft(target)
+    (draft,) = tmp_path.iterdir()
+    for is_finished in (False, True):
+        os.utime(draft, (1, 1))
+        if is_finished:
+            slow.finish()
+        with replacement(target) as file:
+            file.write("quick")
+    slow.place()
+    assert target.read_text() == ""
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_draft_without_locks_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file system has no locks, nobody knows whether a draft is being written."""
+
+    def no_locks(_: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("xoxo_async.private_files.lock_now", no_locks)
+    target, draft = tmp_path / "codes.csv", tmp_path / ".codes.csv.01234567"
+    draft.write_text("codes")
+    os.utime(draft, (1, 1))
+    with replacement(target) as file:
+        file.write("code")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [draft.name, "codes.csv"]

@@ -83,7 +83,8 @@ def read_csv(
         header_lines.append(line)
     form.separator = delimiter or _separator(header_lines, known, source)
     rows = _CsvRows(itertools.chain(header_lines, lines), at, form.separator, source)
-    if known(rows.header) < _ENOUGH and (sign := _other_separator(header_lines, known)):
+    doubted = known(rows.header) < _ENOUGH and (said or len(rows.header) == 1)
+    if doubted and (sign := _other_separator(header_lines, known, blank=len(rows.header) == 1)):
         but = f", not by {separator_words(form.separator)} as {said}" if said else ""
         option = next(
             (word for word, one in _WORDS.items() if one == sign), f"'{sign}'" if sign in "$`\\!" else f'"{sign}"'
@@ -116,7 +117,7 @@ def _separator(header_lines: list[str], known: Callable[[Sequence[str]], int], s
             continue
         names = _names(header_lines, sign)
         if len(names) > 1:
-            found.append((known(names) if len(names) <= MOST_COLUMNS else 0, len(names), sign))
+            found.append((_meaning(names, known), len(names), sign))
     found.sort(reverse=True)
     if len(found) > 1 and found[0][:2] == found[1][:2]:
         one, two = separator_words(found[0][2]), separator_words(found[1][2])
@@ -124,18 +125,28 @@ def _separator(header_lines: list[str], known: Callable[[Sequence[str]], int], s
     return found[0][2] if found else ","
 
 
-def _other_separator(header_lines: list[str], known: Callable[[Sequence[str]], int]) -> str:
-    """Return the sign with which names of a header mean something, for one whose names mean nothing as it was read."""
+def _other_separator(header_lines: list[str], known: Callable[[Sequence[str]], int], *, blank: bool) -> str:
+    """Return the sign with which names of a header mean something, for one whose names mean nothing as it was read.
+
+    Names have blanks in them. So the blank is tried last, only where it may be, and only where none of the usual
+    separators gives columns.
+    """
     signs = Counter(header_lines[0][:_LOOKED_AT])
     between = [
-        c for c, _ in signs.most_common() if c == "\t" or (c.isprintable() and not c.isalnum() and c not in '"_')
+        c for c, _ in signs.most_common() if c == "\t" or (c.isprintable() and not c.isalnum() and c not in '"_ ')
     ]
     most, best = _ENOUGH - 1, ""
     for sign in between[:_SIGNS]:
-        names = _names(header_lines, sign)
-        if len(names) <= MOST_COLUMNS and (found := known(names)) > most:
+        if (found := _meaning(_names(header_lines, sign), known)) > most:
             most, best = found, sign
-    return best
+    if best or not blank or any(len(_names(header_lines, sign)) > 1 for sign in _SEPARATORS):
+        return best
+    return " " if _meaning(_names(header_lines, " "), known) > most else ""
+
+
+def _meaning(names: list[str], known: Callable[[Sequence[str]], int]) -> int:
+    """Return how many names of a header mean something; none of a header with more columns than are read."""
+    return known(names) if len(names) <= MOST_COLUMNS else 0
 
 
 def _names(header_lines: list[str], sign: str) -> list[str]:

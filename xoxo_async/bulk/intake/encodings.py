@@ -76,30 +76,51 @@ class TextLines:
         if codec == "utf-8":  # a mark at the start is no letter of the first name
             codec = "utf-8-sig"
         self._may_be_western = codec == "utf-8-sig" and not given
-        wide = codec.startswith(("utf-16", "utf-32"))
+        self._wide: Final = codec.startswith(("utf-16", "utf-32"))
+        self._zero: Final = "zero character" if self._wide else "zero byte"
         # A line end is kept as it is, because a quoted cell may hold it. Bytes that cannot be decoded are kept too: the
         # lines name the row. UTF-16 has no such bytes.
-        errors = "strict" if wide else "surrogateescape"
+        errors = "strict" if self._wide else "surrogateescape"
         self._text: Final = io.TextIOWrapper(file, encoding=codec, errors=errors, newline="")
         self._form: Final = form
         form.encoding = _named(codec)
         self._hint: Final = _OTHER if given else _HINT
 
-    def why_no_text(self) -> str:
-        """Return why the start of the file is no text, to follow `this is no text`; empty where it is one."""
+    def why_no_text(self, delimiter: str = "") -> str:
+        """Return why the start of the file is no text, to follow `this is no text`; empty where it may be one.
+
+        A good text can have control characters. So this explains why a header cannot be read, and does not decide it;
+        and the header itself has to have some, unless there are zero bytes.
+
+        Args:
+            delimiter: What separates its cells, which may be a control character.
+        """
         text = self._head.decode(self._text.encoding, "replace")
-        strange = len(_STRANGE.findall(text))
-        if strange <= max(_FEW, len(text) * _FEW_OF_ALL):
+        strange = [sign for sign in _STRANGE.findall(text) if sign != delimiter]
+        if len(strange) <= max(_FEW, len(text) * _FEW_OF_ALL):
             return ""
         if not self._head.strip(b"\0"):
             return " (it begins with zero bytes and nothing else); it is damaged, so get it once more"
-        what = "zero bytes" if 0 in self._head else "control characters"
-        return f" in {self._form.encoding} ({what} are in it); save it as CSV in UTF-8{self._zeros()}"
+        if "\0" in strange:
+            what, option = f"{self._zero}s", self._hint_of_zeros()
+        elif not _STRANGE.search(text.lstrip("\r\n").replace("\r", "\n").partition("\n")[0]):
+            return ""
+        else:
+            what, option = "control characters", ""
+            if len(set(strange)) == 1:
+                option = ", or add --delimiter with that character if it separates the cells"
+        return f" in {self._form.encoding} ({what} are in it); save it as CSV in UTF-8{option}"
 
-    def _zeros(self) -> str:
-        """Return what zero bytes may mean, to follow an error message."""
-        is_wide = self._head.count(0) * 10 > len(self._head)
-        return ", or add --encoding utf-16-le if it is UTF-16" if is_wide else ""
+    def _hint_of_zeros(self) -> str:
+        """Return which encoding the zero bytes may be of, to follow an error message.
+
+        In UTF-16, a zero byte is half of an English letter: always the second one, or always the first. Of the zero
+        bytes that damage leaves, as many are at one place as at the other.
+        """
+        even, odd = self._head[0::2].count(0), self._head[1::2].count(0)
+        if self._wide or (even + odd) * 10 <= len(self._head) or max(even, odd) <= 4 * min(even, odd):
+            return ""
+        return f", or add --encoding utf-16-{'le' if odd > even else 'be'} if it is UTF-16"
 
     def need_utf_8(self) -> None:
         """Take no file for Windows-1252 from here on: JSON is always in UTF-8, unless a person says otherwise."""
@@ -129,7 +150,7 @@ class TextLines:
                         seen_utf_8 = True
                 if "\0" in line:
                     raise UnreadableError(
-                        f"a zero byte is in it, which no text has: write the file once more{self._zeros()}"
+                        f"a {self._zero} is in it, which no text has: write the file once more{self._hint_of_zeros()}"
                     )
                 yield line
         except UnicodeDecodeError as error:

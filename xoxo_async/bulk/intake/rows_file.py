@@ -5,7 +5,8 @@ What the rows are is data that is passed in: orders, recipients of points, anyth
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -187,11 +188,9 @@ class RowsFile(Generic[LineT]):
         if self.choices.sheet is not None:
             raise ConfigError(f"{self.source}: only a workbook has sheets, so --sheet does not fit")
         text = TextLines(opened.file, form, self.choices.encoding)
-        if why := text.why_no_text():
-            refuse_damaged(head, self.source)
-            raise PlanError(f"{self.source}: this is no text{why}")
         lines = iter(text)
-        first = self._first(lines, at)
+        with self._no_text_named(text, head, form):
+            first = self._first(lines, at)
         lines = itertools.chain([first], lines)
         if self.format == "jsonl" or (self.format is None and first.lstrip().startswith("{")):
             form.kind = "JSONL"
@@ -205,8 +204,25 @@ class RowsFile(Generic[LineT]):
                 yield kind.read(row.number, row.fields, problems, row.key_column, None)
             return
         self._note_name(form)
-        table = read_csv(lines, at, self.source, form, delimiter=self.choices.delimiter, known=self._known())
+        with self._no_text_named(text, head, form):
+            table = read_csv(lines, at, self.source, form, delimiter=self.choices.delimiter, known=self._known())
+            if not self._known()(table.header):
+                self._refuse_no_text(text, head, form)
         yield from self._named(table, problems)
+
+    @contextmanager
+    def _no_text_named(self, text: TextLines, head: bytes, form: Form) -> Generator[None]:
+        """Raise `PlanError` for a file whose header cannot be read because it is no text, instead of another error."""
+        try:
+            yield
+        except UnreadableError:
+            self._refuse_no_text(text, head, form)
+            raise
+
+    def _refuse_no_text(self, text: TextLines, head: bytes, form: Form) -> None:
+        if why := text.why_no_text(form.separator):
+            refuse_damaged(head, self.source)
+            raise PlanError(f"{self.source}: this is no text{why}") from None
 
     def _note_name(self, form: Form) -> None:
         """Note that a text has a name that says another thing, unless a person has said what it is."""

@@ -195,6 +195,30 @@ def test_a_wrong_separator_is_named(tmp_path: Path, sign: str, given: str | None
     assert [line.key for line in read_orders(path, delimiter=sign)] == ["a"]
 
 
+RIGHT_SEPARATORS = {
+    "blanks in names with commas": ("Product / SKU,Voucher value (INR),Work mail,Our key\n", None),
+    "blanks in names with given commas": ('key (our),product,Betrag,"Quantity / pieces"\n', ","),
+    "other signs in names with commas": ("key/product_id/denomination,Betrag\n", None),
+    "blanks where commas give columns": ("key product_id denomination,Betrag\n", ";"),
+}
+
+
+@pytest.mark.parametrize(("content", "given"), RIGHT_SEPARATORS.values(), ids=list(RIGHT_SEPARATORS))
+def test_a_right_separator_is_not_doubted(tmp_path: Path, content: str, given: str | None) -> None:
+    """Names may have blanks: where a header has columns without them, the message is about the columns."""
+    path = tmp_path / "o.csv"
+    path.write_text(content)
+    with pytest.raises(errors.PlanError) as caught:
+        list(read_orders(path, delimiter=given))
+    assert "this file is separated by" not in str(caught.value)
+
+
+def test_blanks_are_the_last_guess(tmp_path: Path) -> None:
+    """A sign that gives known names is the separator, also where blanks give as many."""
+    text = problem(tmp_path / "o.csv", "key (our)~product_id~face value\na~1~10\n")
+    assert text.endswith("""this file is separated by '~': add --delimiter "~\"""")
+
+
 def test_one_column_may_be_many(tmp_path: Path) -> None:
     """Where no sign gives known names, no column is named for a field: a table has more than one."""
     text = problem(tmp_path / "o.csv", "Was~Wer~Wieviel\na~1~10\n")

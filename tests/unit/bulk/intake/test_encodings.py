@@ -142,7 +142,31 @@ NO_TEXTS = {
     ),
     "zero bytes behind the rows": (
         HEAD.encode() + b"a,1,10,1\n" + bytes(5000),
-        "no text in UTF-8 (zero bytes are in it)",
+        "row 3: a zero byte is in it, which no text has: write the file once more",
+    ),
+    "zero bytes in the header": (
+        b"key\0\0\0\0,product_id,denomination\na,1,10\n",
+        "this is no text in UTF-8 (zero bytes are in it); save it as CSV in UTF-8",
+    ),
+    "letters of four bytes": (
+        (TAGGED + ROW).encode("utf-32-le"),
+        "this is no text in UTF-8 (zero bytes are in it); save it as CSV in UTF-8",
+    ),
+    "zero characters in wide letters": (
+        ("key\0\0\0\0,product_id,denomination\na,1,10\n").encode("utf-16"),
+        "this is no text in UTF-16 (zero characters are in it); save it as CSV in UTF-8",
+    ),
+    "control characters in wide letters": (
+        ("".join(map(chr, range(1, 32))) + "\n").encode("utf-16"),
+        "this is no text in UTF-16 (control characters are in it); save it as CSV in UTF-8",
+    ),
+    "a zero character in a row": (
+        (HEAD + "a\0,1,10,1\n").encode("utf-32"),
+        "row 2: a zero character is in it, which no text has: write the file once more",
+    ),
+    "a separator that was not given": (
+        HEAD.replace(",", "\x01").encode() + b"a\x011\x0110\x011\n",
+        "save it as CSV in UTF-8, or add --delimiter with that character if it separates the cells",
     ),
     "a zero byte in a row": (
         HEAD.encode() + b"a,1,10,1\nb\0,1,10,1\n",
@@ -153,19 +177,67 @@ NO_TEXTS = {
 
 @pytest.mark.parametrize(("content", "words"), NO_TEXTS.values(), ids=list(NO_TEXTS))
 def test_what_is_no_text_has_no_encoding(tmp_path: Path, content: bytes, words: str) -> None:
-    """The message says what it is, and does not ask for an encoding."""
+    """The message says what it is, in words that are true for its encoding, and does not ask for another one."""
     text = problem(tmp_path / "orders.csv", content)
     assert words in text
-    assert "--encoding" not in text or "if it is UTF-16" in text
+    assert "--encoding" not in text
     assert text.isprintable()
+
+
+@pytest.mark.parametrize(("codec", "given"), [("utf-16", "utf-16-le"), ("utf-16-be", "utf-16-be"), ("utf-32", None)])
+def test_a_given_encoding_is_not_asked_for(tmp_path: Path, codec: str, given: str | None) -> None:
+    """The zero bytes of UTF-16 and UTF-32 are no fault, and a file that was read so needs no other name for it."""
+    path = tmp_path / "o.csv"
+    path.write_bytes(("key\0\0\0\0\x01\x02,product_id,denomination\n" + "a,1,10\n" * 3).encode(codec))
+    with pytest.raises(errors.PlanError, match="zero characters are in it") as caught:
+        list(read_orders(path, encoding=given))
+    assert "--encoding" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "delimiter", "words"),
+    [
+        ("key,product_id,tag\n", None, "column denomination is missing"),
+        ("Was,Wer,Notiz\n", None, "columns product_id, denomination and key or po_number are missing"),
+        ("key,product_id,denomination\n", ";", "this file is separated by commas, not by semicolons"),
+        ("key,product_id,denomination\n", "\x01", "this file is separated by commas, not by '\\x01'"),
+    ],
+)
+def test_a_header_without_control_characters_is_text(
+    tmp_path: Path, header: str, delimiter: str | None, words: str
+) -> None:
+    """What is wrong with such a header is said, whatever characters the rows have."""
+    path = tmp_path / "o.csv"
+    path.write_text(header + "a,1,\x1b[1m\x1b[0m\n" * 9)
+    with pytest.raises(errors.PlanError) as caught:
+        list(read_orders(path, delimiter=delimiter))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("sign", ["\x01", "\x1f"])
+def test_a_control_character_can_be_the_separator(tmp_path: Path, sign: str) -> None:
+    """Hive and others write such files."""
+    path = tmp_path / "o.csv"
+    path.write_text((HEAD + "a,1,10,1\nb,1,10,1\n").replace(",", sign))
+    assert [line.key for line in read_orders(path, delimiter=sign)] == ["a", "b"]
+
+
+def test_control_characters_in_other_columns_stay(tmp_path: Path) -> None:
+    """However many a column has that is not sent, the rows are read."""
+    path = tmp_path / "o.csv"
+    path.write_text(HEAD[:-1] + ",Note\n" + "a,1,10,1,\x1b[1m\x02\x1b[0m\x02\n")
+    assert [line.key for line in read_orders(path, keep=["Note"])] == ["a"]
 
 
 def test_zero_bytes_may_be_half_of_letters(tmp_path: Path) -> None:
     """Where half of the letters have a zero byte, nothing shows the encoding, and the message says what it may be."""
-    content = (TAGGED + "甲,1,10,1," + "乙" * 100 + "\n").encode("utf-16-le")
+    content = (TAGGED + "甲,1,10,1,一" + "乙" * 100 + "\n").encode("utf-16-le")
     path = tmp_path / "o.csv"
     assert "add --encoding utf-16-le if it is UTF-16" in problem(path, content)
     assert [line.key for line in read_orders(path, encoding="utf-16-le")] == ["甲"]
+    content = content.decode("utf-16-le").encode("utf-16-be")
+    assert "add --encoding utf-16-be if it is UTF-16" in problem(path, content)
+    assert [line.key for line in read_orders(path, encoding="utf-16-be")] == ["甲"]
 
 
 def test_a_few_control_characters_are_no_binary(tmp_path: Path) -> None:
