@@ -87,7 +87,8 @@ def test_other_files_have_more_names(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["x mysql://db/x", "host=db port=8", "Server=db;Database=x", "a password=s3cret", "Pwd=s3cret",
-     "sslpassword=s3cret", "me:s3cret@host", "me:s3/cret@host/x.csv", "postgresql//me:s3cret@host/db", "mysql:/me:s3cret@host/db"],
+     "sslpassword=s3cret", "me:s3cret@host", "me:s3/cret@host/x.csv", "postgresql//me:s3cret@host/db",
+     "mysql:/me:s3cret@host/db"],
 )  # fmt: skip
 def test_no_password_names_another_file(text: str) -> None:
     """What has a host or a password in it is an address for every file."""
