@@ -10,7 +10,7 @@ import msgspec
 
 from xoxo_async.config import STAGING, RateLimits
 from xoxo_async.errors import ConfigError
-from xoxo_async.file_names import address_in, path_of
+from xoxo_async.file_names import address_in, path_of, way_out
 from xoxo_async.network import Network, ssl_context
 from xoxo_async.postgres.address import is_database
 from xoxo_async.profiles import SECRET_NAMES, Profile, find_profile, without_password
@@ -284,8 +284,8 @@ def token_file_if_any(environment: Environment, variables: Mapping[str, str] | N
         if kind:
             origin = environment.origins.get("token_file", "XOXO_TOKEN_FILE")
             raise ConfigError(
-                f"{origin}: a token file is the path of a file, not {kind}: XOXO_SHARED names a database; a file of "
-                "such a name needs its full path"
+                f"{origin}: a token file is the path of a file, not {kind}: XOXO_SHARED names a database; "
+                f"{way_out(environment.token_file)}"
             )
         return path_of(environment.token_file)
     state = state_folder(variables)

@@ -1,5 +1,6 @@
 """`file_names`: an address that was written in place of a path is told from the path of a file."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_an_address_is_no_file(text: str) -> None:
     "text",
     ["march.db", "month=3/march.db", "hosts=3.db", "x/user=ann.db", "./user=5/m.db", "../dbname=x", "/x/host=a b.db",
      "ann@example.com/march.db", "march:final.db", "2026-03-01T10:00.db", "C:\\jobs\\a@b.db", "postgresql/march.db",
-     "//server/share/march.db"],
+     "./mysql://x", "//server/share/march.db"],
 )  # fmt: skip
 def test_the_path_of_a_file_is_taken(text: str) -> None:
     """An equals sign, a colon or an @ alone is no address."""
@@ -70,6 +71,67 @@ def test_nothing_keeps_its_file_there(text: str, tmp_path: Path, monkeypatch: py
         assert "s3" not in str(caught.value)
         assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+OTHERS = ["codes for port=8.csv", "a b options=1.csv", "user=alice/part.csv", "10:30 anna@acme.csv", "note:/a.csv"]
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_other_files_have_more_names(text: str) -> None:
+    """Nothing is kept in an output file, and one keyword is no address. Its path stays as it was given."""
+    assert address_in(text)
+    assert address_in(text, kept=False) == ""
+    assert path_of(text, kept=False) == Path(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x mysql://db/x", "host=db port=8", "Server=db;Database=x", "a password=s3cret", "Pwd=s3cret",
+     "sslpassword=s3cret", "me:s3cret@host", "me:s3/cret@host/x.csv", "postgresql//me:s3cret@host/db",
+     "mysql:/me:s3cret@host/db"],
+)  # fmt: skip
+def test_no_password_names_another_file(text: str) -> None:
+    """What has a host or a password in it is an address for every file."""
+    kind = address_in(text, kept=False)
+    assert kind
+    assert "s3" not in kind
+
+
+NAMES = ["reports:2024@q1.db", "user=5.db", "file:march.db"]
+
+
+@pytest.mark.parametrize("text", NAMES)
+@pytest.mark.parametrize("of", [str, Path])
+def test_a_file_that_exists_is_taken(
+    text: str, of: Callable[[str], str | Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version made it, or a person did. A folder is no such file."""
+    monkeypatch.chdir(tmp_path)
+    Path(text).touch()
+    assert LedgerAddress.read(of(text)).path == tmp_path / text
+    assert SqliteLedger(of(text)).path == Path(text)
+    FileTokenStore(of(text))
+    FileAllowance(of(text))
+    assert token_file_if_any(Environment(token_file=text)) == tmp_path / text
+    Path(text).unlink()
+    Path(text).mkdir()
+    assert address_in(of(text))
+
+
+def test_each_refusal_names_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Path` drops ./, so that a Path needs its full path. Who does what is said is not refused."""
+    monkeypatch.chdir(tmp_path)
+    for text in [*NAMES, "host=db port=1"]:
+        for use in (LedgerAddress.read, SqliteLedger, FileTokenStore, FileAllowance):
+            with pytest.raises(ConfigError, match=r"put \./ before the name of such a file"):
+                use(text)
+            use(f"./{text}")
+            with pytest.raises(ConfigError, match="give the full path of such a file"):
+                use(Path(f"./{text}"))
+            use(Path(text).absolute())
+        with pytest.raises(ConfigError, match=r"put \./ before the name of such a file"):
+            token_file_if_any(Environment(token_file=text))
+        assert token_file_if_any(Environment(token_file=f"./{text}")) == tmp_path / text
 
 
 def test_a_named_folder_stays_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from xoxo_async.allowance.protocol import LATE_S, MEMBER_S, AwayError, Grant
 from xoxo_async.errors import ConfigError
 from xoxo_async.file_locks import CLOSED_ON_EXEC, NO_LINK, NO_WAIT, lock_now, unlock
-from xoxo_async.file_names import address_in
+from xoxo_async.file_names import address_in, way_out
 from xoxo_async.private_files import MODE
 
 __all__ = ["FileAllowance"]
@@ -86,9 +86,9 @@ class FileAllowance:
     def __init__(self, path: str | os.PathLike[str], *, clock: Callable[[], float] = time.monotonic) -> None:
         if not os.fspath(path):
             raise ConfigError("FileAllowance needs the path of a file")
-        kind = address_in(os.fspath(path))
+        kind = address_in(path)
         if kind:
-            raise ConfigError(f"FileAllowance needs the path of a file, not {kind}")
+            raise ConfigError(f"FileAllowance needs the path of a file, not {kind}; {way_out(path)}")
         # Absolute, because a daemon may change its folder after this.
         self._path: Final = Path(path).absolute()
         self._clock: Final = clock

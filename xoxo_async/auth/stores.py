@@ -18,7 +18,7 @@ from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_timed_out
 from xoxo_async.config import check_number
 from xoxo_async.errors import ConfigError, TokenStoreError
 from xoxo_async.file_locks import POSIX, fcntl
-from xoxo_async.file_names import address_in
+from xoxo_async.file_names import address_in, way_out
 from xoxo_async.private_files import MODE, create, remove_stale, sync_folder, write_whole
 
 __all__ = ["FileTokenStore"]
@@ -56,10 +56,11 @@ class FileTokenStore:
                 "a token file needs the file locks of POSIX, which this system does not have: use ClientCredentials, "
                 "or PostgresTokenStore"
             )
-        kind = address_in(os.fspath(path))
+        kind = address_in(path)
         if kind:
             raise ConfigError(
-                f"FileTokenStore needs the path of a file, not {kind}; PostgresTokenStore is for a database"
+                f"FileTokenStore needs the path of a file, not {kind}: PostgresTokenStore is for a database;"
+                f" {way_out(path)}"
             )
         # The real path, so that processes which reach the file by other links or folders use the same lock.
         self._path: Final = Path(os.path.realpath(path))

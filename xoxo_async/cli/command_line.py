@@ -5,11 +5,15 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from xoxo_async.errors import ConfigError
+from xoxo_async.file_names import address_in
 
-__all__ = ["command_line"]
+if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.address import LedgerAddress
+
+__all__ = ["command_line", "file_for"]
 
 _DATABASE: Final = re.compile(r"postgres(?:ql)?://.*", re.DOTALL | re.IGNORECASE)
 
@@ -21,6 +25,17 @@ def command_line(*arguments: str | os.PathLike[str]) -> str:
         arguments: What follows the program's name. The URL of a database loses its password.
     """
     return shlex.join([*_program(), *(_without_password(os.fspath(argument)) for argument in arguments)])
+
+
+def file_for(ledger: "LedgerAddress", ending: str) -> str:
+    """Return the name of a file about a ledger for a command line, which takes no address in place of a path.
+
+    Args:
+        ledger: The ledger. Its file may be called `host=a port=1.db`.
+        ending: The rest of the name: `-codes.csv`.
+    """
+    name = ledger.stem + ending
+    return f"./{name}" if address_in(name, kept=False) else name
 
 
 def _without_password(argument: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from xoxo_async.file_names import address_in, path_of
+from xoxo_async.file_names import address_in, path_of, way_out
 
 __all__ = ["DAY", "Decorator", "NewFile", "connection_options", "json_option", "with_options", "yes_option"]
 
@@ -21,10 +21,10 @@ class NewFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path, or fail with a usage error that repeats no address."""
-        kind = address_in(str(value))
+        kind = address_in(str(value), kept=False)
         if kind:
-            self.fail(f"it takes the path of a file, not {kind}; a file of such a name needs its full path", param, ctx)
-        return path_of(os.fsdecode(super().convert(value, param, ctx)))
+            self.fail(f"it takes the path of a file, not {kind}; {way_out(str(value))}", param, ctx)
+        return path_of(os.fsdecode(super().convert(value, param, ctx)), kept=False)
 
 
 def with_options(*options: Decorator) -> Decorator:

@@ -67,8 +67,8 @@ async def connect(
         options["statement_cache_size"] = address.statement_cache_size
     if not read_only and "target_session_attrs" not in resolved.options:
         options["target_session_attrs"] = "read-write"
-    if "sslnegotiation" in resolved.options:
-        options["direct_tls"] = resolved.options["sslnegotiation"] == "direct"
+    # The driver reads PGSSLNEGOTIATION only where this is None, and refuses an empty one.
+    options["direct_tls"] = resolved.direct_tls
     own_name = resolved.options.get("application_name")
     options["server_settings"] = {"application_name": f"xoxo {purpose}" + (f" ({own_name})" if own_name else "")}
     connection = await _open(address, resolved, options)
@@ -103,12 +103,20 @@ async def _open(address: DatabaseAddress, resolved: Resolved, options: dict[str,
         raise ConfigError(f"the database's URL ({address.name}) has a part that cannot be read") from None
     except FOREIGN as error:
         raise explain(error, address) from None
-    _keep_alive(connection, resolved.options)
+    try:
+        _keep_alive(connection, resolved.options)
+    except ConfigError as error:
+        connection.terminate()
+        raise ConfigError(f"the database's URL ({address.name}): {error.message}") from None
     return connection
 
 
 def _keep_alive(connection: DatabaseConnection, options: Mapping[str, str]) -> None:
-    """Set what libpq sets on the socket. A system may lack an option, as may a socket that is a file."""
+    """Set what libpq sets on the socket. A system may lack an option, as may a socket that is a file.
+
+    Raises:
+        ConfigError: The system refuses a value, whose bounds may be smaller than those of Linux.
+    """
     if not _KEEPALIVES.keys() & options.keys():
         return
     transport: Any = getattr(connection, "_transport", None)  # the driver has no public way to its socket
@@ -118,7 +126,10 @@ def _keep_alive(connection: DatabaseConnection, options: Mapping[str, str]) -> N
     own_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, options.get("keepalives", "1") != "0")
     for name, constant in _KEEPALIVES.items():
         if constant and hasattr(socket, constant) and int(options.get(name, 0)):
-            own_socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, constant), int(options[name]))
+            try:
+                own_socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, constant), int(options[name]))
+            except OSError as error:
+                raise ConfigError(f"this system does not take the value of {name}: {error.strerror}") from None
 
 
 async def _check_settings(connection: DatabaseConnection, address: DatabaseAddress) -> None:

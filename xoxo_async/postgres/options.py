@@ -36,6 +36,12 @@ _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _NUMBERS: Final = (
     "connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout", CACHE,
 )  # fmt: skip
+_LARGEST: Final[Mapping[str, int]] = {
+    "keepalives_idle": 32767,
+    "keepalives_interval": 32767,
+    "keepalives_count": 127,
+}
+"""What Linux takes for a socket. A greater value would fail only after the connection is made."""
 _PORTS: Final = re.compile(r"[0-9]{1,5}(,[0-9]{1,5})*")
 
 CERTIFICATES: Final = ("sslrootcert", "sslcrl", "sslcert", "sslkey")
@@ -113,6 +119,8 @@ def fault_of(name: str, value: str, origin: str) -> str:
         return f"{origin} must be {', '.join(others)}{' or ' if others else ''}{last}"
     if name in _NUMBERS and not _NUMBER.fullmatch(value):
         return f"{origin} must be a whole number"
+    if name in _LARGEST and int(value) > _LARGEST[name]:
+        return f"{origin} must be at most {_LARGEST[name]}"
     if name == "port" and not _PORTS.fullmatch(value):
         return f"{origin} must be a number, or one for each host with a comma between them"
     return ""

@@ -6,6 +6,7 @@ read here, and files are looked for before the server is asked.
 
 import configparser
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,6 +23,13 @@ _AUTHORITIES: Final = ("sslrootcert", "sslcrl")
 """The files that the driver reads only where encryption is required."""
 
 
+_UNSET: Final[Mapping[str, str]] = {
+    "target_session_attrs": "any",
+    "gsslib": "sspi" if sys.platform == "win32" else "gssapi",
+}
+"""What the driver does without these options. It reads their variables by itself, and refuses an empty one."""
+
+
 class Resolved(NamedTuple):
     """What a connection is opened with. Its repr shows no password.
 
@@ -29,11 +37,13 @@ class Resolved(NamedTuple):
         dsn: The URL as the driver gets it.
         options: All options of the URL and of its service.
         connect_s: Seconds for a connection, of `connect_timeout`; 0 without one.
+        direct_tls: Whether TLS begins at once, of `sslnegotiation`.
     """
 
     dsn: str
     options: Mapping[str, str]
     connect_s: int
+    direct_tls: bool
 
     def __repr__(self) -> str:
         return f"Resolved({sorted(self.options)})"
@@ -72,7 +82,13 @@ def resolve(address: DatabaseAddress) -> Resolved:
     taken = {name: value for name, value in options.items() if name not in NOT_THE_DRIVERS}
     for variable, name in VARIABLES.items():
         value = os.environ.get(variable)
-        if value is not None and name not in options and (value or name not in (*CERTIFICATES, "port")):
+        if value is None or name in options:
+            continue
+        # A compose file writes `PGPORT=` where nobody has set a value. Only an empty PGSSLMODE is a fault, as it is for
+        # libpq: whoever wrote it may count on encryption.
+        if not value and name != "sslmode":
+            taken |= {name: _UNSET[name]} if name in _UNSET else {}
+        else:
             fault = fault_of(name, value, variable)
             if fault:
                 raise ConfigError(fault)
@@ -80,7 +96,8 @@ def resolve(address: DatabaseAddress) -> Resolved:
     _look_for_files(values, origins)
     path = "" if parts.path == "/" else parts.path  # the driver would ask for a database without a name
     dsn = f"postgresql://{parts.netloc}{path}{'?' if taken else ''}{urlencode(taken)}"
-    return Resolved(dsn, options, int(values.get("connect_timeout", 0)))
+    direct_tls = values.get("sslnegotiation") == "direct"
+    return Resolved(dsn, options, int(values.get("connect_timeout", 0)), direct_tls)
 
 
 def _service(name: str) -> dict[str, str]:

@@ -7,12 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from xoxo_async.cli.command_line import command_line
+from xoxo_async.bulk.ledger.address import LedgerAddress
+from xoxo_async.cli.command_line import command_line, file_for
+from xoxo_async.cli.options import NewFile
 
 
 def test_a_command_is_quoted_for_the_shell() -> None:
     """A shell reads a ledger's name with a blank from the printed command unchanged."""
     assert shlex.split(command_line("bulk", "resume", "--ledger", "my march.db"))[-1] == "my march.db"
+
+
+def test_a_suggested_file_is_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a ledger is called is no reason to refuse the command that was printed."""
+    monkeypatch.chdir(tmp_path)
+    assert file_for(LedgerAddress.read("march.db"), "-codes.csv") == "march-codes.csv"
+    for name in ("user=bob.db", "host=a port=1.db", "me:2024@q1.db"):
+        suggested = file_for(LedgerAddress.read(f"./{name}"), "-codes.csv")
+        assert NewFile().convert(suggested, None, None).name == f"{Path(name).stem}-codes.csv"
 
 
 def test_the_program_on_the_path_needs_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,12 +62,15 @@ def test_no_address_becomes_a_file(
     done = CliRunner().invoke(command, words)
     assert done.exit_code == 2
     assert "not keywords such as host=" in done.output or "not a postgresql:// URL" in done.output
+    assert "put ./ before" in done.output
     assert "s3cret" not in done.output
     assert not os.listdir(tmp_path)
 
 
-def test_a_full_path_may_have_any_name(tmp_path: Path) -> None:
+def test_a_named_folder_allows_any_name(tmp_path: Path) -> None:
     """The message says so."""
     kind = NewFile()
     assert kind.convert(f"{tmp_path}/host=x.csv", None, None) == tmp_path / "host=x.csv"
     assert kind.convert("out.csv", None, None) == Path("out.csv")
+    assert kind.convert("./host=x port=1.csv", None, None).name == "host=x port=1.csv"
+    assert kind.convert("codes for port=8.csv", None, None) == Path("codes for port=8.csv")

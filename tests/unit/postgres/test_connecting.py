@@ -2,6 +2,7 @@
 
 import logging
 import socket
+from typing import Any
 
 import anyio
 import asyncpg
@@ -12,6 +13,7 @@ from xoxo_async.errors import ConfigError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.failures import DatabaseError
+from xoxo_async.postgres.options import VARIABLES
 
 pytestmark = pytest.mark.anyio
 
@@ -132,6 +134,39 @@ async def test_options_of_libpq_reach_the_connection(database: str) -> None:
     assert await connection.fetchval("SHOW application_name") == "xoxo ledger (nightly)"
     assert await connection.fetchval("SHOW statement_timeout") == "5s"
     await connection.close()
+
+
+async def test_the_largest_keepalives_are_taken(database: str) -> None:
+    """The bounds of the options are those of the system."""
+    url = f"{database}?keepalives_idle=32767&keepalives_interval=32767&keepalives_count=127&tcp_user_timeout=999999999"
+    connection = await connect(DatabaseAddress.read(url), purpose="tests")
+    own_socket = connection._transport.get_extra_info("socket")  # type: ignore[attr-defined]
+    assert own_socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 127
+    await connection.close()
+
+
+async def test_a_socket_that_refuses_an_option_is_closed(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system may have smaller bounds. The line names the option, and the connection does not stay open."""
+    opened, driver = [], asyncpg.connect
+
+    async def connecting(*given: object, **options: Any) -> asyncpg.Connection:
+        opened.append(await driver(*given, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(asyncpg, "connect", connecting)
+    monkeypatch.setattr(socket, "TCP_KEEPIDLE", 9999)  # no system has an option of this number
+    with pytest.raises(ConfigError, match="does not take the value of keepalives_idle") as caught:
+        await connect(DatabaseAddress.read(f"{database}?keepalives_idle=77"), purpose="tests")
+    assert "\n" not in caught.value.message
+    assert opened[0].is_closed()
+
+
+async def test_empty_variables_are_none(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver reads some of them by itself, and takes an empty one for a wrong value."""
+    for variable in VARIABLES.keys() - {"PGSSLMODE"}:
+        monkeypatch.setenv(variable, "")
+    for read_only in (False, True):
+        await (await connect(DatabaseAddress.read(database), purpose="tests", read_only=read_only)).close()
 
 
 async def test_commits_lost_by_an_option_are_refused(database: str) -> None:

@@ -15,6 +15,7 @@ GOOD = [
     "statement_cache_size=0",
     "password=&sslpassword=",
     "service=plum",
+    "keepalives_idle=32767&keepalives_interval=32767&keepalives_count=127&tcp_user_timeout=999999999",
 ]
 
 
@@ -37,6 +38,9 @@ BAD = [
     ("connect_timeout=s3cret", "connect_timeout must be a whole number"),
     ("statement_cache_size=s3cret", "statement_cache_size must be a whole number"),
     ("keepalives_idle=-1", "keepalives_idle must be"),
+    ("keepalives_idle=32768", "keepalives_idle must be at most 32767"),
+    ("keepalives_interval=86400", "keepalives_interval must be at most 32767"),
+    ("keepalives_count=128", "keepalives_count must be at most 127"),
     ("dbname=other", "option dbname: write it before"),
     ("port=5433", "option port: write it before"),
     ("host=other", "option host: write it before"),

@@ -7,6 +7,7 @@ import pytest
 
 from xoxo_async.errors import ConfigError
 from xoxo_async.postgres.address import DatabaseAddress
+from xoxo_async.postgres.options import VARIABLES
 from xoxo_async.postgres.resolving import Resolved, resolve
 
 
@@ -143,6 +144,14 @@ def test_a_variable_fills_in_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolved("postgresql://db/plum").connect_s == 4
     monkeypatch.setenv("PGSSLMODE", "wrong")
     resolved("postgresql://db/plum?sslmode=prefer")
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compose file writes `PGCONNECT_TIMEOUT=` for a value that nobody has set."""
+    for variable in VARIABLES.keys() - {"PGSSLMODE"}:
+        monkeypatch.setenv(variable, "")
+    found = resolved("postgresql://db/plum")
+    assert (found.options, found.connect_s) == ({}, 0)
 
 
 def test_no_home_folder_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:

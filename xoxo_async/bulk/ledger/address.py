@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import msgspec
 
 from xoxo_async.errors import ConfigError
-from xoxo_async.file_names import address_in, path_of
+from xoxo_async.file_names import address_in, path_of, way_out
 from xoxo_async.postgres.address import DatabaseAddress, is_database, quote_job
 
 __all__ = ["LedgerAddress"]
@@ -53,7 +53,7 @@ class LedgerAddress(msgspec.Struct, frozen=True):
         if kind:
             raise ConfigError(
                 f"a ledger is a file's path or a postgresql:// URL, not {kind}: write postgresql://user@host/database;"
-                " a file of such a name needs its full path"
+                f" {way_out(where)}"
             )
         if "\0" in text or not text.strip() or not Path(text).name:
             raise ConfigError(f"the ledger {text!r} is not a file's name")

@@ -8,7 +8,7 @@ import msgspec
 from xoxo_async.bulk.pauses import Pause
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.alarms import print_alarms
-from xoxo_async.cli.command_line import command_line
+from xoxo_async.cli.command_line import command_line, file_for
 from xoxo_async.cli.failures import error_to_json, say_error, scrub, show_origin
 from xoxo_async.cli.invocation import is_debugging
 from xoxo_async.cli.json_output import COUNTS, empty_counts, print_json
@@ -163,8 +163,9 @@ def _say_how_to_export(request: "WorkRequest") -> None:
 
     ledger = request.ledger
     kept_elsewhere = isinstance(request, RunRequest) and request.no_codes
-    flags = [*(request.connection.flags if kept_elsewhere else []), "--out", f"{ledger.stem}-{request.exports}.csv"]
-    command = command_line("bulk", "export", "--ledger", ledger.argument, *flags, "--reveal")
+    flags = request.connection.flags if kept_elsewhere else []
+    file = file_for(ledger, f"-{request.exports}.csv")
+    command = command_line("bulk", "export", "--ledger", ledger.argument, *flags, "--out", file, "--reveal")
     say_command(f"the {request.exports}", command)
 
 

@@ -19,7 +19,7 @@ from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import LedgerPath
 from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
 from xoxo_async.cli.bulk.verdicts import Verdicts, verdicts_in
-from xoxo_async.cli.command_line import command_line
+from xoxo_async.cli.command_line import command_line, file_for
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.failures import scrub
@@ -171,7 +171,7 @@ def _say_where(place: "LedgerAddress", named: Path | None, path: Path | None) ->
 
 def _report_with(place: "LedgerAddress", path: Path) -> str:
     """Return the command of a report with a result in it."""
-    name = f"{place.stem}.html"
+    name = file_for(place, ".html")
     return command_line("bulk", "report", "--ledger", place.argument, "--out", name, "--proof", str(path))
 
 

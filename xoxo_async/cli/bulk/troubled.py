@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from xoxo_async.bulk.ledger.kinds import JobKind
-from xoxo_async.cli.command_line import command_line
+from xoxo_async.cli.command_line import command_line, file_for
 from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.output import out, out_command
 from xoxo_async.cli.tables import table
@@ -186,7 +186,7 @@ def print_troubled(found: Troubled) -> None:
     if more > 0 and found.file:
         out(f"… and {more:,} more, in {found.file}")
     elif more > 0:
-        file = f"{found.where.stem}-problems.csv"
+        file = file_for(found.where, "-problems.csv")
         show_all = command_line("bulk", "status", "--ledger", found.where.argument, "--problems", file)
         out_command(f"… and {more:,} more. To see all of them", show_all)
     _print_decisions(found)

@@ -14,7 +14,7 @@ from xoxo_async.bulk.settings import kept_bounds
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.servers import address_of, at_its_server
-from xoxo_async.cli.command_line import command_line
+from xoxo_async.cli.command_line import command_line, file_for
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection, is_real_money
 from xoxo_async.cli.consent import agree, need_a_person
@@ -166,7 +166,7 @@ def _say_what_is_in_doubt(keys: Sequence[str], where: "LedgerAddress") -> None:
     say("rows in doubt are not asked for again: look for each credit in the vendor's dashboard")
     rows = ["--", *keys] if any(key.startswith("-") for key in keys) else keys
     if len(keys) > _SHOWN:
-        file = f"{where.stem}-problems.csv"
+        file = file_for(where, "-problems.csv")
         show_all = command_line("bulk", "status", "--ledger", where.argument, "--problems", file)
         say_command(f"all {count(len(keys), 'row')} are listed by", show_all)
         rows = ["--", keys[0]] if keys[0].startswith("-") else [keys[0]]

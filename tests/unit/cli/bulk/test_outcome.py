@@ -79,6 +79,13 @@ def test_a_complete_run_names_the_export(printer: Printer) -> None:
     assert output.next() == ""
 
 
+def test_the_export_has_a_file_that_is_taken(printer: Printer) -> None:
+    """The name that a ledger's gives may look like an address."""
+    output = printer.end(work(ledger=LedgerAddress.read("./host=a port=1.db")), report(issued=3))
+    words = output.next("the codes: ")
+    assert words.endswith(" --out ./host=a port=1-codes.csv --reveal")
+
+
 def test_an_export_needs_the_server_without_codes(printer: Printer) -> None:
     """The export has the flags of the server only if the ledger keeps no codes."""
     elsewhere = Connection(base_url="https://x.example")

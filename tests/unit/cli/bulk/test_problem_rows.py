@@ -25,6 +25,16 @@ def _in_doubt(command: Command, sandbox: Sandbox) -> None:
     assert command(*send, "--settle", "0", "--rate", "none").code == 4
 
 
+def test_a_printed_file_is_no_address(command: Command) -> None:
+    """The ledger's name looks like one, and the command works as it stands."""
+    Path("my points.db").rename("host=a port=1.db")
+    shown = command("bulk", "status", "--ledger", "./host=a port=1.db")
+    (words,) = re.findall(r"… and 15 more\. To see all of them: (.+)", shown.out)
+    arguments = shlex.split(words)
+    assert command(*arguments[arguments.index("bulk") :]).code == 0
+    assert len(Path("host=a port=1-problems.csv").read_text().splitlines()) == 1 + ROWS
+
+
 def test_the_printed_command_lists_every_row(command: Command) -> None:
     """The line about the rest names it; it works as it stands, again and again."""
     shown = command("bulk", "status", *LEDGER)

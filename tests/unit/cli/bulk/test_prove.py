@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -268,6 +269,15 @@ def test_a_foreign_file_is_left_alone(command: Command, books: Sandbox) -> None:
     assert (ended.code, "result in" in ended.err, kept.read_text()) == (0, False, '{"mine": 1}')
 
 
+def test_the_report_of_a_result_is_made(command: Command, books: Sandbox) -> None:
+    """The names of the ledger and of the result look like addresses, and the printed command works as it stands."""
+    Path("march.db").rename("host=a port=1.db")
+    ended = command("bulk", "prove", "--ledger", "./host=a port=1.db", "--out", "./me:x@y.json")
+    words = shlex.split(ended.err.partition("show it in a report with: ")[2].splitlines()[0])
+    assert command(*words[words.index("bulk") :]).code == 0
+    assert Path("host=a port=1.html").exists()
+
+
 def test_a_result_names_its_report(command: Command, books: Sandbox) -> None:
     """The report takes the file, whatever its name is."""
     ended = command(*PROVE, "--out", "proof.json")
@@ -284,7 +294,8 @@ def points(command: Command, sandbox: Sandbox) -> Sandbox:
     sandbox.script("reset_before_commit", operation="sendBalance", email="p3@example.com")
     Path("people.csv").write_text(PEOPLE)
     send = ("points", "send", "--file", "people.csv", "--ledger", "p.db", "--sender", "a@example.com", "--rate", "none")
-    assert command(*send).code == 4
+    # One call at a time, because the tests name the ids of the credits.
+    assert command(*send, "--concurrency", "1").code == 4
     assert command("points", "cancel", "--ledger", "p.db", "E-1", "--reason", "left").code == 0
     return sandbox
 

@@ -79,6 +79,18 @@ def test_named_rows_are_continued_by_name(command: Command, sandbox: Sandbox) ->
     assert "--all" in command(*CANCEL, "--all").err
 
 
+def test_many_rows_in_doubt_are_listed(command: Command, sandbox: Sandbox) -> None:
+    """The ledger's name looks like an address, and the printed command works as it stands."""
+    send(command, "".join(f"F-{n},q{n}@example.com,P,1\n" for n in range(30)))
+    Path("p.db").rename("host=a port=1.db")
+    sandbox.script("commit_then_reset", operation="cancelBalance", first=1)
+    flags = ("--reason", "wrong list", "--batch", "100", "--all")
+    ended = command("points", "cancel", "--ledger", "./host=a port=1.db", *flags)
+    words = shlex.split(ended.err.partition("are listed by: ")[2].splitlines()[0])
+    command(*words[words.index("bulk") :])
+    assert len(Path("host=a port=1-problems.csv").read_text().splitlines()) == 1 + 34
+
+
 def test_the_next_command_keeps_what_was_given(command: Command, sandbox: Sandbox) -> None:
     """The batch, the consent, the form of the result and the reason; it stands in the first line too, and it works."""
     sandbox.script("throttle", operation="cancelBalance", first=1, seconds=600)

@@ -50,7 +50,7 @@ from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.errors import ConfigError, LedgerConflictError, LedgerError
 from xoxo_async.file_locks import POSIX
-from xoxo_async.file_names import address_in
+from xoxo_async.file_names import address_in, way_out
 from xoxo_async.secret_sources import secret_variable
 
 if TYPE_CHECKING:
@@ -122,9 +122,9 @@ class SqliteLedger:
                 "a ledger in a file needs the file locks of POSIX, which this system does not have: use a ledger in "
                 "PostgreSQL"
             )
-        kind = address_in(os.fspath(path))
+        kind = address_in(path)
         if kind:
-            raise ConfigError(f"SqliteLedger needs the path of a file, not {kind}")
+            raise ConfigError(f"SqliteLedger needs the path of a file, not {kind}; {way_out(path)}")
         self.path: Final = Path(path)
         self._file: Final = Path(os.path.realpath(path))
         self._wall: Final = clock or time.time
