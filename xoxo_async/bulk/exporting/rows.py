@@ -10,7 +10,7 @@ from xoxo_async.bulk.exporting.cells import is_formula
 from xoxo_async.bulk.exporting.columns import AnyRow, ExportRow, LinkRow, MailRow, PointsRow
 from xoxo_async.bulk.ledger.budget import amount
 from xoxo_async.bulk.ledger.kinds import JobKind
-from xoxo_async.bulk.ledger.lines import Alarm, Delivery, LedgerLine, LineState, PackedLine
+from xoxo_async.bulk.ledger.lines import Alarm, Delivery, Evidence, LedgerLine, LineState, PackedLine
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.wire.secrets import mask
 
@@ -24,6 +24,8 @@ _DELIVERED: Final = Delivery.DELIVERED
 _CANCELLED: Final = Delivery.CANCELLED
 _PENDING: Final = Delivery.PENDING
 """Names of their own: a member of an enumeration is looked up slowly, and each row looks several up."""
+_BY_A_PERSON: Final = frozenset({Evidence.PERSON_PLACED, Evidence.PERSON_CLOSED})
+"""The facts by which a person says that a row of links is done."""
 _NO_CODE: Final = (StoredCode(""),)
 _NO_KEPT: Final[Mapping[str, str]] = {}
 
@@ -238,9 +240,12 @@ class RowMaker:
 
     def _worth(self, line: LedgerLine, quantity: int, links: int) -> tuple[str, str]:
         """Return the value of one link and its currency: what the answer said, or the campaign when it was planned."""
+        worth = None if line.worth is None else amount(line.worth)
         if line.amount_charged is not None and line.currency:
-            return f"{line.amount_charged / (links or quantity):f}", line.currency
-        return ("", "") if line.worth is None else (f"{amount(line.worth) / quantity:f}", self._unit)
+            # A person's word sets the charge to all that the row asks for, and the links that came may be fewer.
+            is_whole = line.evidence in _BY_A_PERSON and line.amount_charged == worth
+            return f"{line.amount_charged / (quantity if is_whole else links or quantity):f}", line.currency
+        return ("", "") if worth is None else (f"{worth / quantity:f}", self._unit)
 
     def _count(self, line: LedgerLine, codes: Sequence[StoredCode]) -> int:
         """Count a row, and return how many codes it has."""

@@ -28,12 +28,14 @@ class JsonRows:
         line: The line that a row makes; an object may have its fields.
         known: The fields that a column can hold. The others hold objects.
         one: What a row is, for messages: `order`.
+        ignores_others: Whether an object may have other names, which are left out; else each is an error.
     """
 
-    def __init__(self, line: type[msgspec.Struct], known: FieldSet, one: str) -> None:
+    def __init__(self, line: type[msgspec.Struct], known: FieldSet, one: str, *, ignores_others: bool = False) -> None:
         names = self._names = line.__struct_fields__
         # Any value is decoded here, so that the check of the row can name the column of a wrong one.
-        row: Any = msgspec.defstruct("_JsonRow", [(name, object, None) for name in names], forbid_unknown_fields=True)
+        fields = [(name, object, None) for name in names]
+        row: Any = msgspec.defstruct("_JsonRow", fields, forbid_unknown_fields=not ignores_others)
         self._decoder: Final = msgspec.json.Decoder(row, float_hook=_fraction)
         self._keys: Final = known.keys
         self._numbers: Final = frozenset(field.name for field in known.fields if field.kind in {"whole", "amount"})

@@ -29,7 +29,7 @@ def read_keys(path: str | os.PathLike[str]) -> list[str]:
 
     Args:
         path: A table in any form that a file of rows may have, or `-` for standard input. A column names the keys, by
-            the name `key` or a usual one. Its other columns are ignored.
+            the name `key` or a usual one. Its other columns are ignored, and so are the other names of a JSON object.
 
     Raises:
         PlanError: The file cannot be read, has no column of keys, or has a row without a key; each is named.
@@ -64,4 +64,5 @@ _KEYS: Final = RowKind(
     done="decided about",
     read=_read,
     is_line=_is_line,
+    ignores_others=True,
 )

@@ -47,6 +47,7 @@ class RowKind(NamedTuple, Generic[LineT]):
         is_line: Returns whether a row can be a line, and notes what cannot be read.
         read_alike: Does as `read` does for a row that has much in common with earlier ones; only needed where `fields`
             says which fields are a row's own.
+        ignores_others: Whether an object of JSONL may have other names than those of fields: nobody reads them.
     """
 
     line: type[LineT]
@@ -57,6 +58,7 @@ class RowKind(NamedTuple, Generic[LineT]):
     read: Callable[[int, Mapping[str, object], Problems, str, Mapping[str, object] | None], FileRow]
     is_line: Callable[[FileRow, Problems], bool]
     read_alike: Callable[[FileRow, Alike], FileRow] | None = None
+    ignores_others: bool = False
 
 
 class RowsFile(Generic[LineT]):
@@ -199,7 +201,8 @@ class RowsFile(Generic[LineT]):
             lines = one_a_line(lines, self.source)
             text.need_utf_8()
             kind = self._kind
-            for row in JsonRows(kind.line, kind.fields, kind.one).read(lines, at, problems):
+            reader = JsonRows(kind.line, kind.fields, kind.one, ignores_others=kind.ignores_others)
+            for row in reader.read(lines, at, problems):
                 form.rows += 1
                 yield kind.read(row.number, row.fields, problems, row.key_column, None)
             return

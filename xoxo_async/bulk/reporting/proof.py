@@ -18,7 +18,7 @@ _LONGEST: Final = 300
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _SHOWN_ELSEWHERE: Final = frozenset({"ok", "job", "ledger", "address", "format", "signature", "kind"})
 _VALID: Final = "valid: nobody changed the result since it was signed"
-_NOT_CHECKED: Final = "NOT checked, so the result may have been changed: `xoxo bulk report --key-file FILE` checks it"
+_NOT_CHECKED: Final = "NOT checked, so the result may have been changed: a report made with --key-file FILE checks it"
 _UNKEYED_NAMES: Final = {
     "orders": "rows",
     "placed": "sent",

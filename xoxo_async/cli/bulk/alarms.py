@@ -36,4 +36,7 @@ def print_alarms(alarms: Sequence["Alarm"], total: int, *, settled_in: "LedgerAd
         keys = list(dict.fromkeys(alarm.key for alarm in alarms[:_SHOWN]))
         dashes = ["--"] if any(key.startswith("-") for key in keys) else []
         close = command_line("bulk", "resolve", "--ledger", settled_in.argument, "--done", *dashes, *keys)
-        say_command(f"once {'it is' if len(keys) == 1 else 'they are'} settled, record it by", close)
+        these = "it is" if len(keys) == 1 else "they are" if total <= _SHOWN else "these are"
+        say_command(f"once {these} settled, record it by", close)
+        if total > _SHOWN:
+            say("the other alarms are shown once these are recorded")

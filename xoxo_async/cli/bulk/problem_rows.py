@@ -73,7 +73,7 @@ async def write_problems(
 
 
 def _is_older(first: bytes) -> bool:
-    """Return whether the first line of a file is an object that `write_problems` wrote; also if there was nothing."""
+    """Return whether the first line of a file is an object that `write_problems` wrote."""
     with suppress(msgspec.MsgspecError):
-        return not first or msgspec.json.decode(first, type=dict[str, object]).keys() >= _NAMES
+        return msgspec.json.decode(first, type=dict[str, object]).keys() >= _NAMES
     return False

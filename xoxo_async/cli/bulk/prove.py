@@ -135,7 +135,8 @@ def prove(
     key = _key(key_file)
     if path is not None:
         _check_out(path)
-    named, path = path, path or _usual(place, signs=key is not None)
+    named = path
+    path, why_none = (path, "") if path is not None else _usual(place, signs=key is not None)
     notes = progress or _progress_of(place)
     connection = Connection(books=books_of(place), **where)
     days = (since.date() if since else None, until.date() if until else None)
@@ -155,18 +156,20 @@ def prove(
         for name, what in ((named, "result, signed," if key else "result"), (lines, count(verdicts.rows, "row"))):
             if name is not None:
                 out(f"{what} in {name}")
-        _say_where(place, named, path)
+        _say_where(place, named, path, why_none)
         if follow:
             say_command("continue with", follow)
     return code
 
 
-def _say_where(place: "LedgerAddress", named: Path | None, path: Path | None) -> None:
-    """Say how a report shows the result: of a name that a person gave, or of the usual one."""
+def _say_where(place: "LedgerAddress", named: Path | None, path: Path | None, why_none: str) -> None:
+    """Say how a report shows the result: of a name that a person gave, or of the usual one; or why it is in no file."""
     if named is not None:
         say_command("show it in a report with", _report_with(place, named))
     elif path is not None:
         say(f"result in {path}, where `xoxo bulk report` finds it")
+    elif why_none:
+        say(f"{why_none}; --out FILE.json writes this result")
 
 
 def _report_with(place: "LedgerAddress", path: Path) -> str:
@@ -203,23 +206,25 @@ def _key(key_file: Path | None) -> bytes | None:
     return read_proof_key(key_file)
 
 
-def _usual(place: "LedgerAddress", *, signs: bool) -> Path | None:
-    """Return where a report looks for the result; None for a database, and where no file can or may be written.
+def _usual(place: "LedgerAddress", *, signs: bool) -> tuple[Path | None, str]:
+    """Return where a report looks for the result, or why none is written there; neither for a database.
 
     A result that is signed gives way to no other one.
     """
     from xoxo_async.bulk.reporting.proof import beside
 
     if place.path is None:
-        return None
+        return None, ""
     path = beside(place.name)
     try:
         _check_out(path)
     except ConfigError:
-        return None
+        return None, f"{path} is no older result of a proof, and it stays"
     if not signs and path.exists() and json.loads(path.read_bytes()).get("signature"):
-        return None
-    return path if os.access(path.parent, os.W_OK) else None
+        return None, f"{path} is signed, and it stays"
+    if not os.access(path.parent, os.W_OK):
+        return None, f"no file can be written into {path.parent}"
+    return path, ""
 
 
 def _check_out(path: Path) -> None:

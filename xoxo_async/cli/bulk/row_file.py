@@ -13,7 +13,7 @@ __all__ = ["row_file"]
 
 @contextmanager
 def row_file(path: Path, is_older: Callable[[bytes], bool], what: str) -> Generator[TextIO]:
-    """Open a draft of a private file, which gets its name at the end of the block.
+    """Open a draft of a private file, which gets its name at the end of the block. A file of no bytes is replaced too.
 
     Args:
         path: The file.
@@ -31,7 +31,7 @@ def row_file(path: Path, is_older: Callable[[bytes], bool], what: str) -> Genera
     except OSError as error:
         raise _unwritable(path, error) from error
     else:
-        if not is_older(first.strip()):
+        if first and not is_older(first.strip()):
             raise ConfigError(f"{path} is there already and has no {what}, so it is not overwritten")
     try:
         with replacement(path) as file:

@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from xoxo_async.bulk import Delivery, LedgerLine, LineState
-from xoxo_async.bulk.exporting.columns import ExportRow
+from xoxo_async.bulk.exporting.columns import ExportRow, LinkRow
 from xoxo_async.bulk.exporting.rows import MissingCodes, RowMaker
+from xoxo_async.bulk.ledger.budget import units
 from xoxo_async.bulk.ledger.kinds import JobKind
-from xoxo_async.bulk.ledger.lines import PackedLine
+from xoxo_async.bulk.ledger.lines import Evidence, PackedLine
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 
 BODY = '{"productId":1001,"quantity":2,"denomination":"500.50","poNumber":"PO-1","email":"a@example.com"}'
@@ -150,6 +151,28 @@ def test_other_kinds_say_what_they_lack(
         0,
         0 if lacks[0] in {"", "its points were cancelled"} else 1,
     )
+
+
+@pytest.mark.parametrize(
+    ("evidence", "charged", "links", "value"),
+    [
+        (Evidence.ANSWERED_DONE, "200", 2, "100"),
+        (Evidence.ANSWERED_DONE, "100", 1, "100"),
+        (Evidence.ANSWERED_DONE, "200", 1, "200"),  # the answer says another value than the campaign
+        (Evidence.PERSON_CLOSED, "200", 1, "100"),
+        (Evidence.PERSON_CLOSED, "200", 0, "100"),
+        (Evidence.PERSON_CLOSED, "100", 1, "100"),  # closed by an older version: the charge is of the links that came
+        (Evidence.PERSON_PLACED, "200", 1, "100"),
+        (Evidence.PERSON_PLACED, None, 0, "100"),
+    ],
+)
+def test_the_value_is_of_one_link(evidence: Evidence, charged: str | None, links: int, value: str) -> None:
+    """Also where a person closed a row that got fewer links than it asked for: then the charge is of all of them."""
+    known: dict[str, Any] = {"amount_charged": charged and Decimal(charged), "currency": "INR" if charged else ""}
+    order = line(evidence=evidence, worth=units(Decimal(200)), held=links, **known)
+    maker = RowMaker(reveal=True, fetches=True, clean=str.upper, kind=JobKind.LINKS, unit="INR")
+    rows = [one.row for one in maker.rows_of(order, CODES[:links], (), not_fetched={})]
+    assert {(row.value, row.currency) for row in rows if isinstance(row, LinkRow)} == {(value, "INR")}
 
 
 def test_a_row_has_its_tag() -> None:

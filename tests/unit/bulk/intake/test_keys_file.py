@@ -14,6 +14,7 @@ from xoxo_async.errors import PlanError
         ("key,row,state,why\nB,3,manual,lost\nA,2,manual,\nB,3,manual,lost\n", ["B", "A"]),
         ("Employee ID;Points\nE-1;1,5\n'-2;\n", ["E-1", "-2"]),
         ('{"key": "A"}\n{"key": "B"}\n', ["A", "B"]),
+        ('{"row": 2, "key": "B", "state": "manual", "at": {"key": "C"}}\n{"key": "A", "row": 3}\n', ["B", "A"]),
     ],
 )
 def test_keys_come_in_their_order(tmp_path: Path, text: str, keys: list[str]) -> None:
@@ -31,4 +32,13 @@ def test_a_row_without_a_key_is_named(tmp_path: Path) -> None:
         read_keys(path)
     path.write_text("name,row\nA,2\n")
     with pytest.raises(PlanError, match="key"):
+        read_keys(path)
+
+
+@pytest.mark.parametrize("line", ['{"key": "A", "row": 2, "key": "B"}', '{"row": 2}'])
+def test_a_json_row_has_one_key(tmp_path: Path, line: str) -> None:
+    """Other names do not matter, and the key does."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f"{line}\n")
+    with pytest.raises(PlanError, match="row 1, column key"):
         read_keys(path)

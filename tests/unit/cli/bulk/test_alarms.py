@@ -30,6 +30,15 @@ def test_an_alarm_about_links_has_its_command(capsys: pytest.CaptureFixture[str]
     assert said[-1].endswith("bulk resolve --ledger l.db --done -- -x 'a b'")
 
 
+def test_later_alarms_about_links_are_promised(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command closes the rows that are shown, and no word says that it closes all."""
+    alarms = [Alarm(key=f"k{n}", row=n, order_id=None, at=0.0, text="1 of 2 links") for n in range(13)]
+    print_alarms(alarms, 13, settled_in=LedgerAddress.read("l.db"))
+    *_, command, last = capsys.readouterr().err.splitlines()
+    assert command.startswith("once these are settled, record it by: ")
+    assert (command.endswith(" k9"), last) == (True, "the other alarms are shown once these are recorded")
+
+
 def test_no_alarm_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """A ledger without alarms prints no line about alarms."""
     print_alarms((), 0)

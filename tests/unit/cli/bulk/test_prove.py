@@ -259,6 +259,7 @@ def test_a_report_finds_the_last_proof(command: Command, books: Sandbox) -> None
     signed = kept.read_bytes()
     ended = command(*PROVE)
     assert (ended.code, "result in" in ended.err, kept.read_bytes()) == (0, False, signed)
+    assert "march.proof.json is signed, and it stays; --out FILE.json writes this result\n" in ended.err
 
 
 def test_a_foreign_file_is_left_alone(command: Command, books: Sandbox) -> None:
@@ -267,6 +268,7 @@ def test_a_foreign_file_is_left_alone(command: Command, books: Sandbox) -> None:
     kept.write_text('{"mine": 1}')
     ended = command(*PROVE)
     assert (ended.code, "result in" in ended.err, kept.read_text()) == (0, False, '{"mine": 1}')
+    assert "march.proof.json is no older result of a proof, and it stays; --out FILE.json writes this" in ended.err
 
 
 def test_the_report_of_a_result_is_made(command: Command, books: Sandbox) -> None:

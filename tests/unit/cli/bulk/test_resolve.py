@@ -73,3 +73,11 @@ def test_rows_that_share_an_order_are_counted(command: Command, sandbox: Sandbox
     (order_id,) = sandbox.state.orders
     ended = command(*RESOLVE, "--placed", str(order_id))
     assert "A shares an order with 1 other row: the decision holds for all of them" in ended.err
+
+
+@pytest.mark.parametrize("name", ["troubled.jsonl", "troubled.csv"])
+def test_the_rows_that_status_writes_are_decided(command: Command, manual: int, name: str) -> None:
+    """The file of `status --problems` names them by its keys, in either form."""
+    assert command("bulk", "status", "--ledger", "march.db", "--problems", name).code in {0, 4}
+    ended = command("bulk", "resolve", "--file", name, "--ledger", "march.db", "--reject", "--reason", "no")
+    assert (ended.code, "A is now rejected" in ended.out) == (0, True), ended.err

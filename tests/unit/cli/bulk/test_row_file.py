@@ -25,3 +25,15 @@ def test_what_the_system_refuses_is_named(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none" / "x.csv"):
         with pytest.raises(ConfigError, match="cannot be written"), row_file(path, b"key".__eq__, "keys"):
             pass
+
+
+def test_an_empty_file_is_replaced(tmp_path: Path) -> None:
+    """There is nothing in it to lose; a blank line may be followed by something."""
+    path = tmp_path / "rows.csv"
+    path.touch()
+    with row_file(path, b"key".__eq__, "keys") as file:
+        file.write("key\nA\n")
+    path.write_text("\nmine\n")
+    with pytest.raises(ConfigError, match="has no keys"), row_file(path, b"key".__eq__, "keys"):
+        pass
+    assert path.read_text() == "\nmine\n"

@@ -50,6 +50,7 @@ class Archive:
         self.names: Final = self._zip.namelist()
         self._by_name: Final = {name.casefold().lstrip("/"): name for name in self.names}
         self._left: int = MOST_UNPACKED
+        self._counted: Final[dict[str, int]] = {}  # bytes of each member that were read
         self.is_ods: Final = self._has("content.xml") and not self._has("[content_types].xml")
         self._refuse_others()
 
@@ -62,7 +63,7 @@ class Archive:
         return b"".join(self.chunks(name)) if self._has(name) else b""
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        """Yield a member piece by piece; its real size counts, whatever the directory says.
+        """Yield a member piece by piece; its real size counts once, whatever the directory says.
 
         Raises:
             RefusedError: It is damaged, or larger than the bounds.
@@ -73,7 +74,10 @@ class Archive:
         try:
             with self._zip.open(found) as member:
                 while chunk := member.read(_CHUNK):
-                    self._left -= len(chunk)
+                    counted, read = self._counted.get(found, 0), member.tell()
+                    if read > counted:
+                        self._counted[found] = read
+                        self._left -= read - counted
                     if self._left < 0:
                         raise _bomb(f"more than {MOST_UNPACKED // 2**20} MB are packed in it")
                     yield chunk

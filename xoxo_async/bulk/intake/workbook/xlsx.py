@@ -8,8 +8,8 @@ from xoxo_async.bulk.intake.workbook.archive import Archive
 from xoxo_async.bulk.intake.workbook.formats import BUILT_IN, Format
 from xoxo_async.bulk.intake.workbook.marks import Marks, column_number
 from xoxo_async.bulk.intake.workbook.markup import Attributes, local, new_parser, parse
-from xoxo_async.bulk.intake.workbook.plain_rows import PlainRows
-from xoxo_async.bulk.intake.workbook.refusing import MOST_COLUMNS, UNCLEAR, RefusedError, as_csv
+from xoxo_async.bulk.intake.workbook.plain_rows import NotPlainError, PlainRows
+from xoxo_async.bulk.intake.workbook.refusing import MOST_COLUMNS, RefusedError, as_csv
 
 __all__ = ["Xlsx"]
 
@@ -57,10 +57,9 @@ class Xlsx:
         """
         folder = posixpath.dirname(self._root)
         styles, count = self._shown(posixpath.join(folder, "styles.xml"))
-        scan = _SheetScan(styles, PlainRows(styles, count), stale=self._stale)
-        if sheet in self.sheets:
-            scan.read(self._archive, self.sheets[sheet])
-        return scan.marks
+        if sheet not in self.sheets:
+            return Marks()
+        return scan_sheet(self._archive, self.sheets[sheet], styles, PlainRows(styles, count), stale=self._stale)
 
     def _workbook_part(self) -> str:
         found = [target for kind, target in self._links("", "_rels/.rels").values() if kind == "officeDocument"]
@@ -123,6 +122,25 @@ class Xlsx:
         return styles, place.count
 
 
+def scan_sheet(archive: Archive, part: str, styles: dict[str, Format], plain: PlainRows, *, stale: bool) -> Marks:
+    """Return what a sheet says of its cells.
+
+    Args:
+        archive: The container.
+        part: The member that is the sheet.
+        styles: The format of each style that shows numbers in a way of its own.
+        plain: Takes out the rows that need no parser.
+        stale: Whether the program left it to the next one to calculate the formulas.
+
+    Raises:
+        RefusedError: It is damaged, or larger than the bounds.
+    """
+    try:
+        return _SheetScan(styles, plain, stale=stale).read(archive, part)
+    except (NotPlainError, RefusedError):  # plain rows are a fast way: they decide about no sheet in doubt
+        return _SheetScan(styles, None, stale=stale).read(archive, part)
+
+
 class _Place:
     """Where a parser is in a list."""
 
@@ -134,7 +152,7 @@ class _Place:
 class _SheetScan:
     """Goes through the XML of one sheet. It looks at the text of a cell only where there is a formula or an error."""
 
-    def __init__(self, styles: dict[str, Format], plain: PlainRows, *, stale: bool) -> None:
+    def __init__(self, styles: dict[str, Format], plain: PlainRows | None, *, stale: bool) -> None:
         self.marks: Final = Marks()
         self._styles: Final = styles
         self._plain: Final = plain
@@ -155,21 +173,25 @@ class _SheetScan:
         self._hidden_columns = 0
         self._parser: Final = new_parser()
 
-    def read(self, archive: Archive, part: str) -> None:
-        parse(self._plain.others(archive.chunks(part)), part, self._start, parser=self._parser)
+    def read(self, archive: Archive, part: str) -> Marks:
+        plain, chunks = self._plain, archive.chunks(part)
+        parse(plain.others(chunks) if plain else chunks, part, self._start, parser=self._parser)
         self._end()
-        if self._plain.found:
-            self.marks.cover(self._plain.top, self._plain.left, self._plain.bottom, self._plain.right)
+        if plain and plain.found:
+            self.marks.cover(plain.top, plain.left, plain.bottom, plain.right)
         if self._bottom >= 0:
             self.marks.cover(self._top, self._left, self._bottom, self._right)
         self.marks.check_size()
         if self._hidden_columns:
             self.marks.notes.append(f"{self._hidden_columns} hidden column{'' if self._hidden_columns == 1 else 's'}")
+        return self.marks
 
     def _start(self, name: str, attributes: Attributes) -> None:
         if name == "c":
             self._cell(attributes)
         elif name == "v":
+            if self._column < 0:
+                self._doubt()
             self._value = True
             if self._how is not None:
                 self.marks.show(self._row, self._column, self._how)
@@ -180,6 +202,8 @@ class _SheetScan:
         elif name == "is":
             self._start("v", attributes)
         elif name == "f":
+            if self._column < 0:
+                self._doubt()
             self._formula = True
             self._text.clear()  # the text of the formula does not count
             self._listen()
@@ -194,14 +218,21 @@ class _SheetScan:
         if self._open:
             self._end()
         number = attributes.get("r", "")
-        if not number and self._plain.found:  # its number follows from those before it, which are not known here
-            raise RefusedError(UNCLEAR)
-        self._row = int(number) - 1 if number.isdecimal() and len(number) < 8 else self._row + 1
+        if number.isdecimal() and len(number) < 8:
+            self._row = int(number) - 1
+        else:
+            self._doubt()
+            self._row += 1
         self._digits = str(self._row + 1)
         self._column = -1
         if attributes.get("hidden") in {"1", "true"}:
             self.marks.hidden.add(self._row)
             self._count()
+
+    def _doubt(self) -> None:
+        """Leave the fast way: what comes now depends on what was before, and rows may have been taken out there."""
+        if self._plain:
+            raise NotPlainError
 
     def _cell(self, attributes: Attributes) -> None:
         if self._open:
