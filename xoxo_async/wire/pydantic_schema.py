@@ -88,6 +88,8 @@ def _chosen(value: Any, include: Any, exclude: Any, *, drops_none: bool) -> Any:
     if not isinstance(value, dict | list):
         return value
     fields: Any = value.items() if isinstance(value, dict) else enumerate(value)
+    if isinstance(value, list):
+        include, exclude = _from_the_front(include, len(value)), _from_the_front(exclude, len(value))
     found: dict[Any, Any] = {}
     for name, one in fields:
         wanted, unwanted = _part(include, name), _part(exclude, name)
@@ -95,6 +97,16 @@ def _chosen(value: Any, include: Any, exclude: Any, *, drops_none: bool) -> Any:
             more = None if wanted is True else wanted
             found[name] = _chosen(one, more, unwanted, drops_none=drops_none)
     return found if isinstance(value, dict) else list(found.values())
+
+
+def _from_the_front(items: Any, number: int) -> Any:
+    """Return a choice of items with each counted from the front: -1 is the last of them."""
+    if items is None:
+        return None
+    places = {at: at + number if isinstance(at, int) and at < 0 else at for at in items}
+    if isinstance(items, Mapping):
+        return {places[at]: part for at, part in items.items()}
+    return set(places.values())
 
 
 def _part(fields: Any, name: Any) -> Any:

@@ -103,6 +103,9 @@ def test_amounts_are_texts() -> None:
         ({"include": {"vouchers": {0: {"code"}}}}, {"codes": ["****ABCD"]}),
         ({"include": {"vouchers": {0: ...}}, "exclude": {"vouchers": {"__all__": {"code"}}}}, {"pins": ["****"]}),
         ({"include": {"vouchers": {1}}}, {}),
+        ({"include": {"vouchers": {-1: {"code"}}}}, {"codes": ["****ABCD"]}),
+        ({"include": {"vouchers": {-1}}, "exclude": {"vouchers": {-1: {"code"}}}}, {"pins": ["****"]}),
+        ({"include": {"vouchers": {-2}}}, {}),
     ],
 )
 def test_an_app_leaves_fields_out(chosen: dict[str, Any], found: dict[str, Any]) -> None:

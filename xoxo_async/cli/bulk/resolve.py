@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from xoxo_async.bulk.ledger.kinds import JobKind
-from xoxo_async.cli.bulk.continuing import continue_ledger
+from xoxo_async.cli.bulk.continuing import continue_ledger, next_command
 from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import ledger_option, one_line
 from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
@@ -108,8 +108,11 @@ def _decide(
 
     async def work(ledger: "Ledger") -> "tuple[dict[str, Resolved], str]":
         decided = await _record_all(ledger, keys, decision, connection)
-        rejected = all(one.line.state is LineState.REJECTED for one in decided.values())
-        return decided, "" if rejected else await continue_ledger(ledger, where, "resume")
+        if all(one.line.state is LineState.REJECTED for one in decided.values()):
+            return decided, ""
+        if (ledger.kind or JobKind.ORDERS) is JobKind.ORDERS:
+            return decided, await continue_ledger(ledger, where, "resume")  # it fetches the codes of an order
+        return decided, await next_command(ledger, where, await ledger.counts(), None)
 
     decided, follow = with_ledger(where, work, store_codes=False)
     for key, resolved in decided.items():

@@ -81,3 +81,16 @@ def test_the_rows_that_status_writes_are_decided(command: Command, manual: int, 
     assert command("bulk", "status", "--ledger", "march.db", "--problems", name).code in {0, 4}
     ended = command("bulk", "resolve", "--file", name, "--ledger", "march.db", "--reject", "--reason", "no")
     assert (ended.code, "A is now rejected" in ended.out) == (0, True), ended.err
+
+
+def test_the_last_decided_row_leaves_nothing_to_continue(command: Command, sandbox: Sandbox) -> None:
+    """Points have no codes that could be fetched; a row to send again has its command."""
+    sandbox.script("reset_before_commit", operation="sendBalance", email="p2@example.com")
+    Path("people.csv").write_text("key,email,name,amount\nE-1,p1@example.com,P,10\nE-2,p2@example.com,P,20\n")
+    send = ("points", "send", "--file", "people.csv", "--ledger", "p.db", "--sender", "a@example.com", "--rate", "none")
+    assert command(*send, "--settle", "0").code == 4
+    decide = ("bulk", "resolve", "E-2", "--ledger", "p.db")
+    done = command(*decide, "--done")
+    assert (done.code, "continue with" in done.err) == (0, False)
+    again = command(*decide, "--resend")
+    assert (again.code, "continue with: xoxo points send --ledger p.db" in again.err) == (0, True), again.err
