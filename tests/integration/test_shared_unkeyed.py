@@ -180,18 +180,23 @@ async def test_two_runs_of_one_file_pay_once(sandbox: Sandbox, xoxo: XoxoClient,
 async def test_two_cancellations_at_once_are_one(sandbox: Sandbox, xoxo: XoxoClient, database: str) -> None:
     """Each credit is asked for by one of the two; the other one sees that it is not its own."""
     reports: list[CancelReport] = []
+    read = {1: anyio.Event(), 2: anyio.Event()}
 
-    async def cancel() -> None:
+    async def cancel(number: int) -> None:
+        async def approve(_rows: int, _points: Decimal) -> None:
+            read[number].set()
+            await read[3 - number].wait()  # so neither sees a row that the other one has asked for already
+
         async with PostgresLedger(database, job="thanks") as ledger:
-            reports.append(await BulkPoints(xoxo, ledger).cancel(None, reason="wrong list"))
+            reports.append(await BulkPoints(xoxo, ledger).cancel(None, reason="wrong list", approve=approve))
 
     rows = [PointsLine(key=f"k{n}", email=f"p{n}@b.example", name="P", amount=Decimal(10 + n)) for n in range(ROWS)]
     async with PostgresLedger(database, job="thanks") as ledger:
         points = BulkPoints(xoxo, ledger, sender_email="boss@b.example", settle_s=0)
         assert (await points.run(rows)).issued == ROWS
     async with anyio.create_task_group() as both:
-        both.start_soon(cancel)
-        both.start_soon(cancel)
+        both.start_soon(cancel, 1)
+        both.start_soon(cancel, 2)
     assert [(credit.cancelled, credit.cancels) for credit in sandbox.books().credits] == [(True, 1)] * ROWS
     async with PostgresLedger(database, job="thanks") as ledger:
         assert {line.delivery async for line in ledger.lines()} == {Delivery.CANCELLED}

@@ -140,6 +140,9 @@ class Cancelling:
         await self._write(answered)
         for seq in self._taken:
             await self._note_as_it_is(self._lines[seq])
+        for line in lines:
+            if line.delivery is Delivery.CANCELLING:
+                await self._note_earlier(line)
         states = {} if keys is not None else (await self._ledger.counts()).states
         return self._report(lines, in_doubt=sum(states.get(state, 0) for state in UNKEYED_IN_DOUBT))
 
@@ -148,7 +151,7 @@ class Cancelling:
         if line.delivery is Delivery.CANCELLED:
             self._note(line, "cancelled", "it was cancelled before")
         elif line.delivery is Delivery.CANCELLING:
-            self._note(line, "unknown", line.error or "the answer to an earlier cancellation was lost")
+            pass  # another process may be waiting for its answer: `_note_earlier` looks at the end
         elif line.order_id is None:
             self._note(line, "refused", _nameless(line, self._ledger))
         else:
@@ -197,6 +200,14 @@ class Cancelling:
         told = {Evidence.CANCEL_DONE: "says that it is cancelled", Evidence.CANCEL_REFUSED: "refuses"}
         words = told.get(answer.evidence, "was lost")
         self._note(line, "unknown", f"the answer {words}, and another process has changed the row meanwhile")
+
+    async def _note_earlier(self, read: LedgerLine) -> None:
+        """Note a row that had been asked for before this call, by what its answer has made of it since."""
+        line = await self._ledger.find(read.key) or read
+        if line.delivery is Delivery.CANCELLING:
+            self._note(line, "unknown", line.error or "the answer to an earlier cancellation was lost")
+        else:
+            await self._note_as_it_is(read)
 
     async def _note_as_it_is(self, read: LedgerLine) -> None:
         """Note a row that another process had taken first, as it is now."""

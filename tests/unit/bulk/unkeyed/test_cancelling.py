@@ -262,6 +262,22 @@ async def test_a_cancellation_cut_off_is_in_doubt(vendor: Vendor, tmp_path: Path
     assert states(report) == {"k1": "unknown", "k2": "unknown", "k3": "cancelled", "k4": "refused"}
 
 
+async def test_anothers_answer_counts_that_comes_meanwhile(vendor: Vendor) -> None:
+    """Another process had asked for k1 and k2 when this one began. The answer about k1 comes while k3 is asked for."""
+    one, two = [line async for line in vendor.ledger.lines()][:2]
+    asked = [
+        Change(seq=line.seq, evidence=Evidence.CANCEL_ASKED, epoch=line.epoch, order_id=line.order_id)
+        for line in (one, two)
+    ]
+    await vendor.ledger.record(asked)
+
+    async def approve(_rows: int, _points: Decimal) -> None:
+        await vendor.ledger.record([msgspec.structs.replace(asked[0], evidence=Evidence.CANCEL_DONE)])
+
+    report = await Cancelling(vendor, vendor.ledger).cancel(["k1", "k2", "k3"], "gone", approve)
+    assert states(report) == {"k1": "cancelled", "k2": "unknown", "k3": "cancelled"}
+
+
 @pytest.mark.parametrize(("cancelled", "delivery"), [(True, Delivery.CANCELLED), (False, Delivery.DELIVERED)])
 async def test_a_person_settles_a_cancellation(vendor: Vendor, cancelled: bool, delivery: Delivery) -> None:
     """The word is in the journal; points that are still there may be cancelled again."""
