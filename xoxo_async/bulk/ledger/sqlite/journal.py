@@ -16,7 +16,7 @@ from xoxo_async.bulk.ledger.lines import JournalRow
 from xoxo_async.bulk.ledger.moves import ALARM, Move
 from xoxo_async.bulk.ledger.sqlite.statements import passed
 
-__all__ = ["Journal", "last_row", "note_ledger", "read_journal"]
+__all__ = ["Journal", "last_row", "read_journal"]
 
 _LEDGER_ENTRY: Final = (
     "INSERT INTO journal (seq, at, from_state, to_state, transition, evidence, attempts, epoch, reason)"
@@ -43,14 +43,16 @@ _Entry = tuple[str, str, str, str, int, int, int | None, str, str]
 
 
 class Journal:
-    """Writes the journal of one ledger. It remembers the kinds it has seen, as long as no transaction fails."""
+    """Writes the journal of one ledger. It alone writes, so it remembers what it saw, until a transaction fails."""
 
     def __init__(self) -> None:
         self._kinds: Final[dict[tuple[str, ...], int]] = {}
+        self._last: int | None = None
 
     def forget(self) -> None:
-        """Forget what was seen: a transaction was undone, and its kinds with it."""
+        """Forget what was seen: a transaction was undone, and its kinds and entries with it."""
         self._kinds.clear()
+        self._last = None
 
     def note_moves(self, connection: sqlite3.Connection, moves: Sequence[Move], now: float) -> int:
         """Write the entries of decided changes.
@@ -109,12 +111,25 @@ class Journal:
         told = {kind: self._told(connection, kind) for kind in dict.fromkeys(kinds)}
         ids: Sequence[int | None] = [None] * len(lines)
         if sum(lines) > len(lines):
-            ids = list(accumulate(lines, initial=last_row(connection)))[1:]
+            last = last_row(connection) if self._last is None else self._last
+            ids = list(accumulate(lines, initial=last))[1:]
         of_kinds = zip(*[told[kind] for kind in kinds], strict=True)
         columns = (*of_kinds, attempts, epochs, orders, errors, reasons, [now] * len(lines), seqs, lines, ids)
         words, values = passed(dict(zip(_COLUMNS, columns, strict=True)), keyed=True)
         query = f"INSERT INTO journal ({', '.join(words)}) SELECT {', '.join(words.values())} FROM json_each(?1) AS new"
-        return connection.execute(query, values).lastrowid or 0
+        self._last = connection.execute(query, values).lastrowid or 0
+        return self._last
+
+    def note_ledger(self, connection: sqlite3.Connection, now: float, evidence: str, reason: str) -> None:
+        """Write an entry about the ledger as a whole; its `seq` is 0.
+
+        Args:
+            connection: In a transaction that writes.
+            now: When it happened, by the wall clock.
+            evidence: What happened.
+            reason: Why.
+        """
+        self._last = connection.execute(_LEDGER_ENTRY, (now, evidence, reason)).lastrowid
 
     def _told(self, connection: sqlite3.Connection, kind: _Kind) -> tuple[str, str, str, str, int | None]:
         """Return how rows tell their kind: by its number. Alarms have an index, and tell it in words."""
@@ -134,18 +149,6 @@ class Journal:
 def last_row(connection: sqlite3.Connection) -> int:
     """Return the id of the last journal entry, 0 without one."""
     return int(connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0])
-
-
-def note_ledger(connection: sqlite3.Connection, now: float, evidence: str, reason: str) -> None:
-    """Write an entry about the ledger as a whole; its `seq` is 0.
-
-    Args:
-        connection: In a transaction that writes.
-        now: When it happened, by the wall clock.
-        evidence: What happened.
-        reason: Why.
-    """
-    connection.execute(_LEDGER_ENTRY, (now, evidence, reason))
 
 
 def read_journal(connection: sqlite3.Connection, seq: int | None, after: int, limit: int) -> list[JournalRow]:

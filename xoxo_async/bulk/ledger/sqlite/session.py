@@ -51,7 +51,7 @@ from xoxo_async.bulk.ledger.sqlite.codes import (
     unpacked,
     write_codes,
 )
-from xoxo_async.bulk.ledger.sqlite.journal import Journal, note_ledger
+from xoxo_async.bulk.ledger.sqlite.journal import Journal
 from xoxo_async.bulk.ledger.sqlite.kept import insert_kept
 from xoxo_async.bulk.ledger.sqlite.meta import (
     COPIED,
@@ -113,6 +113,8 @@ class LedgerSession:
         self._epoch = 0
         self._funds: Funds | None = None
         self._kind: JobKind | None = None
+        self._paused: str | None = None  # why the job is paused, once it was read
+        self._facts: Final[dict[str, str]] = {}  # of this transaction, written at its end
         self._sending: Final[dict[int, LedgerLine]] = {}  # as this holder has written them: it alone writes
         self._box: Final = box
         self._marks: Final = marks
@@ -164,20 +166,28 @@ class LedgerSession:
         set_metas(self.connection, {"wal_needed": "", "holder": ""})
 
     def finish(self) -> None:
-        """Write the counts; the last work of a transaction before its commit."""
-        self._tally.write(self.connection)
+        """Write the counts and the facts of claims; the last work of a transaction before its commit.
+
+        All of them are one statement: each one waits for the interpreter lock.
+        """
+        facts = self._facts | self._tally.take()
+        if facts:
+            set_metas(self.connection, facts)
+        self._facts.clear()
 
     def forget(self) -> None:
         """Forget what was read: a transaction was undone that may have changed it."""
         self._funds = None
         self._kind = None
-        self.forget_lines()
+        self._facts.clear()
+        self.forget_steps()
         for part in (self._shapes, self._journal, self._tally):
             part.forget()
 
-    def forget_lines(self) -> None:
-        """Forget the lines that are being sent: a plan may have changed some, and not by moves."""
+    def forget_steps(self) -> None:
+        """Forget what a step may have changed by itself: lines that are being sent, and whether the job is paused."""
         self._sending.clear()
+        self._paused = None
 
     def kind(self) -> JobKind:
         """Return what the ledger's job is of; one without a line yet counts as orders."""
@@ -286,7 +296,7 @@ class LedgerSession:
         return [move.after for move in moves]
 
     def _claim(self, claims: Sequence[ClaimRequest]) -> None:
-        if get_meta(self.connection, fact(PAUSED)):
+        if self._why_paused():
             for request in claims:
                 request.lines, request.short = [], ""
             return
@@ -308,7 +318,7 @@ class LedgerSession:
         moment = self._begin_epoch() if begins else self.moment()
         budgeted = begins and any(request.budget is not None for request in arms)
         meta = get_meta(self.connection, "job"), read_identity(self.connection), bool(get_meta(self.connection, COPIED))
-        owner = Owner(*meta, get_meta(self.connection, fact(PAUSED)) or "", self.kind())
+        owner = Owner(*meta, self._why_paused(), self.kind())
         last = last_seq(self.connection)
         funds = self._read_funds() if budgeted else Funds()
         decided = decide_arms(
@@ -363,8 +373,14 @@ class LedgerSession:
         """Begin a new epoch for lines that are to be sent, and keep the time of their slots; return the moment."""
         self._epoch += 1
         moment = self.moment()
-        set_metas(self.connection, {"epoch": str(self._epoch), fact(LAST_SLOT): f"{moment.now}"})
+        self._facts.update({"epoch": str(self._epoch), fact(LAST_SLOT): f"{moment.now}"})
         return moment
+
+    def _why_paused(self) -> str:
+        """Return why the job is paused; empty if it is not. It is read once: only this holder changes it."""
+        if self._paused is None:
+            self._paused = get_meta(self.connection, fact(PAUSED)) or ""
+        return self._paused
 
     def _read_funds(self) -> Funds:
         """Return what the job has committed; it is read once, and later moves add to it."""
@@ -425,7 +441,8 @@ class LedgerSession:
         generation = int(get_meta(self.connection, "generation") or 1) + 1
         self._epoch += 1
         set_metas(self.connection, {"generation": str(generation), COPIED: "", "epoch": str(self._epoch)})
-        note_ledger(self.connection, self.date(), "restored", storable_text(f"generation {generation}: {reason}"))
+        entry = storable_text(f"generation {generation}: {reason}")
+        self._journal.note_ledger(self.connection, self.date(), "restored", entry)
         # Unknown lines first: afterwards the planned lines are unknown, too.
         counted_anew = self._state_for_all(LineState.UNKNOWN, evidence)
         return counted_anew + self._state_for_all(LineState.PLANNED, evidence)
@@ -439,9 +456,10 @@ class LedgerSession:
         self._set_paused("")
 
     def _set_paused(self, reason: str) -> None:
-        if (get_meta(self.connection, fact(PAUSED)) or "") != reason:
+        if self._why_paused() != reason:
             set_meta(self.connection, fact(PAUSED), reason)
-            note_ledger(self.connection, self.date(), "paused" if reason else "unpaused", reason)
+            self._paused = reason
+            self._journal.note_ledger(self.connection, self.date(), "paused" if reason else "unpaused", reason)
 
     def rebind(self, identity: Identity, reason: str) -> None:
         """Bind the ledger to another account or address."""
@@ -449,7 +467,7 @@ class LedgerSession:
         was = "none" if known is None else f"{known.address} (account {known.account or 'unknown'})"
         entry = f"from {was} to {identity.address} (account {identity.account or 'unknown'}): {reason}"
         set_identity(self.connection, identity)
-        note_ledger(self.connection, self.date(), "rebound", storable_text(entry))
+        self._journal.note_ledger(self.connection, self.date(), "rebound", storable_text(entry))
 
     def reprice(self, pricing: Pricing) -> None:
         """Update what orders that are not placed may cost at most."""

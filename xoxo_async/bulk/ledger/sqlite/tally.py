@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.ledger.lines import Counts, Delivery, LineState
-from xoxo_async.bulk.ledger.sqlite.meta import get_meta, set_meta
+from xoxo_async.bulk.ledger.sqlite.meta import get_meta
 from xoxo_async.bulk.ledger.sqlite.sums import count_groups
 from xoxo_async.bulk.ledger.tallying import TallyRow, groups_of
 
@@ -69,7 +69,7 @@ def count(connection: sqlite3.Connection) -> Counts:
 
 
 class Tally:
-    """Keeps the counts of one ledger: read once, and written with each transaction that changes them."""
+    """Keeps the counts of one ledger: read once, and to be written with each transaction that changes them."""
 
     def __init__(self) -> None:
         self._sums: dict[_Group, _Total] | None = None
@@ -105,15 +105,12 @@ class Tally:
             sums[row[:4]] = (orders + row.orders, priced + row.priced, charged + row.charged)
             self._changed = True
 
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Write the counts if they have changed.
-
-        Args:
-            connection: In the transaction of the changes, before its commit.
-        """
-        if self._changed and self._sums is not None:
-            set_meta(connection, _TALLY, _encode(_rows(self._sums)).decode())
-            self._changed = False
+    def take(self) -> dict[str, str]:
+        """Return the counts as a fact, to be written before the commit; empty if they did not change."""
+        if not self._changed or self._sums is None:
+            return {}
+        self._changed = False
+        return {_TALLY: _encode(_rows(self._sums)).decode()}
 
 
 def _rows(sums: dict[_Group, _Total]) -> list[TallyRow]:

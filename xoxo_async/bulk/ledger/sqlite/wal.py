@@ -13,8 +13,13 @@ from xoxo_async.private_files import MODE
 
 __all__ = ["Wal", "base_of", "leave_wal", "unmark"]
 
-_LONG: Final = 4 * 1024 * 1024
+_LONG: Final = 8 * 1024 * 1024
 _SOON: Final = 64 * 1024
+_MANY: Final = 8000
+"""After so many changed rows a `-wal` is long, whatever the size of its file: an overwritten one does not grow."""
+_FEW: Final = 500
+"""So few changed rows do not make a `-wal` long. Its size is not asked for until then: each question costs the thread
+the interpreter lock."""
 _BASE_BYTES: Final = 15
 
 
@@ -46,6 +51,9 @@ class Wal:
         self._wal: Final = sidecar(path, "-wal")
         self._lock: Final = lock
         self._try_at = 0
+        # Of the connection: how many rows it had changed.
+        self._begun_at = 0
+        self._asked_at = 0
 
     def committed(self, connection: sqlite3.Connection, row: int) -> None:
         """Note how far the journal goes, and shorten the `-wal` if that is due.
@@ -60,18 +68,26 @@ class Wal:
         """
         if row:
             self._lock.note_journal(row)
-        if self._wal.stat().st_size > self._try_at:
+        changed = connection.total_changes
+        if 0 <= changed - self._asked_at < _FEW:
+            return
+        self._asked_at = changed
+        if changed - self._begun_at >= _MANY or self._wal.stat().st_size > self._try_at:
             self.check_point(connection)
 
-    def check_point(self, connection: sqlite3.Connection) -> None:
+    def check_point(self, connection: sqlite3.Connection, *, empty: bool = False) -> None:
         """Bring everything into the file, with a mark that later transactions are in the `-wal`.
 
         The first transaction of the new `-wal` removes the mark. So a file with the mark and without a `-wal` was
         copied without its latest transactions. A checkpoint by another program copies the removal into the file, too.
         It is no error if another program is reading: the next try is made when the `-wal` has grown.
 
+        Later transactions overwrite the `-wal` from its start. A file that does not grow is synced with a third less of
+        the kernel's time, and a file system with a journal writes no journal for it. A very long one is cut off.
+
         Args:
             connection: The writer's, in no transaction.
+            empty: Whether to cut it off in any case, since it holds what must not stay.
 
         Raises:
             sqlite3.Error: When the file cannot be written.
@@ -82,19 +98,21 @@ class Wal:
         except OSError as error:
             raise sqlite3.OperationalError(f"its lock file cannot be written: {error.strerror}") from error
         _mark(connection, {"wal_needed": "yes", "base": base})
-        whole = self.flush(connection)
+        whole = self.flush(connection, empty=empty or self._wal.stat().st_size > 2 * _LONG)
         if whole:
             self._lock.note_base(base)
         unmark(connection)
-        self._try_at = _LONG if whole else self._wal.stat().st_size + _SOON
+        size = self._wal.stat().st_size
+        self._try_at = max(_LONG, size) if whole else size + _SOON
 
-    def flush(self, connection: sqlite3.Connection) -> bool:
+    def flush(self, connection: sqlite3.Connection, *, empty: bool = True) -> bool:
         """Bring everything to the file, and the file to disk; does not wait for readers.
 
         After a failed fsync Linux takes the pages for written although they are not. Only writing them again helps.
 
         Args:
             connection: The writer's, in no transaction.
+            empty: Whether to cut off the `-wal` as well; otherwise it is overwritten from its start.
 
         Returns:
             Whether that was possible: it is not while another program reads an earlier state.
@@ -102,9 +120,11 @@ class Wal:
         waits: int = connection.execute("PRAGMA busy_timeout").fetchone()[0]
         connection.execute("PRAGMA busy_timeout = 0").fetchone()
         try:
-            busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            mode = "TRUNCATE" if empty else "RESTART"
+            busy: int = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()[0]
         finally:
             connection.execute(f"PRAGMA busy_timeout = {waits}").fetchone()
+        self._begun_at = self._asked_at = connection.total_changes
         return not busy
 
 

@@ -245,7 +245,7 @@ class LedgerWriter:
                     self._begin()
                 self._open_plan = True
                 task.result = task.run()
-                self._session.forget_lines()
+                self._session.forget_steps()
                 if task.last:
                     self._session.finish()
                     self._session.connection.execute("COMMIT")
@@ -309,7 +309,7 @@ class LedgerWriter:
             connection.execute("COMMIT")
             sealed, self._sealing = sealed or more, more
         if sealed:
-            self._wal.check_point(connection)
+            self._wal.check_point(connection, empty=True)
 
     def _committed(self) -> None:
         """Note how far the journal goes, and shorten the `-wal`. No task fails here: its transaction is committed."""

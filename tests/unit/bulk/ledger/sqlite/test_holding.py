@@ -324,6 +324,18 @@ async def test_a_later_key_seals_what_is_there(tmp_path: Path) -> None:
         await SqliteLedger(path, codes_key="").open()
 
 
+async def test_a_later_key_seals_what_a_kill_left(tmp_path: Path) -> None:
+    """The -wal has codes in clear then, and is cut off: to overwrite it would leave the rest."""
+    pytest.importorskip("cryptography")
+    path = tmp_path / "l.db"
+    killed(path)
+    assert clear_in(path)
+    async with SqliteLedger(path, codes_key=KEY) as ledger:
+        await ledger.set_fact("a", "b")
+        assert not clear_in(path)
+        assert len([one.codes async for one in ledger.lines(with_codes=True) if one.codes]) == 8
+
+
 async def test_the_next_holder_finishes_the_sealing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that fails in the midst of it leaves some codes in clear, and the next opening seals the rest."""
     pytest.importorskip("cryptography")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.bulk.ledger.ledgers import connected
 from xoxo_async.bulk.ledger.lines import JournalRow, LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import ALARM, Move
-from xoxo_async.bulk.ledger.sqlite.journal import Journal, last_row, note_ledger, read_journal
+from xoxo_async.bulk.ledger.sqlite.journal import Journal, last_row, read_journal
 from xoxo_async.bulk.ledger.sqlite.schema import make_tables
 
 LINE = LedgerLine(1, "k", "po", "d", "{}", 1)
@@ -109,7 +109,29 @@ def test_kinds_of_an_undone_transaction_are_forgotten(connection: sqlite3.Connec
 
 def test_the_ledger_as_a_whole_has_entries(connection: sqlite3.Connection) -> None:
     """They are about line 0."""
-    note_ledger(connection, 5.0, "paused", "a reason")
+    Journal().note_ledger(connection, 5.0, "paused", "a reason")
     assert read_journal(connection, 0, 0, 9) == [
         JournalRow(1, 0, 5.0, "", "", "-", "paused", 0, 0, None, "", "a reason")
     ]
+
+
+def test_entries_of_all_sorts_have_ids_of_their_own(connection: sqlite3.Connection) -> None:
+    """One row for many lines takes as many ids, after whatever was written before it."""
+    journal = Journal()
+    journal.note_ledger(connection, 5.0, "paused", "a reason")
+    journal.note_planned(connection, 5.0, 0, 3)
+    journal.note_ledger(connection, 5.0, "unpaused", "")
+    assert journal.note_moves(connection, [move(1), move(2)], 5.0) == last_row(connection) == 7
+    assert [entry.id for entry in all_of(connection)] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_ids_of_an_undone_transaction_are_used_again(connection: sqlite3.Connection) -> None:
+    """The journal has no gap, which would look like a lost entry."""
+    journal = Journal()
+    journal.note_planned(connection, 5.0, 0, 3)
+    connection.execute("BEGIN")
+    journal.note_planned(connection, 5.0, 3, 6)
+    connection.execute("ROLLBACK")
+    journal.forget()
+    journal.note_planned(connection, 5.0, 3, 6)
+    assert last_row(connection) == 6

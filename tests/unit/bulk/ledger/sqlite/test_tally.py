@@ -10,6 +10,7 @@ import pytest
 from tests.unit.bulk.ledger.ledgers import connected, each, in_states, line, placed
 from xoxo_async.bulk.ledger.lines import Delivery, LineState
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.ledger.sqlite.meta import set_metas
 from xoxo_async.bulk.ledger.sqlite.schema import connect
 from xoxo_async.bulk.ledger.sqlite.tally import Tally, count_all, read_tally
 from xoxo_async.bulk.ledger.tallying import TallyRow
@@ -33,12 +34,12 @@ def test_changes_add_up_and_are_kept(connection: sqlite3.Connection) -> None:
     tally.begin(connection)
     tally.add([row(LineState.PLANNED, 2), row(LineState.PLACED, 1, "0.10", 1)])
     tally.add([row(LineState.PLANNED, -2), row(LineState.PLACED, 1, "0.20", 1)])
-    tally.write(connection)
+    set_metas(connection, tally.take())
     assert read_tally(connection) == [row(LineState.PLACED, 2, "0.30", 2)]
     again = Tally()
     again.begin(connection)
     again.add([row(LineState.PLACED, 1)])
-    again.write(connection)
+    set_metas(connection, again.take())
     assert read_tally(connection) == [row(LineState.PLACED, 3, "0.30", 2)]
 
 
@@ -48,7 +49,7 @@ def test_an_older_ledger_is_counted_once(connection: sqlite3.Connection) -> None
     assert read_tally(connection) is None
     tally = Tally()
     tally.begin(connection)
-    tally.write(connection)
+    set_metas(connection, tally.take())
     assert read_tally(connection) == count_all(connection) == [row(LineState.PLACED, 1), row(LineState.PLANNED, 2)]
 
 
@@ -58,7 +59,7 @@ def test_an_undone_transaction_changes_nothing(connection: sqlite3.Connection) -
     tally.begin(connection)
     tally.add([row(LineState.PLANNED, 2)])
     tally.forget()
-    tally.write(connection)
+    assert tally.take() == {}
     assert read_tally(connection) is None
     with pytest.raises(LookupError, match="not read"):
         tally.add([row(LineState.PLANNED, 2)])

@@ -41,7 +41,8 @@ async def test_another_program_may_read_after_a_kill(tmp_path: Path, script: str
 
 async def test_a_long_reader_delays_no_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It began to read before the run did and goes on: claims and results are written all the same, without a wait."""
-    monkeypatch.setattr(wal, "_SOON", 0)  # every commit tries to shorten the -wal
+    monkeypatch.setattr(wal, "_SOON", 0)
+    monkeypatch.setattr(wal, "_FEW", 0)  # every commit tries to shorten the -wal
     path = tmp_path / "l.db"
     await one_placed(path)
     reader = sqlite3.connect(path, isolation_level=None)
@@ -76,6 +77,37 @@ async def test_the_wal_is_shortened_after_a_reader_ended(tmp_path: Path, monkeyp
         await ledger.plan("march", each(line(number) for number in range(2000, 3000)))
         assert (tmp_path / "l.db-wal").stat().st_size < 20_000
     reader.close()
+
+
+async def test_an_overwritten_wal_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever the machine stops, new transactions count, and what an older round left behind them does not."""
+    monkeypatch.setattr(wal, "_FEW", 0)
+    monkeypatch.setattr(wal, "_MANY", 20)
+    path, names, sizes = tmp_path / "l.db", set[str | None](), set[int]()
+    async with SqliteLedger(path) as ledger:
+        await ledger.plan("march", each(line(number) for number in range(1, 40)))
+        for number in range(1, 40):
+            (one,) = await ledger.claim(1)
+            await ledger.record([placed(one, number)])
+            names.add(base_of(path))
+            sizes.add((tmp_path / "l.db-wal").stat().st_size)
+            (tmp_path / str(number)).mkdir()
+            for name in ("l.db", "l.db-wal", "l.db.lock"):
+                shutil.copy(tmp_path / name, tmp_path / str(number) / name)
+    assert len(names) > 5
+    assert len(sizes) < 20  # it does not grow with each transaction
+    for number in range(1, 40):
+        async with SqliteLedger(tmp_path / str(number) / "l.db") as image:
+            assert (await image.counts()).issued == number
+            assert len([row async for row in image.journal()]) == 39 + 2 * number
+
+
+async def test_a_very_long_wal_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large plan writes all of it at once; the disk gets the room back while the ledger is open."""
+    monkeypatch.setattr(wal, "_LONG", 50_000)
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each(line(number) for number in range(1, 2000)))
+        assert (tmp_path / "l.db-wal").stat().st_size < 20_000
 
 
 async def test_a_reader_hides_no_missing_wal(tmp_path: Path) -> None:
