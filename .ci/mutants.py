@@ -50,6 +50,9 @@ EQUIVALENT: Final[dict[str, str]] = {
     "_after: drop _knows_no_order(line) of row.target is None or _knows_no_order(line)": (
         "an order is forgotten that is not there: slower, and the same"
     ),
+    "Moment: True => False": "that nobody changes a moment is checked by mypy; no code tries",
+    "Moment: False => True": "it has no cycle, so the garbage collector finds nothing in it: slower, and the same",
+    "Transition: False => True": "it has no cycle, so the garbage collector finds nothing in it: slower, and the same",
     "_last_byte: drop return None": "a function that ends without a return gives None",
     "_order_facts: change.held > line.held with GtE": "as many codes as before are as many",
     "decide: change.epoch < line.epoch with LtE": "equal epochs do not come here",

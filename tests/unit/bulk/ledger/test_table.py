@@ -944,6 +944,17 @@ def test_only_placed_points_can_be_cancelled(evidence: Evidence) -> None:
         assert told(a_line(S.PLACED, delivery=delivery), evidence).transition is None
 
 
+def test_too_few_links_can_be_closed_though_delivered() -> None:
+    """The answer said that nothing is to come; its error says what was missing. Without one there is nothing to close."""
+    change = Change(seq=1, evidence=E.PERSON_CLOSED, epoch=1, reason="handed out", error="handed out")
+    for error, number in (("1 of 2 links", "T18"), ("", None)):
+        line = a_line(
+            S.PLACED, order_id=None, evidence=E.ANSWERED_DONE.value, delivery=Delivery.DELIVERED, held=1, error=error
+        )
+        outcome = decide(line, change, moment(effect=EffectClass.UNKEYED))
+        assert (outcome.transition.number if outcome.transition else None) == number
+
+
 def test_a_closed_row_keeps_its_links() -> None:
     """Nothing is still to come, the reason replaces the doubt, and what was charged stays unless the person knows."""
     line = a_line(S.PLACED, order_id=None, evidence=E.ANSWERED_DONE.value, held=1, error="1 of 2 links")
