@@ -945,7 +945,7 @@ def test_only_placed_points_can_be_cancelled(evidence: Evidence) -> None:
 
 
 def test_too_few_links_can_be_closed_though_delivered() -> None:
-    """The answer said that nothing is to come; its error says what was missing. Without one there is nothing to close."""
+    """The answer said that nothing is to come, and its error what is missing. Without one, nothing is to be closed."""
     change = Change(seq=1, evidence=E.PERSON_CLOSED, epoch=1, reason="handed out", error="handed out")
     for error, number in (("1 of 2 links", "T18"), ("", None)):
         line = a_line(
