@@ -953,6 +953,9 @@ def test_too_few_links_can_be_closed_though_delivered() -> None:
         )
         outcome = decide(line, change, moment(effect=EffectClass.UNKEYED))
         assert (outcome.transition.number if outcome.transition else None) == number
+    for state in set(LineState) - {S.PLACED}:
+        other = msgspec.structs.replace(line, state=state, error="1 of 2 links")
+        assert decide(other, change, moment(effect=EffectClass.UNKEYED)).transition is None
 
 
 def test_a_closed_row_keeps_its_links() -> None:
