@@ -293,7 +293,7 @@ def token_file_if_any(environment: Environment, variables: Mapping[str, str] | N
         return None
     account = f"{environment.base_url}\n{environment.client_id}\n{environment.refresh_token}"
     if environment.family == "company":
-        # The user family adds nothing, so that files of earlier versions keep their names.
+        # The user family is the default, and adds nothing to the name.
         account += "\ncompany"
     return state / f"token-{hashlib.sha256(account.encode()).hexdigest()[:16]}.json"
 

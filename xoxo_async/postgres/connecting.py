@@ -21,6 +21,8 @@ from xoxo_async.postgres.resolving import Resolved, resolve
 __all__ = ["connect"]
 
 _LOG: Final = logging.getLogger("xoxo_async")
+_UNENCRYPTED: Final[set[str]] = set()
+"""The databases that were warned about: a worker opens many connections, and one line is enough."""
 _CONNECT_S: Final = 10.0
 _STATEMENT_S: Final = 60.0
 _KEEPALIVES: Final[Mapping[str, str]] = {
@@ -136,7 +138,7 @@ async def _check_settings(connection: DatabaseConnection, address: DatabaseAddre
     """Refuse a database that confirms a commit before it is on disk, or whose transactions do not see others' commits.
 
     It reads what the server, the database and the user set. Behind a pooler, the connection may also have what another
-    client has set on it: that is no fault of the user's, and the next transaction may get another connection. Warn
+    client has set on it: that is no fault of the user's, and the next transaction may get another connection. Warn once
     where others can read what is sent.
     """
     row = await connection.fetchrow(
@@ -164,7 +166,9 @@ async def _check_settings(connection: DatabaseConnection, address: DatabaseAddre
             " default_transaction_isolation = 'read committed')",
             final=True,
         )
-    if row["host"] is not None and not row["tls"] and not ipaddress.ip_address(row["host"]).is_loopback:
+    leaves = row["host"] is not None and not ipaddress.ip_address(row["host"]).is_loopback
+    if leaves and not row["tls"] and address.name not in _UNENCRYPTED:
+        _UNENCRYPTED.add(address.name)
         _LOG.warning(
             "the connection to %s is not encrypted, and leaves this machine: add ?sslmode=require", address.name
         )

@@ -2,6 +2,8 @@
 
 import logging
 import socket
+from ipaddress import IPv4Address
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -10,6 +12,7 @@ import pytest
 
 from tests.postgres import PostgresServer
 from xoxo_async.errors import ConfigError
+from xoxo_async.postgres import connecting
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.failures import DatabaseError
@@ -105,6 +108,18 @@ async def test_loopback_needs_no_tls(database: str, caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.WARNING):
         await (await connect(DatabaseAddress.read(database), purpose="tests")).close()
     assert not caplog.records
+
+
+async def test_a_readable_connection_is_told_once(
+    database: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker opens a connection for each purpose, and again after each cut."""
+    monkeypatch.setattr(connecting, "ipaddress", SimpleNamespace(ip_address=lambda _: IPv4Address("192.0.2.7")))
+    for _ in range(3):
+        connection = await connect(DatabaseAddress.read(database), purpose="tests")
+        await connection.close()
+    (told,) = (record.message for record in caplog.records)
+    assert told.startswith(f"the connection to {DatabaseAddress.read(database).name} is not encrypted")
 
 
 async def test_another_isolation_is_refused(database: str) -> None:

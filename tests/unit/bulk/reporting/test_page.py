@@ -118,7 +118,7 @@ def test_a_small_job_has_a_page() -> None:
 
 
 def test_what_no_run_noted_is_not_recorded(undrawn: None) -> None:
-    """A ledger of an older version has no notes of runs, and no prices."""
+    """No run has begun yet, and the job was planned without the catalog."""
     text = page_of(facts_of(overview(), context(notes=[], products={})), zone=UTC)
     assert "Allowance and penalties are not recorded for this job" in text
     assert "The ledger does not know the prices of all products" in text
