@@ -115,7 +115,7 @@ def test_the_ledger_as_a_whole_has_entries(connection: sqlite3.Connection) -> No
     ]
 
 
-def test_entries_of_all_sorts_have_ids_of_their_own(connection: sqlite3.Connection) -> None:
+def test_all_entries_have_ids_of_their_own(connection: sqlite3.Connection) -> None:
     """One row for many lines takes as many ids, after whatever was written before it."""
     journal = Journal()
     journal.note_ledger(connection, 5.0, "paused", "a reason")
