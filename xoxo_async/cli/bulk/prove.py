@@ -19,7 +19,7 @@ from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import LedgerPath
 from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
 from xoxo_async.cli.bulk.verdicts import Verdicts, verdicts_in
-from xoxo_async.cli.command_line import command_line, file_for
+from xoxo_async.cli.command_line import command_line, file_for, same_command
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.failures import scrub
@@ -165,17 +165,16 @@ def prove(
 def _say_where(place: "LedgerAddress", named: Path | None, path: Path | None, why_none: str) -> None:
     """Say how a report shows the result: of a name that a person gave, or of the usual one; or why it is in no file."""
     if named is not None:
-        say_command("show it in a report with", _report_with(place, named))
+        say_command("show it in a report with", _report_with(place, "--proof", str(named)))
     elif path is not None:
-        say(f"result in {path}, where `xoxo bulk report` finds it")
+        say_command(f"result in {path}. Show it in a report with", _report_with(place))
     elif why_none:
         say(f"{why_none}; --out FILE.json writes this result")
 
 
-def _report_with(place: "LedgerAddress", path: Path) -> str:
-    """Return the command of a report with a result in it."""
-    name = file_for(place, ".html")
-    return command_line("bulk", "report", "--ledger", place.argument, "--out", name, "--proof", str(path))
+def _report_with(place: "LedgerAddress", *proof: str) -> str:
+    """Return the command of a report with a result in it; a report finds the usual one without a flag."""
+    return command_line("bulk", "report", "--ledger", place.argument, "--out", file_for(place, ".html"), *proof)
 
 
 @contextmanager
@@ -289,8 +288,9 @@ def _prove(
         workers, counts = await ledger.holders(), await ledger.counts()
         follow = await next_command(ledger, place, counts, workers[0].pid if workers else None)
         # Rows for a person: `status` says what to look for, and how to record it.
-        again = "status" if counts.for_a_person and not workers else "prove"
-        return proof, follow or command_line("bulk", again, "--ledger", place.argument)
+        if not follow and counts.for_a_person and not workers:
+            follow = command_line("bulk", "status", "--ledger", place.argument)
+        return proof, follow or same_command()
 
     return with_ledger(place, work, read_only=True, store_codes=False)
 
