@@ -30,7 +30,7 @@ from xoxo_async.cli.output import is_terminal, out, say, say_command
 from xoxo_async.cli.wording import count, money
 from xoxo_async.environment import state_folder
 from xoxo_async.errors import ConfigError
-from xoxo_async.private_files import replacement
+from xoxo_async.private_files import replacement, why_unwritten
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.address import LedgerAddress
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["prove"]
 
 _SHOWN: Final = 10
+_RESULT: Final = frozenset({"ok", "job", "found"})
+"""What every result has."""
 _EVERY_S: Final = 2.0
 _TITLES: Final = {
     "missing": "placed rows without an order at the vendor",
@@ -187,7 +189,10 @@ def _draft(path: Path | None) -> Generator[TextIO | None]:
         with replacement(path) as file:
             yield file
     except OSError as error:
-        raise ConfigError(f"the result cannot be written to {path}: {error.strerror or error}") from error
+        why = why_unwritten(error, path)
+        if why is None:  # the whole proof is in the block
+            raise
+        raise ConfigError(f"the result cannot be written to {path}: {why}") from error
 
 
 def _signed(proof: "Proof", key: bytes | None, also: dict[str, object]) -> dict[str, Any]:
@@ -216,10 +221,12 @@ def _usual(place: "LedgerAddress", *, signs: bool) -> tuple[Path | None, str]:
         return None, ""
     path = beside(place.name)
     try:
-        _check_out(path)
-    except ConfigError:
+        older = _older(path)
+    except OSError as error:
+        return None, f"{path} cannot be read ({error.strerror or error}), and it stays"
+    if older is not None and not older.keys() >= _RESULT:
         return None, f"{path} is no older result of a proof, and it stays"
-    if not signs and path.exists() and json.loads(path.read_bytes()).get("signature"):
+    if not signs and older is not None and older.get("signature"):
         return None, f"{path} is signed, and it stays"
     if not os.access(path.parent, os.W_OK):
         return None, f"no file can be written into {path.parent}"
@@ -227,18 +234,32 @@ def _usual(place: "LedgerAddress", *, signs: bool) -> tuple[Path | None, str]:
 
 
 def _check_out(path: Path) -> None:
-    """Refuse a file that cannot be written, and one that is no older result, such as the ledger itself."""
+    """Refuse a file that cannot be written or read, and one that is no older result, such as the ledger itself."""
     if path.suffix.lower() != ".json":
         raise ConfigError(f"the result is JSON: give --out a name that ends in .json, not {path.name}")
     if not path.parent.is_dir():
         raise ConfigError(f"there is no folder {path.parent} for --out")
-    if path.exists():
-        try:
-            known = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            known = None
-        if not isinstance(known, dict) or not {"ok", "job", "found"} <= known.keys():
-            raise ConfigError(f"{path} is there and is no older result of a proof: name another file")
+    try:
+        older = _older(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}; name another file") from error
+    if older is not None and not older.keys() >= _RESULT:
+        raise ConfigError(f"{path} is there and is no older result of a proof: name another file")
+
+
+def _older(path: Path) -> dict[str, Any] | None:
+    """Return what a file holds that is to be replaced; nothing if it is no object, None if it is not there.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        known = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _progress_of(ledger: "LedgerAddress") -> Path:
@@ -251,7 +272,8 @@ def _progress_of(ledger: "LedgerAddress") -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"the folder {folder} cannot be made: name a file with --progress") from error
+        why = error.strerror or error
+        raise ConfigError(f"the folder {folder} cannot be made ({why}): name a file with --progress") from error
     return folder / f"{ledger.stem}-{hashlib.sha256(ledger.name.encode()).hexdigest()[:12]}.proof"
 
 

@@ -293,6 +293,29 @@ def test_a_foreign_file_is_left_alone(command: Command, books: Sandbox) -> None:
     assert "march.proof.json is no older result of a proof, and it stays; --out FILE.json writes this" in ended.err
 
 
+def test_an_unreadable_result_is_said(command: Command, books: Sandbox) -> None:
+    """Nothing is known of what is there, so it stays; the reason is the system's."""
+    kept = Path("march.proof.json")
+    kept.mkdir()
+    ended = command(*PROVE)
+    assert ended.code == 0
+    assert "march.proof.json cannot be read (Is a directory), and it stays; --out FILE.json writes this" in ended.err
+    ended = command(*PROVE, "--out", kept)
+    assert (ended.code, "march.proof.json cannot be read: Is a directory" in ended.err) == (2, True)
+
+
+def test_an_error_in_a_proof_is_its_own(command: Command, books: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that the proof reads may fail: the file of the result is not to blame."""
+
+    async def fail(*_more: object, **_others: object) -> None:
+        raise PermissionError(13, "Permission denied", "other.db")
+
+    monkeypatch.setattr("xoxo_async.bulk.proving.prover.prove_job", fail)
+    ended = command(*PROVE)
+    assert "cannot be written" not in ended.err
+    assert "error: internal fault, PermissionError (other.db: Permission denied)" in ended.err
+
+
 def test_the_report_of_a_result_is_made(command: Command, books: Sandbox) -> None:
     """The names of the ledger and of the result look like addresses, and the printed command works as it stands."""
     Path("march.db").rename("host=a port=1.db")
