@@ -152,7 +152,8 @@ class KnownRows:
     """The keys and recipients that a ledger holds: what has them in another form would be sent twice.
 
     A recipient whose row was refused, or whose points were cancelled, may come under another key: with another amount,
-    for example.
+    for example. So one recipient may have two rows, and a person may find later that the first was sent as well. A row
+    that the ledger holds is not planned again, so it comes again without a word.
 
     Args:
         ledger: The ledger.
@@ -160,6 +161,7 @@ class KnownRows:
     """
 
     def __init__(self, ledger: Ledger, sending: Sending) -> None:
+        self._ledger: Final = ledger
         self._sending: Final = sending
         self._spellings: Final = OtherSpellings(ledger, self._note)
         self._people: Final = People()
@@ -189,12 +191,19 @@ class KnownRows:
             first = self._people.first(person, 0)
             key = row.line.key if first is None else self._keys[first.row - 1]
             if first is not None and key != row.line.key:
+                if await self._holds(row.line.key):
+                    return False
                 what = f"its recipient is in this ledger already, under the key {key!a}"
                 if not first.is_sure:
                     what = f"{what.replace(' is ', ' may be ', 1)}: {_MAY_BE}"
                 _note(problems, row, person.column, what)
                 return True
         return False
+
+    async def _holds(self, key: str) -> bool:
+        """Return whether the ledger has a row with a key; one that was withdrawn is planned anew."""
+        line = await self._ledger.find(key)
+        return line is not None and line.state is not LineState.CANCELLED
 
 
 def _note(problems: Problems, row: NewRow, column: str, what: str) -> None:
