@@ -7,6 +7,7 @@ import msgspec
 
 from xoxo_async.bulk.intake.kept_columns import KeptColumnError, check_kept
 from xoxo_async.bulk.intake.keys import check_key, derive_po_number
+from xoxo_async.bulk.intake.lost_zeros import LostZeros
 from xoxo_async.bulk.intake.people import MAY_BE, People
 from xoxo_async.bulk.intake.problems import Problems, ProblemSink
 from xoxo_async.bulk.intake.rows_file import RowsFile
@@ -76,6 +77,7 @@ class _Intake:
         self._job: Final = job
         self._keys: Final = RepeatedKeys()
         self._people: Final = People()
+        self._zeros: Final = LostZeros(self.warnings)
 
     def from_file(self, row: FileRow) -> NewRow | None:
         """Check a row of a file."""
@@ -103,6 +105,7 @@ class _Intake:
                     what = f"may be that of row {first.row}: {_MAY_BE}"
                 _note(self.problems, row, person.column, what)
                 return False
+        self._zeros.note(row.line.key, row.number)
         return True
 
     def _checked(
