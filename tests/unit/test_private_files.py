@@ -54,7 +54,7 @@ def test_an_unusable_place_raises_the_systems_error(tmp_path: Path, where: str, 
     assert list(tmp_path.parent.glob(f".{tmp_path.name}.*")) == []
 
 
-def test_an_error_names_the_file_and_not_its_draft(tmp_path: Path) -> None:
+def test_an_error_names_no_draft(tmp_path: Path) -> None:
     """Whether the draft cannot be made or cannot take the name; an error of the block stays as it is."""
     folder = tmp_path / "codes.csv"
     folder.mkdir()
