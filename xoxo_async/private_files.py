@@ -1,19 +1,31 @@
 """Write files that hold codes, links or tokens: they are 0600 from their first byte, and whole or absent.
 
-This module raises the system's own errors. Its callers turn them into messages that name the file.
+This module raises the system's own errors. Its callers turn them into messages that name the file; `why_unwritten`
+tells them from the errors of whatever the contents come from.
 """
 
+import io
 import os
 import re
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from xoxo_async.file_locks import CLOSED_ON_EXEC, NO_LINK, NO_WAIT, POSIX, lock_now
 
-__all__ = ["MODE", "Draft", "ReservedFile", "create", "remove_stale", "replacement", "sync_folder", "write_whole"]
+__all__ = [
+    "MODE",
+    "Draft",
+    "ReservedFile",
+    "create",
+    "remove_stale",
+    "replacement",
+    "sync_folder",
+    "why_unwritten",
+    "write_whole",
+]
 
 MODE: Final = 0o600
 
@@ -120,6 +132,38 @@ def _is_older(state: os.stat_result, older_s: float) -> bool:
     return time.time() - state.st_mtime > older_s
 
 
+def why_unwritten(error: OSError, path: Path) -> str | None:
+    """Return why a draft of a file failed, in the system's words; None if the error is of something else.
+
+    Args:
+        error: An error of a block that writes a draft, or of its end.
+        path: The file.
+    """
+    return (error.strerror or str(error)) if error.filename == str(path) else None
+
+
+class _DraftIO(io.FileIO):
+    """The bytes of a draft. An error while they are written names the file, as the system's own error has no name."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        super().__init__(descriptor, "wb")
+        self._path: Final = path
+
+    def write(self, content: Any, /) -> int | None:  # type: ignore[override]
+        with _naming(self._path):
+            return super().write(content)
+
+
+@contextmanager
+def _naming(path: Path) -> Generator[None]:
+    """Have the errors of the block name a file, and not its draft."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
 class Draft:
     """A file under another name beside its own, until it is whole. Then it takes its name, also from an older file.
 
@@ -135,13 +179,16 @@ class Draft:
         file: The file, open to write text. `file.buffer` takes bytes.
 
     Raises:
-        OSError: The draft cannot be made.
+        OSError: The draft cannot be made. Every error of a draft has the name of the file.
     """
 
     def __init__(self, path: Path) -> None:
         self.path: Final[Path] = path
         self._draft: Final = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-        self.file: Final[TextIO] = os.fdopen(create(self._draft), "w", encoding="utf-8", newline="")
+        with _naming(path):
+            descriptor = create(self._draft)
+        buffer = io.BufferedWriter(_DraftIO(descriptor, path))
+        self.file: Final[TextIO] = io.TextIOWrapper(buffer, encoding="utf-8", newline="")
         if POSIX:
             # An export may write nothing for hours while it looks up codes. Where the file system has no locks, no
             # process removes a draft.
@@ -156,12 +203,13 @@ class Draft:
         Raises:
             OSError: The contents cannot be written.
         """
-        self.file.flush()
-        # The lock ends with the descriptor. A split export has too many drafts to keep all of them open, so their age
-        # counts from here on.
-        os.utime(self._draft)
-        os.fsync(self.file.fileno())
-        self.file.close()
+        with _naming(self.path):
+            self.file.flush()
+            # The lock ends with the descriptor. A split export has too many drafts to keep all of them open, so their
+            # age counts from here on.
+            os.utime(self._draft)
+            os.fsync(self.file.fileno())
+            self.file.close()
 
     def place(self) -> None:
         """Give the file its name; an older file of that name is gone then.
@@ -169,7 +217,8 @@ class Draft:
         Raises:
             OSError: It cannot take the name.
         """
-        self._draft.replace(self.path)
+        with _naming(self.path):
+            self._draft.replace(self.path)
 
     def discard(self) -> None:
         """Remove the draft, if it has not taken its name; an older file stays as it is."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -111,7 +112,7 @@ def read_profiles(path: Path) -> dict[str, Profile]:
         raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if stat.S_ISREG(mode) and mode & stat.S_IWOTH:
         # Who may write an address here gets the secret that is sent to it.
-        raise ConfigError(f"every user of this machine may write {path}; run: chmod o-w {path}")
+        raise ConfigError(f"every user of this machine may write {path}; run: chmod o-w {shlex.quote(str(path))}")
     if len(content) > _MOST_BYTES:
         raise ConfigError(f"{path} is larger than 1 MiB: it is no file of profiles")
     import tomllib  # noqa: PLC0415 - most programs name no profile

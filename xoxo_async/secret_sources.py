@@ -1,6 +1,7 @@
 """Read a secret from where a setting says that it is: a file, an environment variable, or the system's keyring."""
 
 import os
+import shlex
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -167,5 +168,5 @@ def refuse_if_others_read(setting: str, path: Path) -> None:
     if stat.S_ISREG(found.st_mode) and found.st_mode & 0o077:
         raise ConfigError(
             f"{setting}: other users may use the file {path} (mode {stat.S_IMODE(found.st_mode):04o}), and it holds a "
-            f"secret; run: chmod 600 {path}"
+            f"secret; run: chmod 600 {shlex.quote(os.fspath(path))}"
         )

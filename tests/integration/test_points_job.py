@@ -355,6 +355,36 @@ async def test_cancelled_points_may_be_sent_anew(sandbox: Sandbox, xoxo: XoxoCli
         assert sandbox.books().points == {"ann@example.com": 50}
 
 
+async def test_a_replaced_row_hinders_no_plan(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """Also once a person has found that it was placed after all: each file comes again, and sends only what is new."""
+    first, second, new = (person(key, f"{key[0]}@example.com", 10) for key in ("a", "a2", "b"))
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        job = BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER, missing="keep", settle_s=0.0)
+        sandbox.script("commit_then_reset", operation="sendBalance", first=1)
+        await job.run([first])
+        await job.resolve("a", Decision(reason="not there"))
+        await job.run([second])
+        assert (await job.plan([first])).added == 0  # it is refused for good, and never sent again
+        await job.resolve("a", Decision(placed=4711, reason="there after all"))
+        assert [(await job.plan(rows)).added for rows in ([first], [second], [second, new])] == [0, 0, 1]
+        with pytest.raises(errors.PlanError, match="its recipient is in this ledger already, under the key 'a'"):
+            await job.plan([person("a3", "a@example.com", 10)])
+        assert sandbox.books().points == {"a@example.com": 20}
+
+
+async def test_a_withdrawn_row_is_compared_anew(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
+    """Its key is in the ledger, and it was never sent: its recipient has a row under another key by now."""
+    first, second = (person(key, "a@example.com", 10) for key in ("a", "a2"))
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        job = BulkPoints(xoxo, ledger, job="thanks", sender_email=SENDER, missing="keep")
+        await job.plan([first])
+        await job.withdraw(["a"], reason="wrong key")
+        await job.run([second])
+        with pytest.raises(errors.PlanError, match="its recipient is in this ledger already, under the key 'a2'"):
+            await job.plan([first])
+        assert sandbox.books().points == {"a@example.com": 10}
+
+
 async def test_a_row_that_only_reads_alike_is_refused(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
     """A spreadsheet drops zeros of keys: the ledger's own spelling is named, and nothing is sent."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from xoxo_async.private_files import Draft, ReservedFile, create, replacement, sync_folder, write_whole
+from xoxo_async.private_files import Draft, ReservedFile, create, replacement, sync_folder, why_unwritten, write_whole
 
 
 def test_a_file_is_private_from_its_first_byte(tmp_path: Path) -> None:
@@ -52,6 +52,21 @@ def test_an_unusable_place_raises_the_systems_error(tmp_path: Path, where: str, 
         file.write("code")
     assert list(tmp_path.iterdir()) == []
     assert list(tmp_path.parent.glob(f".{tmp_path.name}.*")) == []
+
+
+def test_an_error_names_no_draft(tmp_path: Path) -> None:
+    """Whether the draft cannot be made or cannot take the name; an error of the block stays as it is."""
+    folder = tmp_path / "codes.csv"
+    folder.mkdir()
+    for path, kind in ((folder, IsADirectoryError), (tmp_path / "none" / "codes.csv", FileNotFoundError)):
+        with pytest.raises(kind) as caught, replacement(path):
+            pass
+        assert caught.value.filename == str(path)
+        assert why_unwritten(caught.value, path) == caught.value.strerror
+    for error in (PermissionError(13, "Permission denied", "march.db"), ConnectionResetError()):
+        with pytest.raises(type(error)) as other, replacement(tmp_path / "x"):
+            raise error
+        assert why_unwritten(other.value, tmp_path / "x") is None
 
 
 @pytest.mark.parametrize("umask", [0, 0o277, 0o777])

@@ -7,13 +7,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import click
+
+from xoxo_async.cli.invocation import Invocation
 from xoxo_async.errors import ConfigError
 from xoxo_async.file_names import address_in
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.address import LedgerAddress
 
-__all__ = ["command_line", "file_for"]
+__all__ = ["command_line", "file_for", "same_command"]
 
 _DATABASE: Final = re.compile(r"postgres(?:ql)?://.*", re.DOTALL | re.IGNORECASE)
 
@@ -25,6 +28,13 @@ def command_line(*arguments: str | os.PathLike[str]) -> str:
         arguments: What follows the program's name. The URL of a database loses its password.
     """
     return shlex.join([*_program(), *(_without_password(os.fspath(argument)) for argument in arguments)])
+
+
+def same_command() -> str:
+    """Return the command line of this process again, with all its flags; empty outside of a command."""
+    context = click.get_current_context(silent=True)
+    invocation = None if context is None else context.find_root().obj
+    return command_line(*invocation.arguments) if isinstance(invocation, Invocation) else ""
 
 
 def file_for(ledger: "LedgerAddress", ending: str) -> str:

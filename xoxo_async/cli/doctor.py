@@ -120,7 +120,8 @@ def _proving(
     order = None
     if product_id is not None and denomination is not None:
         order = SmallOrder(product_id=product_id, denomination=denomination)
-    return Proving(product_id=product_id, order=order, later_s=later, agree=agree, keep=not connection.sandbox)
+    keep, flags = not connection.sandbox, connection.flags
+    return Proving(product_id=product_id, order=order, later_s=later, agree=agree, keep=keep, flags=flags)
 
 
 async def _examine(connection: Connection, ledger: "LedgerAddress | None", proving: "Proving | None") -> "Diagnosis":

@@ -1,5 +1,6 @@
 """The command `xoxo`: it lists the commands, and turns an error into a line, JSON and an exit code."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -197,8 +198,8 @@ def _say_failed(error: BaseException, invocation: Invocation) -> tuple[int, Fact
         message = say_error(error)
         facts = error_to_json(error, code)
     else:
-        # A bug in this package. Its text may contain a secret, so only its class is shown.
-        message = f"internal fault, {type(error).__name__}; run it with --debug to see where"
+        # A bug in this package. Its text may contain a secret, so only its class is shown, and what the system said.
+        message = f"internal fault, {type(error).__name__}{_said_by_system(error)}; run it with --debug to see where"
         facts = {"error": message, "exit_code": code}
     say(message if code == exits.INTERRUPTED else f"error: {message}", "red")
     if invocation.unkeyed:
@@ -209,6 +210,14 @@ def _say_failed(error: BaseException, invocation: Invocation) -> tuple[int, Fact
         facts["continue_with"] = again = command_line(*invocation.arguments)
         say_command("continue with", again)
     return code, facts
+
+
+def _said_by_system(error: BaseException) -> str:
+    """Return the file and the reason of an error of the system; empty for another error."""
+    if not isinstance(error, OSError) or not isinstance(error.errno, int):
+        return ""
+    what = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return f" ({scrub(what)}{os.strerror(error.errno)})"
 
 
 def _may_help_again(code: int, invocation: Invocation) -> bool:

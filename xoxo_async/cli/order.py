@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import confirm_spending
@@ -14,7 +15,7 @@ from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.listing import Output, listing_options, print_listing
 from xoxo_async.cli.numbers import AMOUNT, Whole
 from xoxo_async.cli.options import DAY, connection_options, json_option, yes_option
-from xoxo_async.cli.output import say
+from xoxo_async.cli.output import say, say_command
 from xoxo_async.cli.reply_values import to_json
 from xoxo_async.cli.tables import table
 from xoxo_async.cli.wording import amounts, money
@@ -57,7 +58,7 @@ def order_place(reveal: bool, yes: bool, as_json: bool, **fields: Any) -> None:
     what = f"order {fields['quantity']} x {money(fields['denomination'])} of product {fields['product_id']}"
     confirm_spending(connection, what, yes=yes)
     placed = ask(connection, lambda xoxo: xoxo.orders.place(**fields))
-    _show_order(placed, reveal=reveal, as_json=as_json)
+    _show_order(placed, connection, reveal=reveal, as_json=as_json)
 
 
 def _connection(fields: dict[str, Any]) -> Connection:
@@ -75,11 +76,12 @@ def order_get(order_id: int | None, po_number: str | None, reveal: bool, as_json
     """Read one order. The vendor does not send its e-mail again."""
     if (order_id is None) == (po_number is None):
         raise click.UsageError("give one of --order-id and --po-number")
-    found = ask(Connection(**where), lambda xoxo: xoxo.orders.get(order_id=order_id, po_number=po_number))
-    _show_order(found, reveal=reveal, as_json=as_json)
+    connection = Connection(**where)
+    found = ask(connection, lambda xoxo: xoxo.orders.get(order_id=order_id, po_number=po_number))
+    _show_order(found, connection, reveal=reveal, as_json=as_json)
 
 
-def _show_order(found: "Order", *, reveal: bool, as_json: bool) -> None:
+def _show_order(found: "Order", connection: Connection, *, reveal: bool, as_json: bool) -> None:
     if as_json:
         print_json(to_json(found, reveal=reveal))
         return
@@ -101,7 +103,8 @@ def _show_order(found: "Order", *, reveal: bool, as_json: bool) -> None:
     ]
     table(("code", "pin", "value", "valid to"), rows)
     if rows and not reveal:
-        say(f"codes are masked; show them with: xoxo order get --order-id {found.order_id} --reveal")
+        show = command_line("order", "get", "--order-id", str(found.order_id), "--reveal", *connection.flags)
+        say_command("codes are masked; show them with", show)
 
 
 @order.command("history", epilog="Example:  xoxo order history --from 2026-03-01 --to 2026-03-31 --tag march")

@@ -8,7 +8,6 @@ from typing import Any, Final, Literal, Protocol, Self
 
 import anyio
 import anyio.abc
-import click
 import msgspec
 
 from xoxo_async.bulk.client import BulkClient
@@ -22,11 +21,10 @@ from xoxo_async.bulk.settings import Bounds, kept_bounds
 from xoxo_async.bulk.shift import run_shift
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
-from xoxo_async.cli.command_line import command_line
+from xoxo_async.cli.command_line import command_line, same_command
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.failures import one_error, scrub
-from xoxo_async.cli.invocation import Invocation
 from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.output import say, say_command
 from xoxo_async.cli.signals import as_before, listen
@@ -296,7 +294,7 @@ class WorkerRun:
         paused = [job for job, shift in last.items() if shift.paused is not None]
         if not paused or self._stopped_by is not None:
             others = [command for command in self._others.values() if command]
-            return others[0] if others and self._stopped_by is None else _same_command()
+            return others[0] if others and self._stopped_by is None else same_command()
         request, ledger = self._request, self._request.ledger
         ledger = ledger if ledger.is_file else ledger.with_job(paused[0])
         return command_line("bulk", "resume", "--ledger", ledger.argument, *request.connection.flags)
@@ -313,12 +311,6 @@ def _why_left_out(command: str) -> str:
     if not command:
         return "a newer version of xoxo-async has planned it"
     return f"no worker sends points, links or mails; go on with it by `{command}`, also in several processes at once"
-
-
-def _same_command() -> str:
-    context = click.get_current_context(silent=True)
-    invocation = None if context is None else context.find_root().obj
-    return command_line(*invocation.arguments) if isinstance(invocation, Invocation) else ""
 
 
 def _to_json(shift: Shift) -> dict[str, object]:

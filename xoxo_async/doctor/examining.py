@@ -1,7 +1,7 @@
 """Examine a set-up: run every check, one after another, so that one that fails hides no other."""
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -41,6 +41,7 @@ class Proving:
         later_s: Seconds before the third request.
         agree: Called with the order before it is placed; raises where nobody agrees.
         keep: Whether to keep the result for later examinations of the account.
+        flags: The flags with which a command reaches the same account, for the advice.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Proving:
         later_s: float = 10.0,
         agree: Callable[[SmallOrder], Awaitable[None]] | None = None,
         keep: bool = True,
+        flags: Sequence[str] = (),
     ) -> None:
         self.product_id: Final = product_id
         self.order: Final = order
         self.later_s: Final = later_s
         self.agree: Final = agree
         self.keep: Final = keep
+        self.flags: Final = tuple(flags)
 
 
 async def examine(
@@ -228,7 +231,7 @@ class Examination:
             await proving.agree(orders[0])
 
         async def prove() -> Finding:
-            proof = finding_of(await prove_po(client, orders[0], later_s=proving.later_s))
+            proof = finding_of(await prove_po(client, orders[0], later_s=proving.later_s), proving.flags)
             address, account = client.base_url, client.account_fingerprint
             place = records.keep(address, account, proof.facts) if proving.keep else None
             return proof if place is None else msgspec.structs.replace(proof, text=f"{proof.text}; kept in {place}")

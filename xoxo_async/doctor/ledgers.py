@@ -52,7 +52,7 @@ def check_folder(where: Path) -> list[Finding]:
     """
     folder = where.parent
     if not folder.is_dir():
-        advice = f"make it: mkdir -p {folder}"
+        advice = f"make it: mkdir -p {shlex.quote(str(folder))}"
         return [Finding(check="ledger folder", status="fail", text=f"there is no folder {folder}", advice=advice)]
     try:
         _try_locks(folder)
@@ -68,7 +68,7 @@ def _writable(folder: Path) -> Finding:
             check="ledger folder",
             status="warn",
             text=f"{folder} can be written, locks hold; but every user of this machine may replace files in it",
-            advice=f"chmod o-w {folder}",
+            advice=f"chmod o-w {shlex.quote(str(folder))}",
         )
     return Finding(check="ledger folder", status="ok", text=f"{folder.resolve()} can be written, and locks hold")
 

@@ -1,8 +1,9 @@
 """Prove what an account does with a poNumber that is used twice: place one small order so, at staging or a sandbox."""
 
 import secrets
+import shlex
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, Literal, cast
@@ -242,11 +243,12 @@ def _result(ids: set[int], answers: list[Answer], *, complete: bool) -> Literal[
     return "once" if ids else "none"
 
 
-def finding_of(proof: PoProof) -> Finding:
+def finding_of(proof: PoProof, flags: Sequence[str] = ()) -> Finding:
     """Return the finding of a proof.
 
     Args:
         proof: What the account did.
+        flags: The flags with which a command reaches the same account: `--profile staging`.
     """
     facts = msgspec.to_builtins(proof, builtin_types=(Decimal,))
     sent = f"poNumber {proof.po_number}, sent three times"
@@ -266,5 +268,6 @@ def finding_of(proof: PoProof) -> Finding:
             return Finding(check="poNumber", status="fail", about="refusal", text=text, advice=advice, facts=facts)
         case _:
             text = f"{sent}: an answer or a look-up failed, so it is not known"
-            advice = f"look at it later: xoxo order get --po-number {proof.po_number}; then prove it again"
+            look = shlex.join(["xoxo", "order", "get", "--po-number", proof.po_number, *flags])
+            advice = f"look at it later: `{look}`; then prove it again"
             return Finding(check="poNumber", status="fail", about="money", text=text, advice=advice, facts=facts)

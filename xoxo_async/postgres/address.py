@@ -1,6 +1,7 @@
 """The address of a database, and of a job in it: `postgresql://user@host/database#job`."""
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
@@ -10,6 +11,7 @@ from xoxo_async.postgres.options import CACHE, fault_in
 
 __all__ = ["DatabaseAddress", "is_database", "quote_job"]
 
+_SECRET_OPTIONS: Final = frozenset({"password", "sslpassword"})
 _SCHEMES: Final = ("postgresql", "postgres")
 _URL: Final = re.compile(r"postgres(ql)?:", re.IGNORECASE)
 _WHERE: Final = "postgresql://user@host:port/database"
@@ -62,6 +64,36 @@ class DatabaseAddress(NamedTuple):
     def options(self) -> dict[str, str]:
         """The options of libpq, by their names."""
         return dict(parse_qsl(urlsplit(self.dsn).query, keep_blank_values=True))
+
+    @property
+    def has_password(self) -> bool:
+        """Whether the URL has a password, which other users of the machine can read in a command line."""
+        return ":" in urlsplit(self.dsn).netloc.rpartition("@")[0] or bool(_SECRET_OPTIONS & self.options.keys())
+
+    def url(self, *, secrets: bool = False) -> str:
+        """Return the URL with its options, without the job.
+
+        Args:
+            secrets: Whether it has its password. Without it, a command line may show it.
+        """
+        parts = urlsplit(self.dsn)
+        user, at, hosts = parts.netloc.rpartition("@")
+        netloc = parts.netloc if secrets else user.partition(":")[0] + at + hosts
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+        options = [(name, value) for name, value in pairs if secrets or name not in _SECRET_OPTIONS]
+        cache = self.statement_cache_size
+        options += [(CACHE, str(cache))] if cache is not None else []
+        query = f"?{urlencode(options, safe='/')}" if options else ""
+        return f"postgresql://{netloc}{parts.path}{query}"
+
+    def command(self, *words: str, job: str = "") -> str:
+        """Return a `xoxo` command on this database, without a password and quoted for a shell.
+
+        Args:
+            words: The command, and its flags: `ledger`, `migrate`.
+            job: The job that it is about; empty for the database.
+        """
+        return shlex.join(["xoxo", *words, "--ledger", self.url() + (f"#{quote_job(job)}" if job else "")])
 
     @classmethod
     def read(cls, text: str) -> Self:

@@ -5,6 +5,7 @@ import time
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.driver import DatabaseConnection, Row
 from xoxo_async.postgres.migrating import SCHEMA_VERSION, version_of
 from xoxo_async.postgres.pooling import own_setting
@@ -116,13 +117,14 @@ class Checked(NamedTuple):
     pooler: str = ""
 
 
-async def check(connection: DatabaseConnection) -> Checked:
+async def check(connection: DatabaseConnection, address: DatabaseAddress) -> Checked:
     """Check a database. It only reads, from one snapshot, also while workers write.
 
     A recount reads every line: about a second for a million.
 
     Args:
         connection: To the database, opened with `check=False`.
+        address: The database's, for the commands that it names.
     """
     settings = await connection.fetchrow(_SETTINGS)
     if settings is None:
@@ -133,21 +135,23 @@ async def check(connection: DatabaseConnection) -> Checked:
         warnings.append(f"the server's clock is {ahead:+.1f} s off this machine's: set one of them right")
     version = await version_of(connection)
     if version != SCHEMA_VERSION:
-        advice = "install the xoxo-async that made it" if version > SCHEMA_VERSION else "run `xoxo ledger migrate`"
+        migrate = f"run `{address.command('ledger', 'migrate')}`"
+        advice = "install the xoxo-async that made it" if version > SCHEMA_VERSION else migrate
         refused.append(f"the schema `xoxo` has version {version}, and this program needs {SCHEMA_VERSION}: {advice}")
         return Checked(settings["server"], version, 0, None, ahead, None, (), tuple(refused), (), tuple(warnings))
     rights = await read_rights(connection)
     if rights.only_reads:
         warnings.append(f"the user {rights.user} only reads: its rights suffice for this check, and for no worker")
     elif rights.missing:
-        refused.append(f"the user {rights.user} lacks {', '.join(rights.missing)}: see `xoxo ledger migrate --roles`")
+        roles = address.command("ledger", "migrate", "--roles", "print")
+        refused.append(f"the user {rights.user} lacks {', '.join(rights.missing)}: see `{roles}`")
     if not rights.role:
         return Checked(settings["server"], version, 0, rights, ahead, None, (), tuple(refused), (), tuple(warnings))
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         generation = int(await connection.fetchval(_GENERATION))
         jobs = await _jobs(connection, generation)
     wrong = [f"job {job.name}: {difference}" for job in jobs for difference in job.differences]
-    warnings += [warning for job in jobs for warning in _warnings_of(job)]
+    warnings += [warning for job in jobs for warning in _warnings_of(job, address)]
     hot = await _hot(connection)
     if hot is not None and hot < _HOT_LEAST:
         warnings.append(
@@ -232,15 +236,17 @@ def _differences(counted: dict[_Group, _Sums], tallied: dict[_Group, _Sums]) -> 
     )
 
 
-def _warnings_of(job: CheckedJob) -> list[str]:
+def _warnings_of(job: CheckedJob, address: DatabaseAddress) -> list[str]:
     warnings: list[str] = []
     if job.expired and not job.workers:
-        warnings.append(f"workers that are dead hold orders of it ({job.expired}): `xoxo bulk resume` settles them")
+        resume = address.command("bulk", "resume", job=job.name)
+        warnings.append(f"workers that are dead hold orders of it ({job.expired}): `{resume}` settles them")
     if job.behind and job.state in {"running", "paused"}:
         warnings.append("the database was restored: its planned orders are looked up before they are sent")
     if "person" in job.looks:
         orders = f"{job.looks['person']} {'order' if job.looks['person'] == 1 else 'orders'}"
-        warnings.append(f"a person must decide {orders}: `xoxo bulk status` shows the commands")
+        status = address.command("bulk", "status", job=job.name)
+        warnings.append(f"a person must decide {orders}: `{status}` shows the commands")
     return [f"job {job.name}: {warning}" for warning in warnings]
 
 

@@ -28,10 +28,10 @@ _SAID: Final = {
     "28P01": "refuses the user or the password",
     "28000": "refuses the user: its pg_hba.conf does not let it in",
     "3D000": "does not exist on this server",
-    "3F000": "does not have the schema `xoxo`: run `xoxo ledger migrate` once",
-    "42P01": "does not have the tables of this version: run `xoxo ledger migrate` once",
-    "42703": "does not have the tables of this version: run `xoxo ledger migrate`",
-    "42501": "does not give this user the rights that are needed: see the roles of `xoxo ledger migrate`",
+    "3F000": "does not have the schema `xoxo`: run `{migrate}` once",
+    "42P01": "does not have the tables of this version: run `{migrate}` once",
+    "42703": "does not have the tables of this version: run `{migrate}`",
+    "42501": "does not give this user the rights that are needed: see `{roles}`",
     "26000": "has no such prepared statement: a pooler mixes connections. Leave statement_cache_size out of the URL",
     "42P05": "has such a prepared statement: a pooler mixes connections. Leave statement_cache_size out of the URL",
     "25006": "is read-only: it is a standby, or an operator has set it so",
@@ -55,6 +55,10 @@ class Named(Protocol):
     @property
     def name(self) -> str:
         """The address without its password."""
+        ...
+
+    def command(self, *words: str) -> str:
+        """Return a `xoxo` command on it, quoted for a shell."""
         ...
 
 
@@ -87,7 +91,7 @@ def explain(error: BaseException, address: Named) -> DatabaseError:
     if isinstance(error, asyncpg.PostgresError):
         state = _state_of(error)
         final = not state.startswith(_PASSING)
-        said = _SAID.get(state) or ("ended the connection" if state.startswith("08") else None)
+        said = _said(state, address) or ("ended the connection" if state.startswith("08") else None)
         # Not the server's detail: it may repeat the values of a row, such as a voucher code.
         text = f"{where} {said}" if said else f"{where} refused a statement: {type(error).__name__} ({state})"
         return DatabaseError(text, final=final, sqlstate=state)
@@ -95,6 +99,15 @@ def explain(error: BaseException, address: Named) -> DatabaseError:
         return DatabaseError(f"{where} {_SAID['25006']}", final=True, sqlstate="25006")
     text, final = _of_the_way(error)
     return DatabaseError(f"{where} {text}", final=final)
+
+
+def _said(state: str, address: Named) -> str:
+    """Return what a failure is in our words, with the whole command that mends it; empty if there are none."""
+    return (
+        _SAID.get(state, "")
+        .replace("{migrate}", address.command("ledger", "migrate"))
+        .replace("{roles}", address.command("ledger", "migrate", "--roles", "print"))
+    )
 
 
 def _state_of(error: asyncpg.PostgresError) -> str:

@@ -43,10 +43,14 @@ async def check_version(connection: DatabaseConnection, address: DatabaseAddress
     if version == 0:
         await _require_nothing(connection, address)
         raise DatabaseError(
-            f"the database {address.name} does not have the schema `xoxo`: run `xoxo ledger migrate` once", final=True
+            f"the database {address.name} does not have the schema `xoxo`: run `{address.command('ledger', 'migrate')}`"
+            " once",
+            final=True,
         )
     older = version < SCHEMA_VERSION
-    advice = "run `xoxo ledger migrate`" if older else "install the version of xoxo-async that made it"
+    advice = (
+        f"run `{address.command('ledger', 'migrate')}`" if older else "install the version of xoxo-async that made it"
+    )
     raise DatabaseError(
         f"the database {address.name} has version {version} of the schema `xoxo`, and this program needs"
         f" {SCHEMA_VERSION}: {advice}",

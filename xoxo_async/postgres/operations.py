@@ -95,8 +95,9 @@ async def check_database(where: str) -> Checked:
         ConfigError: The URL is wrong.
         LedgerError: The database cannot be reached or read.
     """
+    address = DatabaseAddress.read(where)
     async with _connected(where, read_only=True, check=False) as connection:
-        found = await check(connection)
+        found = await check(connection, address)
         if not await is_pooled(connection):
             return found
         async with _connected(where, read_only=True, check=False) as other:

@@ -5,16 +5,17 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Annotated, Any, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
-from pydantic import WithJsonSchema
+from pydantic import TypeAdapter, WithJsonSchema
 from pydantic_core import core_schema
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from xoxo_async.wire.secrets import Masked, Secret
 
-__all__ = ["schema_of"]
+__all__ = ["schema_of", "serializer_of"]
 
 _AMOUNT: Final = Annotated[str, WithJsonSchema({"type": "string", "format": "decimal", "examples": ["250.00"]})]
 _DATE: Final = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
@@ -72,6 +73,16 @@ def schema_of(
         python_schema=core_schema.union_schema([core_schema.is_instance_schema(get_origin(source) or kind), shown]),
         serialization=core_schema.plain_serializer_function_ser_schema(written, info_arg=True, return_schema=shown),
     )
+
+
+@cache
+def serializer_of(kind: type[msgspec.Struct]) -> Any:
+    """Return pydantic's serializer of a class, by its schema.
+
+    Args:
+        kind: The class.
+    """
+    return TypeAdapter(kind).serializer
 
 
 def _chosen(value: Any, include: Any, exclude: Any, *, drops_none: bool) -> Any:

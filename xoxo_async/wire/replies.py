@@ -26,6 +26,17 @@ ReplyT = TypeVar("ReplyT", bound="Reply")
 _HIDDEN: Final = "****"
 
 
+class _Serializer:
+    """Gives pydantic the serializer of a reply that stands where any object may stand. Only pydantic asks for it."""
+
+    def __get__(self, _reply: object, kind: type[msgspec.Struct]) -> Any:
+        try:
+            from xoxo_async.wire.pydantic_schema import serializer_of  # noqa: PLC0415 - only pydantic calls this
+        except ImportError as error:
+            raise AttributeError("__pydantic_serializer__") from error
+        return serializer_of(kind)
+
+
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """What every reply and its parts have: `to_dict`, and a schema for pydantic.
 
@@ -34,6 +45,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     personal: ClassVar[frozenset[str]] = frozenset()
+    __pydantic_serializer__: ClassVar[Any] = _Serializer()
 
     def to_dict(self, reveal: Reveal = False) -> dict[str, Any]:
         """Return it as plain values for JSON: by the names of its attributes, with amounts and dates as texts.

@@ -38,7 +38,6 @@ _MAY_USE: Final = (
     " unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS right_ WHERE relkind = 'r' AND relname LIKE 'pgqueuer%'"
     " AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
 )
-_ADVICE: Final = "run `xoxo ledger migrate --roles apply` as its owner, or use --engine none"
 _HEARTBEAT: Final = timedelta(seconds=30)
 """A shift whose worker sends no heartbeat for so long is delivered again."""
 
@@ -195,6 +194,8 @@ class PgqueuerEngine:
         where = await connection.fetchval(_WHERE)
         if where is not None:
             await connection.execute(f"SET search_path TO {where}")
+        apply = self._address.command("ledger", "migrate", "--roles", "apply")
+        advice = f"run `{apply}` as its owner, or use --engine none"
         async with queries.schema_lock():  # many workers may start at once
             if where is None and not await queries.schema_is_installed():
                 try:
@@ -202,12 +203,12 @@ class PgqueuerEngine:
                 except asyncpg.InsufficientPrivilegeError:
                     raise ConfigError(
                         f"the database {self._address.name} has no tables of pgqueuer, and this user may not make them:"
-                        f" start one worker as the database's owner once, then {_ADVICE}"
+                        f" start one worker as the database's owner once, then {advice}"
                     ) from None
         if not await connection.fetchval(_MAY_USE):
             raise ConfigError(
                 f"the database {self._address.name} does not give this user the rights to the tables of pgqueuer:"
-                f" {_ADVICE}"
+                f" {advice}"
             )
 
 

@@ -28,7 +28,7 @@ def empty(postgres: PostgresServer) -> str:
 
 async def test_a_database_without_the_table(empty: str) -> None:
     """The error says what to run."""
-    with pytest.raises(ConfigError, match="run `xoxo ledger migrate`"):
+    with pytest.raises(ConfigError, match="run `xoxo ledger migrate --ledger postgresql://"):
         await take(PostgresAllowance(empty))
 
 

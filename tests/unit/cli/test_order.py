@@ -1,5 +1,7 @@
 """`order`: an order is placed once for each poNumber, found again, and shown with masked codes."""
 
+import shlex
+
 import pytest
 
 from tests.unit.cli.in_process import Command
@@ -26,6 +28,15 @@ def test_codes_are_masked_unless_revealed(command: Command, sandbox: Sandbox) ->
     revealed = command("order", "get", "--order-id", str(order_id), "--reveal")
     assert code in revealed.out
     assert pin in revealed.out
+
+
+def test_the_command_that_shows_codes_keeps_the_server(command: Command, sandbox: Sandbox) -> None:
+    """It works when pasted, with the flags of this one."""
+    ended = command(*PLACE, "--base-url", sandbox.base_url)
+    words = shlex.split(ended.err.partition("show them with: ")[2])
+    assert words[-2:] == ["--base-url", sandbox.base_url]
+    (order,) = sandbox.state.orders.values()
+    assert order.codes[0][0] in command(*words[1:]).out
 
 
 def test_an_order_is_found_by_either_number(command: Command, sandbox: Sandbox) -> None:

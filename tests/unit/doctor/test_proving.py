@@ -74,6 +74,14 @@ async def test_an_account_that_buys_twice_is_named(xoxo_client: XoxoClient, monk
     assert (found.status, found.about, "--resend never" in found.advice) == ("fail", "money", True)
 
 
+def test_the_look_up_keeps_the_flags() -> None:
+    """It is printed with the profile of the proof, and quoted."""
+    proof = PoProof(po_number="x", product_id=1, denomination=Decimal(1), answers=(), orders=(), charged=None,
+                    result="unknown", at="")  # fmt: skip
+    advice = finding_of(proof, ("--profile", "my own")).advice
+    assert "look at it later: `xoxo order get --po-number x --profile 'my own'`; then" in advice
+
+
 def test_an_account_may_repeat_its_answer() -> None:
     """Some answer with the first order, and refuse nothing."""
     answers = tuple(Answer(when="at once", order_id=7) for _ in range(3))

@@ -7,7 +7,8 @@ from fastapi import Depends, FastAPI, WebSocket
 
 from tests.asgi import started
 from tests.unit.integrations.shop import KEY, KEYED, Deliveries, client_of, event_of
-from xoxo_async import XoxoClient
+from tests.unit.wire.orders import CODE, order
+from xoxo_async import Page, XoxoClient
 from xoxo_async.integrations.fastapi import (
     ERROR_RESPONSES,
     OrderDesk,
@@ -47,6 +48,31 @@ def app_of(sandbox: Sandbox, deliveries: Deliveries) -> FastAPI:
         """The dependency is also one of websockets."""
 
     return app
+
+
+async def test_a_route_without_an_annotation_may_reply() -> None:
+    """Also with a page, and with replies among other values; codes are masks as elsewhere."""
+    app, page = FastAPI(), Page(items=(order(),), number=1, limit=1)
+
+    @app.get("/order")
+    async def one():  # type: ignore[no-untyped-def]
+        return order()
+
+    @app.get("/orders")
+    async def many():  # type: ignore[no-untyped-def]
+        return {"page": page, "all": [order()]}
+
+    @app.get("/any")
+    async def anything() -> dict[str, object]:
+        return {"page": page, "all": [order()]}
+
+    shown = order().to_dict()
+    async with started(app) as asgi:
+        assert (await asgi.request("GET", "/order")).json == shown
+        for path in ("/orders", "/any"):
+            told = await asgi.request("GET", path)
+            assert (told.status, told.json) == (200, {"page": page.to_dict(), "all": [shown]})
+            assert CODE.encode() not in told.body
 
 
 async def test_routes_share_one_client(xoxo_sandbox: Sandbox) -> None:

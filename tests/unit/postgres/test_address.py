@@ -22,6 +22,16 @@ def test_no_password_is_shown() -> None:
     assert "other" not in repr(address)
 
 
+def test_a_command_reaches_the_same_database() -> None:
+    """It has the options, no password, and works when pasted into a shell."""
+    address = DatabaseAddress.read("postgres://me:s3cret@db/money?sslmode=require&sslpassword=other#march")
+    assert address.command("ledger", "migrate") == (
+        "xoxo ledger migrate --ledger 'postgresql://me@db/money?sslmode=require'"
+    )
+    found = address.command("bulk", "status", job="my march")
+    assert found == "xoxo bulk status --ledger 'postgresql://me@db/money?sslmode=require#my march'"
+
+
 def test_the_statement_cache_is_an_option_of_ours() -> None:
     """The driver takes unknown options for settings of the server, which refuses them."""
     address = DatabaseAddress.read("postgresql://db/money?statement_cache_size=0&sslmode=disable")

@@ -15,9 +15,10 @@ pytestmark = pytest.mark.anyio
 
 
 async def checked(url: str) -> Checked:
-    connection = await connect(DatabaseAddress.read(url), purpose="tests", check=False, read_only=True)
+    address = DatabaseAddress.read(url)
+    connection = await connect(address, purpose="tests", check=False, read_only=True)
     try:
-        return await check(connection)
+        return await check(connection, address)
     finally:
         connection.terminate()
 
@@ -80,9 +81,11 @@ async def test_dead_workers_with_orders_are_shown(database: str) -> None:
     assert march.oldest_sending_s is not None
     assert 0 <= march.oldest_sending_s < 60
     assert march.looks == {"person": 1}
-    assert any("bulk resume" in text for text in dead)
+    where = DatabaseAddress.read(database).command("bulk", "resume", job="march")
+    assert any(f"`{where}`" in text for text in dead)
     assert not any("bulk resume" in text for text in found.warnings)
-    assert any("a person must decide 1 order:" in text for text in found.warnings)
+    status = DatabaseAddress.read(database).command("bulk", "status", job="march")
+    assert any(f"a person must decide 1 order: `{status}`" in text for text in found.warnings)
 
 
 async def test_a_restored_database_says_so(database: str) -> None:

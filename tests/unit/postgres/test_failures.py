@@ -46,6 +46,15 @@ def test_each_failure_is_one_line_without_secrets(error: BaseException, final: b
     assert "\n" not in said.message
 
 
+@pytest.mark.parametrize("sqlstate", ["3F000", "42P01", "42703", "42501"])
+def test_the_command_that_mends_is_whole(sqlstate: str) -> None:
+    """It names the database, so that it works when pasted."""
+    said = explain(state(sqlstate), ADDRESS).message
+    assert "`xoxo ledger migrate " in said
+    assert "--ledger postgresql://me@db/money`" in said
+    assert "{" not in said
+
+
 def test_what_a_repetition_may_mend() -> None:
     """A deadlock passes at once; a value that is there already is told apart from it, and from a lost connection."""
     errors = (state("40P01"), state("23505"), ConnectionResetError())

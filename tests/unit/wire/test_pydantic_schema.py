@@ -31,6 +31,16 @@ def test_pydantic_writes_and_reads_replies() -> None:
         orders.validate_python({"order_id": "none"})
 
 
+def test_a_reply_may_stand_among_objects() -> None:
+    """As one value of a dict of objects, under any kind of its own; a page as well."""
+    page = Page(items=(order(),), number=1, limit=1)
+    plain = {"order": order().to_dict(), "page": page.to_dict()}
+    values = {"order": order(), "page": page}
+    for kind in (dict[str, object], dict[str, Any]):
+        assert adapter(kind).dump_python(values, mode="json") == plain
+        assert json.loads(adapter(kind).dump_json(values)) == plain
+
+
 def test_the_schema_has_the_shown_names() -> None:
     """Amounts and dates are texts with a format, secrets say that they are masked, and parts stand by themselves."""
     schema = adapter(Order).json_schema(mode="serialization")

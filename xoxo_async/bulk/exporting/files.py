@@ -22,7 +22,7 @@ from xoxo_async.bulk.ledger.lines import LedgerLine
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.vouchers import codes_of
 from xoxo_async.errors import ConfigError
-from xoxo_async.private_files import Draft
+from xoxo_async.private_files import Draft, why_unwritten
 
 __all__ = ["ExportFile", "export_codes", "export_rows", "without_controls"]
 
@@ -176,19 +176,21 @@ class ExportFile:
                 for draft in placing:
                     draft.place()
         except OSError as error:
-            raise ConfigError(f"{self.path} cannot be written: {error.strerror or error}") from error
+            failed = next((path for path in self.files if why_unwritten(error, path)), self.path)
+            about = f"{error.filename}: " if isinstance(error.filename, str) and error.filename != str(failed) else ""
+            raise ConfigError(f"{failed} cannot be written: {about}{error.strerror or error}") from error
 
     def _write_parts(self, parts: Parts, drafts: ExitStack, columns: Columns, kept: Sequence[str]) -> list[Draft]:
         paths = split_paths(self.path, parts.values)
         for path in paths.values():
             self._check(path)
             check_columns(path, foreign_columns(path), kept)
+        self.files = list(paths.values())
         placing: list[Draft] = []
         for value, path in paths.items():
             with self._drafted(path, drafts, columns, kept) as (write, draft):
                 _write_all(write, parts.rows(value))
             placing.append(draft)
-        self.files = list(paths.values())
         return placing
 
     @contextmanager

@@ -61,7 +61,8 @@ def foreign_columns(path: Path) -> frozenset[str]:
     except FileNotFoundError:
         return frozenset()
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
+        reason = error.strerror or error
+        raise ConfigError(f"{path} is there and cannot be read ({reason}), so it is not overwritten") from error
     if not first:
         return frozenset()
     with suppress(msgspec.MsgspecError):

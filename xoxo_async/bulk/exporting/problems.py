@@ -260,7 +260,8 @@ def _refuse_other_files(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
+        reason = error.strerror or error
+        raise ConfigError(f"{path} is there and cannot be read ({reason}), so it is not overwritten") from error
     with suppress(csv.Error, UnicodeDecodeError):
         if tuple(next(csv.reader([first.decode()]), [])[: len(_FIXED)]) == _FIXED:
             return

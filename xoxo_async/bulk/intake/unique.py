@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from xoxo_async.bulk.intake.first_rows import FirstRows
 from xoxo_async.bulk.intake.keys import alike, folded
+from xoxo_async.bulk.intake.lost_zeros import LostZeros
 from xoxo_async.bulk.intake.people import MAY_BE, People
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.rows import Row
@@ -137,7 +138,8 @@ class Repeats:
     """Finds the rows of one input of orders that repeat an earlier row.
 
     Attributes:
-        warnings: Rows whose receiver gets the same from an earlier row, under another key.
+        warnings: Rows whose receiver gets the same from an earlier row, under another key; and rows whose key may have
+            lost zeros.
     """
 
     def __init__(self) -> None:
@@ -145,6 +147,7 @@ class Repeats:
         self._keys: Final = RepeatedKeys()
         self._po_numbers: Final = FirstRows()
         self._people: Final = People()
+        self._zeros: Final = LostZeros(self.warnings)
 
     def is_new(self, row: Row, problems: Problems) -> bool:
         """Return whether a row has a key and a poNumber of its own; note what it repeats.
@@ -161,6 +164,7 @@ class Repeats:
             what = f"{line.po_number} is in row {first} already"
             problems.add(number, what, column="po_number", value=line.po_number, given=row.given)
             return False
+        self._zeros.note(line.key, number)
         self._warn(row)
         return True
 

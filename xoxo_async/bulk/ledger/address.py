@@ -4,7 +4,6 @@ import os
 import re
 from pathlib import Path
 from typing import Final, Self
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
@@ -14,7 +13,6 @@ from xoxo_async.postgres.address import DatabaseAddress, is_database, quote_job
 
 __all__ = ["LedgerAddress"]
 
-_SECRET_OPTIONS: Final = frozenset({"password", "sslpassword"})
 _NOT_IN_NAMES: Final = re.compile(r"[^\w.-]+")
 
 
@@ -76,31 +74,17 @@ class LedgerAddress(msgspec.Struct, frozen=True):
         It has no password. The next command gets that from `PGPASSWORD` or `~/.pgpass`.
         """
         job = "#" + quote_job(self.job) if self.job and self.database is not None else ""
-        return str(self.path) if self.database is None else self._url(self.database, secrets=False) + job
+        return str(self.path) if self.database is None else self.database.url() + job
 
     @property
     def url(self) -> str:
         """The database's URL with its password and without the job, for whatever connects to it; empty for a file."""
-        return "" if self.database is None else self._url(self.database, secrets=True)
-
-    def _url(self, database: DatabaseAddress, *, secrets: bool) -> str:
-        parts = urlsplit(database.dsn)
-        user, at, hosts = parts.netloc.rpartition("@")
-        netloc = parts.netloc if secrets else user.partition(":")[0] + at + hosts
-        options = [(name, value) for name, value in _options(parts.query) if secrets or name not in _SECRET_OPTIONS]
-        cache = database.statement_cache_size
-        options += [("statement_cache_size", str(cache))] if cache is not None else []
-        query = f"?{urlencode(options, safe='/')}" if options else ""
-        return f"postgresql://{netloc}{parts.path}{query}"
+        return "" if self.database is None else self.database.url(secrets=True)
 
     @property
     def has_password(self) -> bool:
         """Whether the URL has a password, which other users of the machine can read in a command line."""
-        if self.database is None:
-            return False
-        parts = urlsplit(self.database.dsn)
-        named = _SECRET_OPTIONS.intersection(name for name, _value in _options(parts.query))
-        return ":" in parts.netloc.rpartition("@")[0] or bool(named)
+        return self.database is not None and self.database.has_password
 
     @property
     def is_file(self) -> bool:
@@ -146,7 +130,3 @@ def _one_job(named: str | None, asked: str | None) -> str | None:
     if named and asked and named != asked:
         raise ConfigError(f"the ledger's address names the job {named!r}, and {asked!r} is asked for: give one of them")
     return named or asked or None
-
-
-def _options(query: str) -> list[tuple[str, str]]:
-    return parse_qsl(query, keep_blank_values=True)

@@ -110,7 +110,8 @@ class PlanTotals(msgspec.Struct):
         in_doubt: Rows in doubt; they are looked up, and sent again where the vendor has no order.
         skipped: Bad rows that were left out.
         problems: The problems of the skipped rows, one a line.
-        warned: Rows that are sent, and that a person should look at: their receiver gets the same from another row.
+        warned: Rows that are sent, and that a person should look at: their receiver gets the same from another row,
+            or their key may have lost zeros.
         warnings: The first of them, each with its row number and key.
         addressed: Rows with an e-mail address.
         mailed: Of these, the rows whose codes the vendor mails, because `notify_receiver` is set.

@@ -5,6 +5,7 @@ no code and no e-mail address. It is removed when the proof is done.
 """
 
 import os
+import shlex
 import sqlite3
 import stat
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -385,6 +386,7 @@ def _make_private(path: Path) -> None:
             if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
                 raise ConfigError(f"{path} is not this user's own file: name another one") from None
             if facts.st_mode & 0o077:
-                raise ConfigError(f"others may read {path}: run chmod 600 {path}, or remove it") from None
+                close = f"chmod 600 {shlex.quote(str(path))}"
+                raise ConfigError(f"others may read {path}: run {close}, or remove it") from None
     except OSError as error:
         raise ConfigError(f"the progress of the proof cannot be kept in {path}: {error.strerror or error}") from error

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import os
+import shlex
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,14 +48,14 @@ def read_proof_key(path: str | os.PathLike[str]) -> bytes:
             if facts.st_uid not in {os.geteuid(), 0}:
                 raise ConfigError(f"the key file {name} belongs to another user")
             if facts.st_mode & 0o077:
-                raise ConfigError(f"others may read the key file {name}: run chmod 600 {name}")
+                raise ConfigError(f"others may read the key file {name}: run chmod 600 {shlex.quote(name)}")
             key = file.read(_MOST_KEY + 1).rstrip(b"\r\n")
     except OSError as error:
         raise ConfigError(f"the key file {name} cannot be read: {error.strerror or error}") from error
     if len(key) < _LEAST_KEY:
         raise ConfigError(
             f"the key in {name} has {len(key)} bytes, and {_LEAST_KEY} is the least: make one with"
-            f" `(umask 077; openssl rand -hex 32 > {name})`"
+            f" `(umask 077; openssl rand -hex 32 > {shlex.quote(name)})`"
         )
     if len(key) > _MOST_KEY:
         raise ConfigError(f"the key in {name} has more than {_MOST_KEY:,} bytes: it is not a key")

@@ -113,7 +113,8 @@ def _refuse_other_files(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
+        reason = error.strerror or error
+        raise ConfigError(f"{path} is there and cannot be read ({reason}), so it is not overwritten") from error
     if head and MARKER.encode() not in head and not (head.startswith(b"%PDF-") and tail == _PDF_MARK):
         raise ConfigError(f"{path} is there already and is no older report, so it is not overwritten")
 

@@ -109,6 +109,7 @@ class UnkeyedIssuer(Generic[Row]):
         self._clock: Final = clock
         self._wall: Final = wall or ledger.now
         self._run: Final = OneRun()
+        self._warnings: tuple[str, ...] = ()
         self._covered = False  # the next run need not ask what the company can spend: it was asked just now
 
     @property
@@ -187,6 +188,7 @@ class UnkeyedIssuer(Generic[Row]):
         checks.needed("job", job)
         totals = await self._preparer(await self._bounds()).plan(job, rows, approve, problems)
         self._covered = True  # a plan that is not covered is refused
+        self._warnings = totals.warnings
         return totals
 
     async def outlook(self) -> UnkeyedTotals:
@@ -303,7 +305,8 @@ class UnkeyedIssuer(Generic[Row]):
         if not covered and (await ledger.counts()).states.get(LineState.PLANNED):
             await self._stop_unless_covered(session, bounds)
         currency = "" if bounds.max_spend is None else self._sending.unit
-        return await session.work(send=True, pending=False, currency=currency, started=started)
+        report = await session.work(send=True, pending=False, currency=currency, started=started)
+        return msgspec.structs.replace(report, warnings=self._warnings)
 
     def _begin(self, bounds: Bounds) -> BulkSession:
         """Return the session of one run; from here on `stop` stops it."""

@@ -130,6 +130,7 @@ class UnkeyedPreparer:
             if not self._skip_invalid or not totals.rows:
                 new.problems.raise_if_any(new.source)
             totals.skipped, totals.problems = new.problems.rows, new.problems.listing()
+            totals.warned, totals.warnings = new.warnings.rows, new.warnings.shown()
             if file is not None and (columns := file.choices_to_keep()):
                 facts[COLUMNS] = columns
 
@@ -139,6 +140,7 @@ class UnkeyedPreparer:
                 read = totals
                 totals = self._of_shares(shares, available)
                 totals.skipped, totals.problems = read.skipped, read.problems
+                totals.warned, totals.warnings = read.warned, read.warnings
             _compare(totals, planned, await ledger.counts())
             totals.recognised = "" if file is None else file.recognised()
             await self._complete(totals)

@@ -7,6 +7,7 @@ import msgspec
 
 from xoxo_async.bulk.intake.kept_columns import KeptColumnError, check_kept
 from xoxo_async.bulk.intake.keys import check_key, derive_po_number
+from xoxo_async.bulk.intake.lost_zeros import LostZeros
 from xoxo_async.bulk.intake.people import MAY_BE, People
 from xoxo_async.bulk.intake.problems import Problems, ProblemSink
 from xoxo_async.bulk.intake.rows_file import RowsFile
@@ -76,6 +77,7 @@ class _Intake:
         self._job: Final = job
         self._keys: Final = RepeatedKeys()
         self._people: Final = People()
+        self._zeros: Final = LostZeros(self.warnings)
 
     def from_file(self, row: FileRow) -> NewRow | None:
         """Check a row of a file."""
@@ -103,6 +105,7 @@ class _Intake:
                     what = f"may be that of row {first.row}: {_MAY_BE}"
                 _note(self.problems, row, person.column, what)
                 return False
+        self._zeros.note(row.line.key, row.number)
         return True
 
     def _checked(
@@ -152,7 +155,8 @@ class KnownRows:
     """The keys and recipients that a ledger holds: what has them in another form would be sent twice.
 
     A recipient whose row was refused, or whose points were cancelled, may come under another key: with another amount,
-    for example.
+    for example. So one recipient may have two rows, and a person may find later that the first was sent as well. A row
+    that the ledger holds is not planned again, so it comes again without a word.
 
     Args:
         ledger: The ledger.
@@ -160,6 +164,7 @@ class KnownRows:
     """
 
     def __init__(self, ledger: Ledger, sending: Sending) -> None:
+        self._ledger: Final = ledger
         self._sending: Final = sending
         self._spellings: Final = OtherSpellings(ledger, self._note)
         self._people: Final = People()
@@ -189,12 +194,19 @@ class KnownRows:
             first = self._people.first(person, 0)
             key = row.line.key if first is None else self._keys[first.row - 1]
             if first is not None and key != row.line.key:
+                if await self._holds(row.line.key):
+                    return False
                 what = f"its recipient is in this ledger already, under the key {key!a}"
                 if not first.is_sure:
                     what = f"{what.replace(' is ', ' may be ', 1)}: {_MAY_BE}"
                 _note(problems, row, person.column, what)
                 return True
         return False
+
+    async def _holds(self, key: str) -> bool:
+        """Return whether the ledger has a row with a key; one that was withdrawn is planned anew."""
+        line = await self._ledger.find(key)
+        return line is not None and line.state is not LineState.CANCELLED
 
 
 def _note(problems: Problems, row: NewRow, column: str, what: str) -> None:

@@ -27,6 +27,8 @@ class UnkeyedTotals(msgspec.Struct):
         in_doubt: Rows whose answer was lost, or that a person has to decide: they are not sent.
         skipped: Bad rows that were left out.
         problems: The problems of the skipped rows, one a line.
+        warned: Rows that are sent, and that a person should look at: their key may have lost zeros.
+        warnings: The first of them, each with its row number and key.
         recognised: What was recognised in the file, in words; empty for a file that a program wrote.
         expected_s: How long sending takes at the present limits; None without a limit.
     """
@@ -44,6 +46,8 @@ class UnkeyedTotals(msgspec.Struct):
     in_doubt: int = 0
     skipped: int = 0
     problems: str = ""
+    warned: int = 0
+    warnings: tuple[str, ...] = ()
     recognised: str = ""
     expected_s: float | None = None
 

@@ -19,7 +19,7 @@ from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import LedgerPath
 from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
 from xoxo_async.cli.bulk.verdicts import Verdicts, verdicts_in
-from xoxo_async.cli.command_line import command_line, file_for
+from xoxo_async.cli.command_line import command_line, file_for, same_command
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.failures import scrub
@@ -30,7 +30,7 @@ from xoxo_async.cli.output import is_terminal, out, say, say_command
 from xoxo_async.cli.wording import count, money
 from xoxo_async.environment import state_folder
 from xoxo_async.errors import ConfigError
-from xoxo_async.private_files import replacement
+from xoxo_async.private_files import replacement, why_unwritten
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.address import LedgerAddress
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["prove"]
 
 _SHOWN: Final = 10
+_RESULT: Final = frozenset({"ok", "job", "found"})
+"""What every result has."""
 _EVERY_S: Final = 2.0
 _TITLES: Final = {
     "missing": "placed rows without an order at the vendor",
@@ -165,17 +167,16 @@ def prove(
 def _say_where(place: "LedgerAddress", named: Path | None, path: Path | None, why_none: str) -> None:
     """Say how a report shows the result: of a name that a person gave, or of the usual one; or why it is in no file."""
     if named is not None:
-        say_command("show it in a report with", _report_with(place, named))
+        say_command("show it in a report with", _report_with(place, "--proof", str(named)))
     elif path is not None:
-        say(f"result in {path}, where `xoxo bulk report` finds it")
+        say_command(f"result in {path}. Show it in a report with", _report_with(place))
     elif why_none:
         say(f"{why_none}; --out FILE.json writes this result")
 
 
-def _report_with(place: "LedgerAddress", path: Path) -> str:
-    """Return the command of a report with a result in it."""
-    name = file_for(place, ".html")
-    return command_line("bulk", "report", "--ledger", place.argument, "--out", name, "--proof", str(path))
+def _report_with(place: "LedgerAddress", *proof: str) -> str:
+    """Return the command of a report with a result in it; a report finds the usual one without a flag."""
+    return command_line("bulk", "report", "--ledger", place.argument, "--out", file_for(place, ".html"), *proof)
 
 
 @contextmanager
@@ -188,7 +189,10 @@ def _draft(path: Path | None) -> Generator[TextIO | None]:
         with replacement(path) as file:
             yield file
     except OSError as error:
-        raise ConfigError(f"the result cannot be written to {path}: {error.strerror or error}") from error
+        why = why_unwritten(error, path)
+        if why is None:  # the whole proof is in the block
+            raise
+        raise ConfigError(f"the result cannot be written to {path}: {why}") from error
 
 
 def _signed(proof: "Proof", key: bytes | None, also: dict[str, object]) -> dict[str, Any]:
@@ -217,10 +221,12 @@ def _usual(place: "LedgerAddress", *, signs: bool) -> tuple[Path | None, str]:
         return None, ""
     path = beside(place.name)
     try:
-        _check_out(path)
-    except ConfigError:
+        older = _older(path)
+    except OSError as error:
+        return None, f"{path} cannot be read ({error.strerror or error}), and it stays"
+    if older is not None and not older.keys() >= _RESULT:
         return None, f"{path} is no older result of a proof, and it stays"
-    if not signs and path.exists() and json.loads(path.read_bytes()).get("signature"):
+    if not signs and older is not None and older.get("signature"):
         return None, f"{path} is signed, and it stays"
     if not os.access(path.parent, os.W_OK):
         return None, f"no file can be written into {path.parent}"
@@ -228,18 +234,32 @@ def _usual(place: "LedgerAddress", *, signs: bool) -> tuple[Path | None, str]:
 
 
 def _check_out(path: Path) -> None:
-    """Refuse a file that cannot be written, and one that is no older result, such as the ledger itself."""
+    """Refuse a file that cannot be written or read, and one that is no older result, such as the ledger itself."""
     if path.suffix.lower() != ".json":
         raise ConfigError(f"the result is JSON: give --out a name that ends in .json, not {path.name}")
     if not path.parent.is_dir():
         raise ConfigError(f"there is no folder {path.parent} for --out")
-    if path.exists():
-        try:
-            known = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            known = None
-        if not isinstance(known, dict) or not {"ok", "job", "found"} <= known.keys():
-            raise ConfigError(f"{path} is there and is no older result of a proof: name another file")
+    try:
+        older = _older(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}; name another file") from error
+    if older is not None and not older.keys() >= _RESULT:
+        raise ConfigError(f"{path} is there and is no older result of a proof: name another file")
+
+
+def _older(path: Path) -> dict[str, Any] | None:
+    """Return what a file holds that is to be replaced; nothing if it is no object, None if it is not there.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    try:
+        known = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _progress_of(ledger: "LedgerAddress") -> Path:
@@ -252,7 +272,8 @@ def _progress_of(ledger: "LedgerAddress") -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"the folder {folder} cannot be made: name a file with --progress") from error
+        why = error.strerror or error
+        raise ConfigError(f"the folder {folder} cannot be made ({why}): name a file with --progress") from error
     return folder / f"{ledger.stem}-{hashlib.sha256(ledger.name.encode()).hexdigest()[:12]}.proof"
 
 
@@ -289,8 +310,9 @@ def _prove(
         workers, counts = await ledger.holders(), await ledger.counts()
         follow = await next_command(ledger, place, counts, workers[0].pid if workers else None)
         # Rows for a person: `status` says what to look for, and how to record it.
-        again = "status" if counts.for_a_person and not workers else "prove"
-        return proof, follow or command_line("bulk", again, "--ledger", place.argument)
+        if not follow and counts.for_a_person and not workers:
+            follow = command_line("bulk", "status", "--ledger", place.argument)
+        return proof, follow or same_command()
 
     return with_ledger(place, work, read_only=True, store_codes=False)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TextIO
 
 from xoxo_async.errors import ConfigError
-from xoxo_async.private_files import replacement
+from xoxo_async.private_files import replacement, why_unwritten
 
 __all__ = ["row_file"]
 
@@ -21,7 +21,8 @@ def row_file(path: Path, is_older: Callable[[bytes], bool], what: str) -> Genera
         what: What such a file has, for messages: `verdicts of an older proof`.
 
     Raises:
-        ConfigError: The file cannot be written, or is there and is of another kind.
+        ConfigError: The file cannot be written, or is there and cannot be read or is of another kind. Other errors of
+            the block stay as they are.
     """
     try:
         with path.open("rb") as file:
@@ -29,7 +30,8 @@ def row_file(path: Path, is_older: Callable[[bytes], bool], what: str) -> Genera
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise _unwritable(path, error) from error
+        reason = error.strerror or error
+        raise ConfigError(f"{path} is there and cannot be read ({reason}), so it is not overwritten") from error
     else:
         if first and not is_older(first.strip()):
             raise ConfigError(f"{path} is there already and has no {what}, so it is not overwritten")
@@ -37,8 +39,7 @@ def row_file(path: Path, is_older: Callable[[bytes], bool], what: str) -> Genera
         with replacement(path) as file:
             yield file
     except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"{path} cannot be written: {error.strerror or error}")
+        why = why_unwritten(error, path)
+        if why is None:  # the block reads a ledger and asks a server
+            raise
+        raise ConfigError(f"{path} cannot be written: {why}") from error

@@ -12,7 +12,7 @@ from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.options import NewFile, connection_options, json_option
-from xoxo_async.cli.output import say, say_command
+from xoxo_async.cli.output import say_command
 from xoxo_async.cli.wording import count
 
 __all__ = ["template"]
@@ -55,7 +55,7 @@ def template(path: Path, kind: str, country: str | None, as_json: bool, **where:
 
     products = ask(connection, lambda xoxo: write_template(xoxo, path, country=country))
     check = command_line("bulk", "plan", str(path), *connection.flags)
-    say(f"{count(products, 'product')} in the catalog; {path} is ready to be filled in. Check it with: {check}")
+    say_command(f"{count(products, 'product')} in the catalog; {path} is ready to be filled in. Check it with", check)
     if as_json:
         print_json({"out": str(path), "products": products, "continue_with": check})
     return 0

@@ -1,5 +1,6 @@
 """Print the sums of a plan before money moves: rows, orders, costs and the balance."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from xoxo_async.cli.output import say
@@ -9,7 +10,7 @@ from xoxo_async.cli.wording import amounts, count, duration, money, unescaped
 if TYPE_CHECKING:
     from xoxo_async.bulk.planning.totals import PlanTotals
 
-__all__ = ["absent", "mails", "print_totals", "summary", "totals_to_json"]
+__all__ = ["absent", "mails", "print_totals", "summary", "totals_to_json", "warning"]
 
 
 def print_totals(totals: "PlanTotals") -> None:
@@ -54,15 +55,26 @@ def summary(totals: "PlanTotals") -> list[str]:
             f"{count(totals.in_doubt, 'row')} in doubt: looked up first, and sent again where the vendor has no order"
         )
     if totals.warned:
-        more = totals.warned - len(totals.warnings)
-        rows = [f"  {warning}" for warning in totals.warnings] + ([f"  … and {more:,} more"] if more else [])
-        lines.append("\n".join([f"warning: {_repeated(totals.warned)}, under another key", *rows]))
+        lines.append(warning(totals.warned, totals.warnings))
     lines += [mails(totals)] if totals.addressed else []
     if totals.orders:
         shared = f" for {count(totals.lines, 'row')}" if totals.orders != totals.lines else ""
         takes = f", about {duration(totals.expected_s)} at the present limit" if totals.expected_s else ""
         lines.append(f"{count(totals.orders, 'order')}{shared} to send{takes}")
     return lines + _costs(totals)
+
+
+def warning(rows: int, first: Sequence[str]) -> str:
+    """Return the warning about rows that are good, and that a person should look at.
+
+    Args:
+        rows: How many there are.
+        first: The first of them, in words.
+    """
+    more = rows - len(first)
+    lines = [f"  {row}" for row in first] + ([f"  … and {more:,} more"] if more > 0 else [])
+    they_are = "it is" if rows == 1 else "they are"
+    return "\n".join([f"warning: look at {count(rows, 'row')} before {they_are} sent", *lines])
 
 
 def absent(rows: int, added: int) -> str:
@@ -102,12 +114,6 @@ def _costs(totals: "PlanTotals") -> list[str]:
     if not totals.covered:
         lines.append(f"the balance falls {money(expected - balance.value, balance.currency)} short of that")
     return lines
-
-
-def _repeated(rows: int) -> str:
-    if rows == 1:
-        return "1 row gives its receiver the same as an earlier row"
-    return f"{rows:,} rows give their receivers the same as an earlier row"
 
 
 def totals_to_json(totals: "PlanTotals") -> dict[str, object]:

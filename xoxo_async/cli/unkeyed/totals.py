@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from xoxo_async.bulk.ledger.kinds import JobKind
+from xoxo_async.cli.bulk.totals import warning
 from xoxo_async.cli.wording import count, duration, money
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def summary(totals: "UnkeyedTotals") -> list[str]:
         new = f"{totals.added:,} new {'one is' if totals.added == 1 else 'ones are'}"
         twice = f"If these are the same rows under other keys, they would be {_TWICE[totals.kind]} twice"
         lines.append(f"warning: {lacks}, and {new}. {twice}")
+    lines += [warning(totals.warned, totals.warnings)] if totals.warned else []
     if totals.in_doubt:
         lines.append(f"{count(totals.in_doubt, 'row')} in doubt: never sent again by itself, a person decides")
     if totals.rows:

@@ -64,7 +64,7 @@ def test_the_ledger_is_never_overwritten(tmp_path: Path) -> None:
 def test_an_unwritable_place_is_an_error(tmp_path: Path) -> None:
     """A folder of that name."""
     (tmp_path / "codes.csv").mkdir()
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         ExportFile(tmp_path / "codes.csv", ledger="m.db")
 
 
@@ -190,7 +190,7 @@ async def test_no_part_is_written_over_another_file(tmp_path: Path) -> None:
 async def test_a_full_disk_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, split_by: str
 ) -> None:
-    """The error says so."""
+    """The error says so, with the file that failed."""
     await job(tmp_path / "m.db")
     before = sorted(os.listdir(tmp_path))
 
@@ -199,8 +199,9 @@ async def test_a_full_disk_leaves_no_file(
 
     async with open_ledger(tmp_path / "m.db") as ledger:
         monkeypatch.setattr("xoxo_async.private_files.os.fsync", full)
-        with pytest.raises(ConfigError, match="cannot be written: No space left on device"):
+        with pytest.raises(ConfigError, match="cannot be written: No space left on device") as caught:
             await export_codes(None, ledger, tmp_path / name, split_by=split_by)
+        assert ("codes-none." in caught.value.message) is bool(split_by)
         monkeypatch.undo()
     assert sorted(os.listdir(tmp_path)) == before
 

@@ -116,5 +116,5 @@ def test_a_persons_workbook_is_kept(tmp_path: Path, change: str) -> None:
 def test_an_unwritable_place_is_an_error(tmp_path: Path) -> None:
     """A folder of that name."""
     (tmp_path / "codes.csv").mkdir()
-    with pytest.raises(ConfigError, match="cannot be written: Is a directory"):
+    with pytest.raises(ConfigError, match=r"cannot be read \(Is a directory\), so it is not"):
         foreign_columns(tmp_path / "codes.csv")

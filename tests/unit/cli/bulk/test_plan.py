@@ -1,8 +1,10 @@
 """`plan`: it checks every row and prints the costs, and sends nothing."""
 
+import json
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from tests.unit.cli.in_process import Command
 from xoxo_async.cli.bulk.plan import PlanRequest, totals_of
@@ -30,6 +32,29 @@ def test_a_bad_row_is_left_out_on_demand(command: Command) -> None:
     ended = command("bulk", "plan", "orders.csv", "--sandbox", "--skip-invalid", "--rate", "50", "--json")
     assert (ended.code, ended.facts["skipped"], ended.facts["rows"]) == (3, 1, 1)
     assert ended.facts["continue_with"].endswith("bulk plan orders.csv --skip-invalid --rate 50 --sandbox --json")
+
+
+@pytest.mark.parametrize("name", ["orders.csv", "orders.jsonl", "orders.xlsx"])
+def test_a_key_without_its_zeros_is_a_warning(command: Command, name: str) -> None:
+    """Of a cell or a JSON value that is a number among texts; the row is good."""
+    keys: tuple[str | int, ...] = ("007", "008", 9)
+    if name.endswith(".xlsx"):
+        with xlsxwriter.Workbook(name) as book:
+            page = book.add_worksheet()
+            page.write_row(0, 0, HEADER.strip().split(","))
+            for row, key in enumerate(keys, 1):
+                page.write_row(row, 0, (key, 1001, 500))
+    elif name.endswith(".csv"):
+        Path(name).write_text(HEADER + "".join(f"{key},1001,500\n" for key in keys))
+    else:
+        rows = (json.dumps({"key": key, "product_id": 1001, "denomination": 500}) for key in keys)
+        Path(name).write_text("".join(f"{row}\n" for row in rows))
+    ended = command("bulk", "plan", name, "--sandbox", "--json")
+    (warning,) = ended.facts["warnings"]
+    last = 3 if name.endswith(".jsonl") else 4
+    assert (ended.code, ended.facts["rows"]) == (0, 3)
+    assert warning.startswith(f"row {last} (key 9): its key has fewer digits than 007 in row {last - 2}")
+    assert f"warning: look at 1 row before it is sent\n  {warning}" in ended.err
 
 
 def test_a_plan_may_be_kept_in_a_ledger(command: Command) -> None:

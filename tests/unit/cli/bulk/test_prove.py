@@ -48,7 +48,10 @@ def test_an_agreeing_job_ends_with_0(command: Command, books: Sandbox) -> None:
     books.state.add_funds(Decimal(1000))
     before = Path("march.db").read_bytes()
     ended = command(*PROVE)
-    assert (ended.code, ended.err) == (0, "result in march.proof.json, where `xoxo bulk report` finds it\n")
+    shown = (
+        "result in march.proof.json. Show it in a report with: xoxo bulk report --ledger march.db --out march.html\n"
+    )
+    assert (ended.code, ended.err) == (0, shown)
     assert "  agree                3\n" in ended.out
     assert "  wallet      INR 2,961.25 paid for this job\n" in ended.out
     assert "  other jobs  INR 500 for 1 order\n" in ended.out
@@ -111,7 +114,7 @@ def test_each_line_has_its_verdict(command: Command, books: Sandbox) -> None:
         rows = {row["key"]: row for row in csv.DictReader(file)}
     assert {key: row["verdict"] for key, row in rows.items()} == {"A": "agrees", "B": "differs", "C": "agrees"}
     assert "continue with: " in ended.err
-    assert ended.err.endswith("bulk prove --ledger march.db\n")
+    assert ended.err.endswith("bulk prove --ledger march.db --lines lines.csv\n")
     assert rows["B"]["why"] == "the quantity is 2 in the ledger and 3 at the vendor"
     assert rows["A"]["order_id"] == str(order_of(books, "A").order_id)
 
@@ -262,6 +265,25 @@ def test_a_report_finds_the_last_proof(command: Command, books: Sandbox) -> None
     assert "march.proof.json is signed, and it stays; --out FILE.json writes this result\n" in ended.err
 
 
+def test_the_usual_report_is_made_as_printed(command: Command, books: Sandbox) -> None:
+    """Pasted as it is, also where the ledger's name has a blank."""
+    Path("march.db").rename("march one.db")
+    ended = command("bulk", "prove", "--ledger", "march one.db")
+    words = shlex.split(ended.err.partition("Show it in a report with: ")[2].splitlines()[0])
+    assert command(*words[1:], "--json").facts["proof"]["ok"] is True
+    assert Path("march one.html").exists()
+
+
+def test_a_proof_is_repeated_as_given(command: Command, books: Sandbox) -> None:
+    """The command that goes on has the flags of this one, and works when pasted."""
+    book(books, derive_po_number("march", "LOST"))
+    flags = ("--base-url", books.base_url, "--thorough", "--out", "my proof.json")
+    ended = command(*PROVE, *flags)
+    words = shlex.split(ended.err.partition("continue with: ")[2])
+    assert words[1:] == [*PROVE, *flags]
+    assert command(*words[1:]).code == ended.code == 4
+
+
 def test_a_foreign_file_is_left_alone(command: Command, books: Sandbox) -> None:
     """It has the name of the result, and is none; the proof ends as it would."""
     kept = Path("march.proof.json")
@@ -269,6 +291,29 @@ def test_a_foreign_file_is_left_alone(command: Command, books: Sandbox) -> None:
     ended = command(*PROVE)
     assert (ended.code, "result in" in ended.err, kept.read_text()) == (0, False, '{"mine": 1}')
     assert "march.proof.json is no older result of a proof, and it stays; --out FILE.json writes this" in ended.err
+
+
+def test_an_unreadable_result_is_said(command: Command, books: Sandbox) -> None:
+    """Nothing is known of what is there, so it stays; the reason is the system's."""
+    kept = Path("march.proof.json")
+    kept.mkdir()
+    ended = command(*PROVE)
+    assert ended.code == 0
+    assert "march.proof.json cannot be read (Is a directory), and it stays; --out FILE.json writes this" in ended.err
+    ended = command(*PROVE, "--out", kept)
+    assert (ended.code, "march.proof.json cannot be read: Is a directory" in ended.err) == (2, True)
+
+
+def test_an_error_in_a_proof_is_its_own(command: Command, books: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that the proof reads may fail: the file of the result is not to blame."""
+
+    async def fail(*_more: object, **_others: object) -> None:
+        raise PermissionError(13, "Permission denied", "other.db")
+
+    monkeypatch.setattr("xoxo_async.bulk.proving.prover.prove_job", fail)
+    ended = command(*PROVE)
+    assert "cannot be written" not in ended.err
+    assert "error: internal fault, PermissionError (other.db: Permission denied)" in ended.err
 
 
 def test_the_report_of_a_result_is_made(command: Command, books: Sandbox) -> None:

@@ -36,6 +36,16 @@ def _people(command: Command) -> None:
     Path("people.csv").write_text(PEOPLE)
 
 
+def test_a_key_without_its_zeros_is_warned_of(command: Command, sandbox: Sandbox) -> None:
+    """On standard error before anything is sent, and in JSON."""
+    rows = "".join(f"{key},p{key}@example.com,P,1\n" for key in ("007", "008", "9"))
+    Path("people.csv").write_text(f"key,email,name,Team,amount\n{rows.replace(',P,', ',P,A,')}")
+    sent = command(*SEND, "--json")
+    (warning,) = sent.facts["warnings"]
+    assert warning.startswith("row 4 (key 9): its key has fewer digits than 007 in row 2")
+    assert f"warning: look at 1 row before it is sent\n  {warning}" in sent.err
+
+
 def test_everybody_gets_points_once(command: Command, sandbox: Sandbox) -> None:
     """The sum is told before, the result of each is kept, and a second run sends nothing."""
     sent = command(*SEND)

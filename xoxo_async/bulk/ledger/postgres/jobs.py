@@ -319,5 +319,5 @@ async def require_fit(where: str) -> None:
         lacks = "only reads" if rights.only_reads else f"lacks {', '.join(rights.missing)}"
         raise LedgerError(
             f"the database {address.name} does not give this user the rights of a worker: {rights.user} {lacks}; see"
-            " `xoxo ledger migrate --roles`"
+            f" `{address.command('ledger', 'migrate', '--roles', 'print')}`"
         )
