@@ -34,7 +34,7 @@ LIMIT_S: Final = 300
 """A mutant that runs longer counts as noticed: the search of a broken table may never end."""
 
 EQUIVALENT: Final[dict[str, str]] = {
-    "_moved: if line.state is _PLACED => True": ("a line that is not placed has no order to forget"),
+    "_fixed_by: if state is LineState.PLACED => True": ("a line that is not placed has no order to forget"),
     "_knows_no_order: drop return line.order_id is None and line.delivery is _NO_DELIVERY and (line.amou...": (
         "an order is forgotten that is not there: slower, and the same"
     ),
@@ -47,11 +47,13 @@ EQUIVALENT: Final[dict[str, str]] = {
         "_knows_no_order: drop line.amount_charged is None of line.order_id is None and line.delivery is "
         "_NO_DELIVERY and (line.amount_char..."
     ): ("no charge is taken over from what is known"),
+    "_knows_no_order: line.order_id is None with IsNot": "a line with an order has a delivery, too",
+    "_knows_no_order: line.amount_charged is None with IsNot": "a line with a charge has a delivery, too",
     "_after: drop _knows_no_order(line) of row.target is None or _knows_no_order(line)": (
         "an order is forgotten that is not there: slower, and the same"
     ),
     "_last_byte: drop return None": "a function that ends without a return gives None",
-    "_order_facts: change.held > line.held with GtE": "as many codes as before are as many",
+    "_add_order: change.held > line.held with GtE": "as many codes as before are as many",
     "decide: change.epoch < line.epoch with LtE": "equal epochs do not come here",
     "decide: if table is TRANSITIONS => False": "the rows of the table are found anew each time: slower, and the same",
     "T5 REFUSED_NO_ORDER UNKNOWN if (unkeyed,): True => False": "the row above takes every line that is not suspect",

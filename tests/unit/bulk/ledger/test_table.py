@@ -417,6 +417,8 @@ def test_codes_do_not_replace_a_persons_reason(evidence: Evidence, error: str) -
     line = a_line(S.PLACED, order_id=7, evidence=evidence.value, error="seen in the dashboard")
     seen_now = told(line, E.DELIVERY_SEEN, order_id=7, delivery=Delivery.DELIVERED)
     assert (seen_now.refusal, seen_now.line.error) == ("", error)
+    short = told(line, E.DELIVERY_SEEN, order_id=7, delivery=Delivery.DELIVERED, error="1 of 2 codes")
+    assert short.line.error == "1 of 2 codes"
     nameless = a_line(S.PLACED, order_id=None, evidence=evidence.value, error="seen in the dashboard")
     named = told(nameless, E.ANSWERED_PLACED, effect=EffectClass.UNKEYED, order_id=7)
     assert seen(nameless, named) == ("T12", S.PLACED)
@@ -490,6 +492,8 @@ def test_cancelled_points_cost_nothing(evidence: Evidence) -> None:
     line = told(line, evidence, effect=unkeyed).line
     assert (line.amount_charged, line.currency) == (0, "points")
     assert told(line, E.ANSWERED_PLACED, effect=unkeyed, **told_again).line.amount_charged == 0
+    unpriced = cancelled_by(E.CANCEL_ASKED, evidence)  # its answer named no amount
+    assert (unpriced.amount_charged, unpriced.currency) == (0, "points")
 
 
 def test_a_cancellation_in_doubt_is_not_repeated() -> None:
