@@ -1,5 +1,6 @@
 """Find keys that may have lost the zeros in front of their digits: `9` among `007` and `008`."""
 
+from collections import Counter
 from typing import Final
 
 from xoxo_async.bulk.intake.problems import Problems
@@ -7,7 +8,7 @@ from xoxo_async.bulk.intake.problems import Problems
 __all__ = ["LostZeros"]
 
 _KEPT: Final = 20
-"""As many rows as are shown."""
+"""As many rows of each length as are shown."""
 
 
 class LostZeros:
@@ -24,8 +25,9 @@ class LostZeros:
     def __init__(self, warnings: Problems) -> None:
         self._warnings: Final = warnings
         self._first: tuple[int, str] | None = None  # the first key with a zero in front, and its row
-        self._longest = 0
-        self._shorter: list[tuple[int, str]] = []  # before the first key with a zero
+        # Before the first key with a zero: the first keys of each length, with their rows, and how many there are.
+        self._unpadded: Final[dict[int, list[tuple[int, str]]]] = {}
+        self._counts: Final[Counter[int]] = Counter()
         self._is_off = False
 
     def note(self, key: str, row: int) -> None:
@@ -46,17 +48,22 @@ class LostZeros:
             if length < padded and not self._is_off:
                 self._warn(key, row, self._first)
         elif not _is_padded(key):
-            self._longest = max(self._longest, length)
-            if len(self._shorter) < _KEPT:
-                self._shorter.append((row, key))
-        elif self._longest > length:
+            self._counts[length] += 1
+            kept = self._unpadded.setdefault(length, [])
+            if len(kept) < _KEPT:
+                kept.append((row, key))
+        elif max(self._counts, default=0) > length:
             self._is_off = True
         else:
             self._first = (row, key)
-            for earlier, shorter in self._shorter:
-                if len(shorter) < length:
-                    self._warn(shorter, earlier, self._first)
-            self._shorter = []
+            self._warn_earlier(length, self._first)
+
+    def _warn_earlier(self, length: int, first: tuple[int, str]) -> None:
+        for shorter, kept in self._unpadded.items():
+            if shorter < length:
+                for row, key in kept:
+                    self._warn(key, row, first)
+                self._warnings.add_unseen(self._counts[shorter] - len(kept))
 
     def _warn(self, key: str, row: int, first: tuple[int, str]) -> None:
         where, padded = first

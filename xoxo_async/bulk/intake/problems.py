@@ -94,6 +94,15 @@ class Problems:
             bisect.insort(self._shown, (row, self.total, f"row {row}{where}: {what}"))
             del self._shown[_SHOWN:]
 
+    def add_unseen(self, rows: int) -> None:
+        """Count rows with one problem each, of which no text is kept; no sink gets them.
+
+        Args:
+            rows: How many.
+        """
+        self.rows += rows
+        self.total += rows
+
     def shown(self) -> tuple[str, ...]:
         """Return the first problems."""
         return tuple(text for _, _, text in self._shown)

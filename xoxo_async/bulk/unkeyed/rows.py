@@ -156,7 +156,7 @@ class KnownRows:
 
     A recipient whose row was refused, or whose points were cancelled, may come under another key: with another amount,
     for example. So one recipient may have two rows, and a person may find later that the first was sent as well. A row
-    that the ledger holds is not planned again, so it comes again without a word.
+    that the ledger holds is accepted, since it is not planned again.
 
     Args:
         ledger: The ledger.

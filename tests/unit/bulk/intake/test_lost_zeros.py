@@ -6,12 +6,16 @@ from xoxo_async.bulk.intake.lost_zeros import LostZeros
 from xoxo_async.bulk.intake.problems import Problems
 
 
-def warned(*keys: str) -> list[str]:
+def noted(*keys: str) -> Problems:
     warnings = Problems()
     zeros = LostZeros(warnings)
     for row, key in enumerate(keys, 2):
         zeros.note(key, row)
-    return list(warnings.shown())
+    return warnings
+
+
+def warned(*keys: str) -> list[str]:
+    return list(noted(*keys).shown())
 
 
 def test_a_shorter_key_is_named() -> None:
@@ -48,6 +52,13 @@ def test_other_keys_are_no_reason_to_warn(keys: tuple[str, ...]) -> None:
     assert warned(*keys) == []
 
 
-def test_a_long_list_keeps_little() -> None:
-    """Of the rows before the first zero some are named, and the others are not kept."""
-    assert len(warned(*(str(number) for number in range(1, 100)), "007")) == 20
+def test_a_long_list_is_counted_and_partly_named() -> None:
+    """All rows before the first zero count; of each length some are named."""
+    found = noted(*(str(number) for number in range(1, 100)), "007")
+    assert (found.rows, len(found.shown())) == (99, 20)
+    assert "… and 79 more" in found.listing()
+
+
+def test_many_keys_of_full_length_hide_no_short_one() -> None:
+    """They have lost nothing, and are not among those that are named."""
+    assert [text.split(":")[0] for text in warned(*map(str, range(100, 130)), "9", "099")] == ["row 32 (key 9)"]

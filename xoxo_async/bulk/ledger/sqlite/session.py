@@ -67,6 +67,7 @@ from xoxo_async.bulk.ledger.sqlite.packs import keys_of, unpack
 from xoxo_async.bulk.ledger.sqlite.schema import upgrade
 from xoxo_async.bulk.ledger.sqlite.shapes import Shapes
 from xoxo_async.bulk.ledger.sqlite.statements import (
+    OrderTakenError,
     last_seq,
     read_lines,
     read_owners,
@@ -230,8 +231,9 @@ class LedgerSession:
         try:
             recorded = self._decide(records, moment, dealing, None)
             self.write(recorded.moves, moment.now)
-        except sqlite3.IntegrityError:
-            # Two lines claim one order. Its owner is read only then: each statement waits for the interpreter lock.
+        except OrderTakenError:
+            # Two lines claim one order, and nothing was written. Its owner is read only then: each statement waits for
+            # the interpreter lock.
             dealing = Dealing(self._marks.mark)
             owners = read_owners(self.connection, orders_named(records))
             recorded = self._decide(records, moment, dealing, owners)

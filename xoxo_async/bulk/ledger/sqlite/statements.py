@@ -21,6 +21,7 @@ __all__ = [
     "DIGEST",
     "FIXED",
     "IS_OPEN",
+    "OrderTakenError",
     "fields",
     "last_seq",
     "passed",
@@ -149,6 +150,10 @@ def _read_state(state: LineState) -> str:
     return _READ_STATE.format("" if state is LineState.PLACED else _IN_SHORT_LIST)
 
 
+class OrderTakenError(sqlite3.IntegrityError):
+    """A line cannot get an order, because another line has it."""
+
+
 def write_lines(connection: sqlite3.Connection, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> bool:
     """Write decided changes to their lines.
 
@@ -159,6 +164,9 @@ def write_lines(connection: sqlite3.Connection, ends: Sequence[tuple[LedgerLine,
     Returns:
         Whether all were written. False when a line had changed since the decision: then the transaction must not be
         committed.
+
+    Raises:
+        OrderTakenError: When another line has one of the orders; nothing was written.
     """
     freed = [old.seq for old, new in ends if old.order_id is not None and old.order_id != new.order_id]
     if freed:
@@ -168,11 +176,11 @@ def write_lines(connection: sqlite3.Connection, ends: Sequence[tuple[LedgerLine,
     try:
         if _update(connection, ends) != len(ends):
             return False
-    except sqlite3.IntegrityError:
+    except sqlite3.IntegrityError as error:
         if freed:
             # SQLite undoes only the failed statement: without this, the lines would stay placed, without their orders.
             connection.execute("ROLLBACK TO freed")
-        raise
+        raise OrderTakenError(*error.args) from None
     if freed:
         connection.execute("RELEASE freed")
     return True

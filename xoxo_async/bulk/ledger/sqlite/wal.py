@@ -51,6 +51,7 @@ class Wal:
         self._wal: Final = sidecar(path, "-wal")
         self._lock: Final = lock
         self._try_at = 0
+        self._must_empty = True  # an earlier run may have ended before it cut off what was in clear
         # Of the connection: how many rows it had changed.
         self._begun_at = 0
         self._asked_at = 0
@@ -69,7 +70,7 @@ class Wal:
         if row:
             self._lock.note_journal(row)
         changed = connection.total_changes
-        if 0 <= changed - self._asked_at < _FEW:
+        if 0 <= changed - self._asked_at < _FEW and not self._must_empty:
             return
         self._asked_at = changed
         if changed - self._begun_at >= _MANY or self._wal.stat().st_size > self._try_at:
@@ -87,7 +88,8 @@ class Wal:
 
         Args:
             connection: The writer's, in no transaction.
-            empty: Whether to cut it off in any case, since it holds what must not stay.
+            empty: Whether to cut it off in any case, or at the next checkpoint at which nobody reads: it has what must
+                not stay.
 
         Raises:
             sqlite3.Error: When the file cannot be written.
@@ -98,8 +100,10 @@ class Wal:
         except OSError as error:
             raise sqlite3.OperationalError(f"its lock file cannot be written: {error.strerror}") from error
         _mark(connection, {"wal_needed": "yes", "base": base})
-        whole = self.flush(connection, empty=empty or self._wal.stat().st_size > 2 * _LONG)
+        self._must_empty |= empty
+        whole = self.flush(connection, empty=self._must_empty or self._wal.stat().st_size > 2 * _LONG)
         if whole:
+            self._must_empty = False
             self._lock.note_base(base)
         unmark(connection)
         size = self._wal.stat().st_size

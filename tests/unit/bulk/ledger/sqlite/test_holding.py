@@ -12,6 +12,7 @@ from tests.unit.bulk.ledger.machines import Machine
 from xoxo_async.bulk.ledger.bookkeeping import counted_anew
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.ledger.sqlite.wal import Wal
 from xoxo_async.errors import LedgerError
 
 pytestmark = pytest.mark.anyio
@@ -334,6 +335,40 @@ async def test_a_later_key_seals_what_a_kill_left(tmp_path: Path) -> None:
         await ledger.set_fact("a", "b")
         assert not clear_in(path)
         assert len([one.codes async for one in ledger.lines(with_codes=True) if one.codes]) == 8
+
+
+async def test_a_reader_only_delays_the_cutting_off(tmp_path: Path) -> None:
+    """The -wal cannot be cut off while another program reads an earlier state; it is at the next checkpoint."""
+    pytest.importorskip("cryptography")
+    path = tmp_path / "l.db"
+    killed(path)
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM lines").fetchone()
+    async with SqliteLedger(path, codes_key=KEY) as ledger:
+        await ledger.set_fact("a", "b")
+        assert clear_in(path)
+        reader.execute("ROLLBACK")
+        await ledger.plan("march", each(line(number) for number in range(9, 900)))
+        assert not clear_in(path)
+    reader.close()
+
+
+async def test_the_next_holder_cuts_off_what_a_kill_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All codes are sealed in the file then, and only the -wal still has them in clear."""
+    pytest.importorskip("cryptography")
+    path, image = tmp_path / "old" / "l.db", tmp_path / "new" / "l.db"
+    path.parent.mkdir()
+    killed(path)
+    with monkeypatch.context() as killed_there:
+        killed_there.setattr(Wal, "check_point", lambda *_args, **_options: None)
+        async with SqliteLedger(path, codes_key=KEY) as ledger:
+            await ledger.set_fact("a", "b")
+            shutil.copytree(path.parent, image.parent)
+    assert clear_in(image)
+    async with SqliteLedger(image, codes_key=KEY) as ledger:
+        await ledger.set_fact("c", "d")
+        assert not clear_in(image)
 
 
 async def test_the_next_holder_finishes_the_sealing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

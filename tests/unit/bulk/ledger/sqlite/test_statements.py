@@ -13,6 +13,7 @@ from tests.unit.bulk.ledger.ledgers import in_states as add
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.sqlite.statements import (
+    OrderTakenError,
     last_seq,
     passed,
     read_lines,
@@ -137,3 +138,13 @@ def test_rows_reach_sql_as_they_are(
     query = f"SELECT {', '.join(words[name] for name in columns)} FROM json_each(?1) AS new"  # noqa: S608
     told = [[str(one) if isinstance(one, Decimal) else one for one in column] for column in columns.values()]
     assert connection.execute(query, values).fetchall() == list(zip(*told, strict=True))
+
+
+def test_an_order_of_another_line_is_refused_alone(connection: sqlite3.Connection) -> None:
+    """With an error of its own, after which nothing is written; another fault of a write is not taken for it."""
+    add(connection, LineState.SENDING, LineState.SENDING)
+    first, second = sorted(read_lines(connection, [1, 2]), key=lambda line: line.seq)
+    assert write_lines(connection, ends_of([moved(first, LineState.PLACED, order_id=7)]))
+    with pytest.raises(OrderTakenError, match="order_id"):
+        write_lines(connection, ends_of([moved(second, LineState.PLACED, order_id=7)]))
+    assert read_lines(connection, [2]) == [second]
