@@ -59,6 +59,6 @@ def test_a_long_list_is_counted_and_partly_named() -> None:
     assert "… and 79 more" in found.listing()
 
 
-def test_many_keys_of_full_length_hide_no_short_one() -> None:
+def test_long_keys_hide_no_short_one() -> None:
     """They have lost nothing, and are not among those that are named."""
     assert [text.split(":")[0] for text in warned(*map(str, range(100, 130)), "9", "099")] == ["row 32 (key 9)"]

@@ -354,7 +354,7 @@ async def test_a_reader_only_delays_the_cutting_off(tmp_path: Path) -> None:
     reader.close()
 
 
-async def test_the_next_holder_cuts_off_what_a_kill_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_kill_left_is_cut_off_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All codes are sealed in the file then, and only the -wal still has them in clear."""
     pytest.importorskip("cryptography")
     path, image = tmp_path / "old" / "l.db", tmp_path / "new" / "l.db"
