@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.accounts import forget_accounts
 from xoxo_async.cli.main import run
 
 __all__ = ["Command", "Ended", "runner"]
@@ -41,6 +42,7 @@ def runner(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
     def call(*arguments: str | Path) -> Ended:
         capsys.readouterr()
+        forget_accounts()  # as in a process of its own, which would not wait for the slots of the command before it
         code = run([str(argument) for argument in arguments])
         return Ended(code, *capsys.readouterr())
 
