@@ -48,7 +48,7 @@ demo-cluster: $(STAMP)  ## three workers on one job in PostgreSQL, one killed ha
 fast: lint $(COMPILED)  ## lint, and the unit and contract tests that are not slow and start no database
 	$(PYTEST) -m "not slow and not database" $(ARGS) tests/unit tests/contract
 
-test: $(STAMP) $(COMPILED)  ## the whole suite, with a sample of the kill points; some eight minutes on two cores
+test: $(STAMP) $(COMPILED)  ## the whole suite, with a sample of the kill points; some seven minutes on two cores
 	$(PYTEST) $(ARGS)
 
 exhaustive: $(STAMP)  ## the crash tests with all kill points, and the tests of the night; some forty minutes
