@@ -14,7 +14,7 @@ _KEPT: Final = 20
 class LostZeros:
     """Compares the keys of one input, while all of them are digits.
 
-    A spreadsheet that takes a column for numbers drops zeros, and one cell may lose them alone. The row is sent: its
+    A spreadsheet that takes a column for numbers drops zeros, also in a single cell. The row is sent: its
     key may be right. Where keys of two lengths have zeros in front, where a key is longer than those, or where one is
     no number, nothing says how long a key should be.
 

@@ -81,6 +81,7 @@ class Holding:
         clock: The ledger's clock, continued from its last value.
         copied: Whether the file may be a copy, see `is_copy`.
         older: Whether it surely is an older state of this ledger, see `is_older`.
+        is_first: Whether the ledger had no holder before, so that nothing was sent from it.
         ledger: The ledger's own name.
     """
 
@@ -98,6 +99,7 @@ class Holding:
         self.ledger: Final = get_meta(connection, "ledger") or ""
         self.copied: Final = is_copy(connection, self._place, notes)
         self.older: Final = is_older(connection, notes)
+        self.is_first: Final = get_meta(connection, "place") is None and not self.copied
         latest: float = connection.execute(_LATEST, MAY_EXIST).fetchone()[0] or 0.0
         last_slot = float(get_meta(connection, fact(LAST_SLOT)) or 0.0)
         self.clock: Final = LedgerClock(wall, boot, get_meta(connection, "clock") or "", max(latest, last_slot))

@@ -18,8 +18,8 @@ _SOON: Final = 64 * 1024
 _MANY: Final = 8000
 """After so many changed rows a `-wal` is long, whatever the size of its file: an overwritten one does not grow."""
 _FEW: Final = 500
-"""So few changed rows do not make a `-wal` long. Its size is not asked for until then: each question costs the thread
-the interpreter lock."""
+"""So few changed rows do not make a `-wal` long. Until then nobody asks for its size: with each question the thread
+gives up the interpreter lock, and waits for it again."""
 _BASE_BYTES: Final = 15
 
 
@@ -83,13 +83,13 @@ class Wal:
         copied without its latest transactions. A checkpoint by another program copies the removal into the file, too.
         It is no error if another program is reading: the next try is made when the `-wal` has grown.
 
-        Later transactions overwrite the `-wal` from its start. A file that does not grow is synced with a third less of
-        the kernel's time, and a file system with a journal writes no journal for it. A very long one is cut off.
+        Later transactions overwrite the `-wal` from its start: a file that does not grow needs no new blocks, so a sync
+        costs less. A very long one is cut off.
 
         Args:
             connection: The writer's, in no transaction.
-            empty: Whether to cut it off in any case, or at the next checkpoint at which nobody reads: it has what must
-                not stay.
+            empty: Whether it must be cut off, because it holds what must not stay. While another program reads, that
+                waits for a later checkpoint.
 
         Raises:
             sqlite3.Error: When the file cannot be written.

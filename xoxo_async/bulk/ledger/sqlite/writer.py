@@ -295,6 +295,10 @@ class LedgerWriter:
         session.finish()
         self._holding.write(connection)
         row = last_row(connection)
+        if self._holding.is_first:
+            # Before the commit: a ledger that has its place, and whose lock file does not name it, counts as a copy.
+            # For a later holder the notes are the proof of a copy, so they stay until the finding is committed.
+            self._lock.begin(self._holding.ledger, row)
         connection.execute("COMMIT")
         session.held()
         self._lock.begin(self._holding.ledger, row)

@@ -2,6 +2,8 @@
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -285,6 +287,42 @@ async def test_dates_are_the_wall_clocks(tmp_path: Path) -> None:
         assert (one.first_sent_at, one.last_sent_at) == (machine.wall, machine.wall)
         assert one.last_sent_tick == ledger.now()
         assert [row.at async for row in ledger.journal()][-1] == machine.wall
+
+
+KILLED_AT_ITS_FIRST_COMMIT = """
+import asyncio, os, sqlite3, sys
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+
+class Connection(sqlite3.Connection):
+    held = False
+
+    def execute(self, sql, *args):
+        done = super().execute(sql, *args)
+        Connection.held |= "holder" in str(args)
+        if sql == "COMMIT" and Connection.held:
+            os._exit(9)
+        return done
+
+real = sqlite3.connect
+sqlite3.connect = lambda *args, **options: real(*args, factory=Connection, **options)
+
+async def main():
+    async with SqliteLedger(sys.argv[1]) as ledger:
+        await ledger.set_fact("a", "b")
+
+asyncio.run(main())
+"""
+
+
+async def test_a_first_holders_kill_makes_no_copy(tmp_path: Path) -> None:
+    """The file is in its place; only the note beside it, which names the ledger, could be missing."""
+    path = tmp_path / "l.db"
+    argv = [sys.executable, "-c", KILLED_AT_ITS_FIRST_COMMIT, str(path)]
+    assert subprocess.run(argv, check=False).returncode == 9  # noqa: ASYNC221
+    async with SqliteLedger(path) as ledger:
+        assert not ledger.copied
+        await ledger.plan("march", each([line(1)]))
+        assert await ledger.withdraw(["k1"], reason="not wanted") == 1
 
 
 # Codes.
