@@ -261,7 +261,8 @@ class Share:
         except AwayError as error:
             self._failed(str(error))
         except Exception as error:  # noqa: BLE001 - a store of the caller's own may raise anything
-            _LOG.warning("the allowance %r failed", self._allowance, exc_info=True)
+            if not self._failures:  # the next ones in a row are the same bug, twice a second
+                _LOG.warning("the allowance %r failed", self._allowance, exc_info=True)
             self._failed(type(error).__name__)
         return None
 
