@@ -158,12 +158,14 @@ class Search:
             for after in self.steps(world):
                 if after is world:  # nothing was taken
                     continue
-                if after not in before:
-                    before[after] = []
-                    todo.append(after)
-                    if self.unproven(world, after):
-                        return "I10", len(before)
-                before[after].append(world)
+                known = before.get(after)
+                if known is not None:
+                    known.append(world)
+                    continue
+                before[after] = [world]
+                todo.append(after)
+                if self.unproven(world, after):
+                    return "I10", len(before)
         stuck = len(before) - len(self.can_end(before))
         return ("I5" if stuck else ""), len(before)
 
