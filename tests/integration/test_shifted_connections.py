@@ -249,11 +249,11 @@ async def test_an_order_for_another_product_closes_its_connection() -> None:
     assert vendor.connections == 2
 
 
-async def test_a_connection_is_retired_after_a_hundred_orders() -> None:
-    """No more than a hundred orders are in doubt when one answer proves to belong to another request."""
+async def test_a_connection_is_retired_after_two_hundred_orders() -> None:
+    """No more than two hundred orders are in doubt when one answer proves to belong to another request."""
     vendor = Vendor()
     async with serving(vendor), client_of(vendor, []) as client:
-        for number in range(101):
+        for number in range(201):
             await client.orders.place(product_id=1001, denomination=100, po_number=f"P{number}")
     assert vendor.connections == 2
 

@@ -360,6 +360,6 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 def _usable_po_number(po_number: str) -> str:
     """Return the poNumber if it can be looked up, else an empty text: another system may have placed the order."""
     try:
-        return checks.po_number(po_number)
+        return checks.po_number("po_number", po_number)
     except ConfigError:
         return ""

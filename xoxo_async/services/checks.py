@@ -45,7 +45,7 @@ _PHONE: Final = re.compile(r"[0-9+() -]*")
 _SCIENTIFIC: Final = re.compile(r"[0-9](?:[.,][0-9]*)?[eE]\+[0-9]{1,3}")
 _SHOWN: Final = 40
 """How many characters of a wrong value an error shows, because a cell of a spreadsheet may hold 100,000."""
-_PO: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,99}")
+_PO: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.:/ -]{0,98}[A-Za-z0-9_.:/-])?")
 
 
 def whole(name: str, value: object, *, low: int = 1, high: int = 10**12) -> int:
@@ -134,7 +134,7 @@ def lost_digits(value: str) -> bool:
     return "+" in value and _SCIENTIFIC.fullmatch(value.strip()) is not None
 
 
-def po_number(value: object) -> str:
+def po_number(name: str, value: object) -> str:
     """Return a poNumber of 1 to 100 plain characters.
 
     With an empty poNumber the vendor does not refuse duplicates (wire documentation § 7.1). The 100 are the size of the
@@ -143,10 +143,10 @@ def po_number(value: object) -> str:
     Raises:
         ConfigError: The value is no such poNumber.
     """
-    if not isinstance(value, str) or not _PO.fullmatch(value) or value != value.strip():
+    if not isinstance(value, str) or not _PO.fullmatch(value):
         if isinstance(value, str) and lost_digits(value):
-            raise ArgumentError(f"po_number is {value}: {LOST_DIGITS}")
-        raise ArgumentError("po_number must be 1 to 100 characters of A-Z a-z 0-9 _ - . : / and blanks inside")
+            raise ArgumentError(f"{name} is {value}: {LOST_DIGITS}")
+        raise ArgumentError(f"{name} must be 1 to 100 characters of A-Z a-z 0-9 _ - . : / and blanks inside")
     return value
 
 

@@ -21,9 +21,10 @@ else:
 
 __all__ = ["Attempt", "ConnectionRecord", "OrderAnswer", "Records", "SeenOrders", "Stray"]
 
-_MOST_ORDERS: Final = 100
+_MOST_ORDERS: Final = 200
 """How many orders one connection may answer. If one of its answers belongs to another request, all are looked up again.
-At the vendor's 200 look-ups a minute, that takes half a minute at most."""
+At the vendor's 200 look-ups a minute, that takes a minute at most. Each new connection costs the time of five orders on
+loopback, and of many more where TLS is set up."""
 
 _SEEN_AT_MOST: Final = 10_000
 _SEEN_FOR_S: Final = 3600.0

@@ -353,7 +353,7 @@ def test_an_outage_leaves_each_its_part(per_minute: float, hit: Callable[[Memory
 
 @pytest.mark.parametrize("hit", [hangs, is_slow, breaks])
 def test_no_answer_is_an_outage_too(hit: Callable[[MemoryAllowance], None], caplog: pytest.LogCaptureFixture) -> None:
-    """A store that hangs, or raises what it should not, is as one that is down. Each process logs a bug's trace once."""
+    """A store that hangs, or raises what it should not, is as one that is down. Each logs a bug's trace once."""
     outage(600, 60, hit)
     traces = [record.getMessage() for record in caplog.records if record.exc_info]
     assert traces == ["the allowance MemoryAllowance('memory') failed"] * (4 if hit is breaks else 0)

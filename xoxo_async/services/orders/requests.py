@@ -199,10 +199,6 @@ def _quantity(name: str, value: object) -> int:
     return checks.whole(name, value, high=MAX_QUANTITY)
 
 
-def _po_number(_name: str, value: object) -> str:
-    return checks.po_number(value)
-
-
 def _details(_name: str, details: object) -> dict[str, Any]:
     """Check the details of a category, and return the fields that they add to the request."""
     if isinstance(details, LoungeDetails):
@@ -241,7 +237,7 @@ def _needed(details: object, name: str, check: Callable[[str, object], str | Non
 FIELD_CHECKS: Final[dict[str, tuple[str, Callable[[str, object], Any]]]] = {
     "product_id": ("product_id", checks.whole),
     "denomination": ("denomination", checks.money),
-    "po_number": ("po_number", _po_number),
+    "po_number": ("po_number", checks.po_number),
     "quantity": ("quantity", _quantity),
     "email": ("email", checks.email),
     "contact": ("contact", checks.phone),

@@ -166,7 +166,7 @@ class OrderService:
         if order_id is not None:
             lookup = OrderLookup(order_id=checks.whole("order_id", order_id))
             return require_order_id(await self._dispatch(GET_ORDER, lookup))
-        asked = checks.po_number(po_number)
+        asked = checks.po_number("po_number", po_number)
         return with_po_number(await self._dispatch(GET_ORDER, OrderLookup(po_number=asked)), asked)
 
     async def find(self, po_number: str) -> Order | None:
@@ -217,7 +217,7 @@ class OrderService:
             ```
         """
         for_s = check_number("absent_after_s", absent_after_s, zero=True)
-        return await self._settling().look_for(checks.po_number(po_number), for_s)
+        return await self._settling().look_for(checks.po_number("po_number", po_number), for_s)
 
     async def list_history(
         self, start: date, end: date, *, page: int = 1, limit: int = 100, tag: str | None = None
