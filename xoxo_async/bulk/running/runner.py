@@ -97,7 +97,9 @@ class Runner:
         self._concurrency: Final = concurrency
         self._batch: Final = batch
         self._fit: Final = fit
-        self._few_ready: Final = concurrency // 2 * batch
+        # No line is claimed while more calls than these wait for a worker. With twice as many, each claim holds a
+        # quarter fewer lines, and the feeder wakes for each line that leaves (measured: 6 % of a line's CPU time).
+        self._few: Final = concurrency // 4
         self._budget: Final = budget
         self._wall: Final = wall
         # A line is planned, then ready (claimed, for a worker to take), in flight, ended, and recorded.
@@ -273,7 +275,7 @@ class Runner:
             return limit - ready - in_flight
         # Claim many lines in one transaction, or none: a claim costs the same for one line as for fifty.
         ahead = max(self._concurrency // 2, self._concurrency - in_flight)
-        if ready > ahead // 2:
+        if ready > self._few:
             return 0
         return min(ahead - ready, 2 * self._concurrency - self._calls(self._claimed))
 
@@ -289,7 +291,7 @@ class Runner:
             if self._ready:
                 line = self._ready.popleft()
                 await self._send_lines((line,) if self._batch == 1 else self._together_with(line))
-                if len(self._ready) <= self._few_ready:
+                if len(self._ready) <= self._few * self._batch:
                     self._room_again.set()
             else:
                 woken = asyncio.get_running_loop().create_future()
