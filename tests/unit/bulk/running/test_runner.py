@@ -42,13 +42,14 @@ async def states(ledger: SqliteLedger) -> dict[LineState, int]:
 
 
 async def until_next_are_armed(server: Server, ledger: SqliteLedger) -> None:
-    """Wait until six lines are armed: four are in flight, two are ready. Whoever sees it first tells the others.
+    """Wait until seven lines are armed: four are in flight, three are ready. Whoever sees it first tells the others.
 
-    One of them may already have done what sends the two back.
+    One of them may already have done what sends the three back.
     """
-    while not server.ready.is_set():
-        if (await states(ledger)).get(LineState.SENDING, 0) == 6:
-            server.ready.set()
+    with anyio.fail_after(20):
+        while not server.ready.is_set():
+            if (await states(ledger)).get(LineState.SENDING, 0) == 7:
+                server.ready.set()
 
 
 async def test_every_line_is_sent_and_recorded_once(server: Server, ledger: SqliteLedger) -> None:
@@ -87,6 +88,25 @@ async def test_requests_in_flight_and_claims_are_bounded(
     await Sending(server, ledger, concurrency).send_all()
     assert server.most_in_flight == concurrency
     assert max(armed) <= 2 * concurrency
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 3, 4, 5, 8, 20])
+async def test_a_slot_waits_for_no_answer(server: Server, ledger: SqliteLedger, concurrency: int) -> None:
+    """Each slot sends a line while a place is free, however long the answers take. The token is there at once."""
+
+    async def has_token() -> None:
+        """Give the other tasks no turn."""
+
+    async def wait(_po_number: str) -> None:
+        if server.in_flight == concurrency:
+            server.ready.set()
+        await server.ready.wait()
+
+    server.pacer = Pacer(RateLimits(place_order=12_000))
+    server.authorise, server.happens = has_token, wait
+    with anyio.fail_after(20):
+        await Sending(server, ledger, concurrency).send_all()
+    assert (server.most_in_flight, await states(ledger)) == (concurrency, {LineState.PLACED: 20})
 
 
 async def test_tasks_are_as_many_as_requests_in_flight(server: Server, ledger: SqliteLedger) -> None:
@@ -206,7 +226,7 @@ async def test_during_a_penalty_nothing_armed_is_sent(server: Server, ledger: Sq
     server.happens = impose
     await Sending(server, ledger).send_all()
     assert blocked == [False] * 20
-    assert [line.attempts async for line in ledger.lines()] == [1] * 4 + [2] * 2 + [1] * 14
+    assert [line.attempts async for line in ledger.lines()] == [1] * 4 + [2] * 3 + [1] * 13
 
 
 async def test_nothing_is_claimed_without_a_token(server: Server, ledger: SqliteLedger) -> None:
