@@ -26,7 +26,7 @@ def pytest_report_header() -> str:
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Look for no garbage while ten thousand tests are collected, nor ever among them: it took half of the time."""
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(20_000, 20, 20)  # in tests as well: with Python's own 700 it took a twentieth of their CPU time
     gc.disable()
     try:
         return (yield)

@@ -10,8 +10,8 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # Python looks for garbage after 700 new objects. Imports make ten thousands, which all stay, and an order leaves no
-    # reference cycle behind: a command would look through the same objects again and again.
+    # Python looks for garbage after 700 new objects. The imports make tens of thousands, which all stay, and an order
+    # leaves no reference cycle behind: there is little to find.
     gc.set_threshold(20_000)
     _fill_standard_streams()
     if find_spec("click") is None or find_spec("rich") is None:

@@ -70,6 +70,7 @@ class Share:
         self._known: Final[dict[str, float]] = {}  # the ends of penalties that it knows, or is owed
         self._reached = False
         self._failures = 0
+        self._trace_logged = False  # the trace of a bug of the store, since its last answer
         self._unsaid = ""
 
     # For the pacer.
@@ -261,8 +262,9 @@ class Share:
         except AwayError as error:
             self._failed(str(error))
         except Exception as error:  # noqa: BLE001 - a store of the caller's own may raise anything
-            if not self._failures:  # the next ones in a row are the same bug, twice a second
+            if not self._trace_logged:  # the store is asked twice a second, and the bug is the same
                 _LOG.warning("the allowance %r failed", self._allowance, exc_info=True)
+                self._trace_logged = True
             self._failed(type(error).__name__)
         return None
 
@@ -271,6 +273,7 @@ class Share:
         now = self._clock()
         self._reached = True
         self._failures = 0
+        self._trace_logged = False
         lane.members = grant.members or lane.members
         if self._owed:
             self._pass_on()

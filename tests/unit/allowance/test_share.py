@@ -359,6 +359,25 @@ def test_no_answer_is_an_outage_too(hit: Callable[[MemoryAllowance], None], capl
     assert traces == ["the allowance MemoryAllowance('memory') failed"] * (4 if hit is breaks else 0)
 
 
+def test_a_bug_after_silence_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The first failure of an outage may be another one; the trace of the bug is written all the same, and again later."""
+
+    async def work() -> None:
+        async with processes(1, 600) as (store, _, (one,)):
+            for _ in range(2):
+                one.use()
+                await asyncio.sleep(5)
+                before, store.failure = store.failure, AWAY
+                await asyncio.sleep(5)
+                store.failure = KeyError("a bug in a store")
+                await asyncio.sleep(5)
+                store.failure = before
+                await asyncio.sleep(5)
+
+    run_virtually(work)
+    assert len([record for record in caplog.records if record.exc_info]) == 2
+
+
 def test_a_store_that_was_never_reached(caplog: pytest.LogCaptureFixture) -> None:
     """A process that starts without its store takes a tenth of the rate, and says that it had to guess."""
 

@@ -97,8 +97,8 @@ class Runner:
         self._concurrency: Final = concurrency
         self._batch: Final = batch
         self._fit: Final = fit
-        # No line is claimed while more calls than these wait for a worker. A third more mean smaller claims, and so
-        # more commits. With a third fewer, workers wait for a claim (measured: 7 % of the throughput on PostgreSQL).
+        # No line is claimed while more calls than these wait for a worker. With a third more, claims are smaller, and
+        # there are more commits. With a third fewer, workers wait for a claim.
         self._few: Final = 3 * concurrency // 16
         self._budget: Final = budget
         self._wall: Final = wall
