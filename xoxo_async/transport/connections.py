@@ -23,8 +23,8 @@ __all__ = ["Attempt", "ConnectionRecord", "OrderAnswer", "Records", "SeenOrders"
 
 _MOST_ORDERS: Final = 200
 """How many orders one connection may answer. If one of its answers belongs to another request, all are looked up again.
-At the vendor's 200 look-ups a minute, that takes a minute at most. A new connection costs the CPU time of five orders on
-loopback, and more with TLS."""
+At the vendor's 200 look-ups a minute, that takes a minute at most. A new connection costs the CPU time of five orders
+on loopback, and more with TLS."""
 
 _SEEN_AT_MOST: Final = 10_000
 _SEEN_FOR_S: Final = 3600.0

@@ -71,6 +71,13 @@ def test_a_plain_line_needs_no_care(cells: list[str]) -> None:
     assert line is None or line == csv_line(map(shown, cells))
 
 
+@pytest.mark.parametrize("sign", [",", '"', ";", "|", "\t", "\r", "\n", "\x1f"])
+def test_a_sign_that_splits_a_line_is_seen(sign: str) -> None:
+    """Wherever it stands: a cell that is split moves every code after it into another column."""
+    for cell in (sign, f"a{sign}", f"{sign}a", f"a{sign}b"):
+        assert plain_line(["EMP-1", cell, "0012"]) is None
+
+
 def test_most_lines_are_plain() -> None:
     """The fast way is taken."""
     assert plain_line(["EMP-1", "", "0012"]) == "EMP-1,,0012\r\n"
