@@ -360,7 +360,7 @@ def test_no_answer_is_an_outage_too(hit: Callable[[MemoryAllowance], None], capl
 
 
 def test_a_bug_after_silence_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """The first failure of an outage may be another one; the trace of the bug is written, and of the next outage, too."""
+    """The first failure of an outage may be another one; the bug is logged, and again in the next outage."""
 
     async def work() -> None:
         async with processes(1, 600) as (store, _, (one,)):
