@@ -69,34 +69,52 @@ def test_a_record_does_not_keep_its_connection() -> None:
 
 def test_an_order_seen_under_another_po_number_names_the_other_connection() -> None:
     """Over all connections of a client; what a tainted one has named counts no longer."""
-    seen, first, second = SeenOrders(), record(), record()
-    assert seen.note(1, "A", first, 0.0) is None
-    assert seen.note(1, "A", second, 1.0) is None
-    assert seen.note(1, "B", second, 2.0) is first
+    seen, first, second, third, fourth = SeenOrders(), record(), record(), record(), record()
+    assert seen.check(first, 1, "A", 0.0) is None
+    assert seen.check(second, 1, " a", 1.0) is None
     assert seen.record_of(1) is first
-    first.taint()
-    assert seen.note(1, "B", second, 3.0) is None
-    assert seen.record_of(1) is second
+    stray = seen.check(third, 1, "B", 2.0)
+    assert stray is not None
+    assert stray.doubted == (("A", 1), ("B", 1))
+    assert (first.tainted, second.tainted, third.tainted) == (True, False, True)
+    assert seen.check(fourth, 1, "B", 3.0) is None
+    assert seen.record_of(1) is fourth
     assert seen.record_of(2) is None
 
 
-def test_what_was_seen_is_forgotten_after_a_while_and_in_number() -> None:
-    """A client that runs for months does not fill its memory."""
+def test_a_connection_that_names_an_order_twice_is_no_other_one() -> None:
+    """Its own poNumber again is no stray answer, and another poNumber is one, with its orders told once."""
     seen, of = SeenOrders(), record()
-    for order_id in range(12_000):
-        seen.note(order_id, f"P{order_id}", of, 0.0)
-    assert seen.record_of(0) is None
-    assert seen.record_of(11_999) is of
-    seen.note(20_000, "X", of, 4000.0)
-    assert seen.record_of(2_000) is None
-    assert seen.record_of(20_000) is of
+    assert seen.check(of, 1, "A", 0.0) is None
+    assert seen.check(of, 1, "A", 1.0) is None
+    stray = seen.check(of, 1, "B", 2.0)
+    assert stray is not None
+    assert stray.doubted == (("A", 1),)
 
 
-def test_orders_seen_are_no_work_for_the_collector() -> None:
-    """An order remembered adds no object that the garbage collector walks."""
+def test_what_was_seen_is_forgotten_in_number() -> None:
+    """A client that runs for months does not fill its memory, and the last 5,000 orders are there all the time."""
+    seen, of = SeenOrders(), record()
+    for order_id in range(31_000):
+        seen.check(of, order_id, f"P{order_id}", 0.0)
+        assert seen.record_of(max(order_id - 4_999, 0)) is of
+        assert seen.record_of(order_id - 10_001) is None
+
+
+def test_what_was_seen_is_forgotten_after_a_while() -> None:
+    """Half an hour is remembered, and an hour is not."""
+    seen, of = SeenOrders(), record()
+    for order_id in range(300):
+        seen.check(of, order_id, f"P{order_id}", 60.0 * order_id)
+        assert seen.record_of(max(order_id - 29, 0)) is of
+        assert seen.record_of(order_id - 62) is None
+
+
+def test_an_order_remembered_is_no_object_of_its_own() -> None:
+    """The garbage collector counts them: with one for each order it would walk all objects again and again."""
     seen, of = SeenOrders(), record()
     gc.collect()
     before = len(gc.get_objects())
     for order_id in range(1000):
-        seen.note(order_id, f"PO-{order_id}", of, 0.0)
+        seen.check(of, order_id, f"PO-{order_id}", 0.0)
     assert len(gc.get_objects()) - before < 100

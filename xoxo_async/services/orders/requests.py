@@ -174,12 +174,12 @@ def request_fields(order: Mapping[str, object], report: Callable[[str, ConfigErr
     # mail cannot be undone.
     request: dict[str, Any] = {"quantity": 1, "notify_receiver_email": 0, "notify_admin_email": 0}
     for name, value in order.items():
+        try:
+            wire_name, check = FIELD_CHECKS[name]
+        except KeyError:
+            raise TypeError(f"an order has no field {name!r}") from None
         if value is None and name in _MAY_BE_NONE:
             continue
-        field = FIELD_CHECKS.get(name)
-        if field is None:
-            raise TypeError(f"an order has no field {name!r}")
-        wire_name, check = field
         try:
             request[wire_name] = check(name, value)
         except ConfigError as error:
