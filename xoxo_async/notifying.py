@@ -4,13 +4,15 @@ import asyncio
 import inspect
 import logging
 import time
+import weakref
 from collections.abc import Iterable, Sequence
-from typing import Final
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import Event, Hook
 
-__all__ = ["checked", "checked_hooks", "notify"]
+__all__ = ["checked", "checked_hooks", "notify", "report_failure"]
 
 _LOG: Final = logging.getLogger("xoxo_async")
 
@@ -18,6 +20,9 @@ _SLOW_S: Final = 0.25
 """The log names a hook that takes longer. A busy machine may stop a quick one for a tenth of a second."""
 
 _SAY_SLOW_EVERY_S: Final = 60.0
+
+_SAY_FAILED_EVERY_S: Final = 60.0
+"""A hook that fails does so on each event of a kind. The trace of each would fill the log of a web app."""
 
 
 def checked(hook: Hook) -> Hook:
@@ -50,11 +55,19 @@ def checked_hooks(hooks: Sequence[Hook]) -> tuple[Hook, ...]:
     return tuple(checked(hook) for hook in hooks)
 
 
+class _Said(NamedTuple):
+    """What the log has of the failures of a hook on one kind of event."""
+
+    at: float
+    left_out: int = 0
+
+
 _said_slow_at = -_SAY_SLOW_EVERY_S
+_said_failed: Final["weakref.WeakKeyDictionary[Hook, dict[str, _Said]]"] = weakref.WeakKeyDictionary()
 
 
 def notify(hooks: Sequence[Hook], event: Event) -> None:
-    """Call every hook with one event. An exception of a hook is logged and not raised; so is that a hook is slow.
+    """Call every hook with one event. A hook that fails or is slow is named in the log, and stops nothing.
 
     Args:
         hooks: The hooks.
@@ -65,10 +78,30 @@ def notify(hooks: Sequence[Hook], event: Event) -> None:
         try:
             hook(event)
         except (Exception, asyncio.CancelledError):  # noqa: BLE001 - a bug in a hook must not end a call that moves money
-            _LOG.warning("hook %r failed on %s", hook, type(event).__name__, exc_info=True)
+            report_failure(hook, event)
         took = time.perf_counter() - began
         if took > _SLOW_S:
             _say_slow(hook, took, began)
+
+
+def report_failure(hook: Hook, event: Event) -> None:
+    """Log the exception that is being handled, once a minute for each hook and kind of event.
+
+    Args:
+        hook: The hook that failed.
+        event: What it was called with.
+    """
+    kind, now = type(event).__name__, time.monotonic()
+    said: dict[str, _Said] = {}
+    with suppress(TypeError):  # a hook without a hash, or that no weak reference can lead to, is logged each time
+        said = _said_failed.setdefault(hook, {})
+    last = said.get(kind)
+    if last is not None and now - last.at < _SAY_FAILED_EVERY_S:
+        said[kind] = last._replace(left_out=last.left_out + 1)
+        return
+    said[kind] = _Said(now)
+    more = f"; {last.left_out:,} failures before this one are not in the log" if last and last.left_out else ""
+    _LOG.warning("hook %r failed on %s%s", hook, kind, more, exc_info=True)
 
 
 def _say_slow(hook: Hook, took: float, now: float) -> None:

@@ -1,7 +1,9 @@
 """`notifying`: hooks that cannot change what they observe."""
 
 import asyncio
+import gc
 import logging
+import weakref
 
 import pytest
 
@@ -57,6 +59,72 @@ def test_a_slow_hook_is_named_once_a_minute(caplog: pytest.LogCaptureFixture, mo
     assert len(said) == 2
     assert "took 1.00 s" in said[0]
     assert "integrations.background" in said[0]
+
+
+class Unhashable:
+    """A hook that no dictionary takes."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __call__(self, _event: Event) -> None:
+        raise ValueError("of the observer")
+
+
+def test_a_failing_hook_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its trace is logged once a minute for each kind of event, with the number of failures that were not logged."""
+    now = [100.0]
+    monkeypatch.setattr(notifying.time, "monotonic", lambda: now[0])
+
+    def broken(_event: Event) -> None:
+        raise ValueError("of the observer")
+
+    def broken_too(_event: Event) -> None:
+        raise ValueError("of another one")
+
+    for _ in range(50):
+        notify([broken], FINE)
+    notify([broken, broken_too], DOUBT)
+    assert [record.getMessage().split(" failed ")[1] for record in caplog.records] == [
+        "on CallFinished", "on OrderInDoubt", "on OrderInDoubt"
+    ]  # fmt: skip
+    assert all(record.exc_info for record in caplog.records)
+    caplog.clear()
+    now[0] = 159.9
+    notify([broken], FINE)
+    assert not caplog.records
+    now[0] = 160.0
+    notify([broken, broken_too], DOUBT)
+    notify([broken], FINE)
+    assert [record.getMessage().split(" failed ")[1] for record in caplog.records] == [
+        "on OrderInDoubt",
+        "on OrderInDoubt",
+        "on CallFinished; 50 failures before this one are not in the log",
+    ]
+
+
+def test_an_unhashable_hook_is_logged_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    """A hook may be any callable object, also one that has no hash."""
+    notify([Unhashable()], FINE)
+    notify([Unhashable()], FINE)
+    assert len(caplog.records) == 2
+
+
+def test_a_failing_hook_is_not_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of its failures ends with it."""
+    monkeypatch.setattr(notifying._LOG, "disabled", True)  # pytest keeps what is logged, with its frames
+
+    class Broken:
+        def __call__(self, _event: Event) -> None:
+            raise ValueError("of the observer")
+
+    hook = Broken()
+    of = weakref.ref(hook)
+    notify([hook], FINE)
+    del hook
+    gc.collect()
+    assert of() is None
 
 
 async def coroutine_hook(_event: Event) -> None: ...

@@ -10,7 +10,7 @@ from typing import Final
 
 from xoxo_async.config import check_count
 from xoxo_async.hooks import Event, Hook
-from xoxo_async.notifying import checked
+from xoxo_async.notifying import checked, report_failure
 
 __all__ = ["Background"]
 
@@ -90,4 +90,4 @@ class Background:
             try:
                 self._hook(event)
             except Exception:  # noqa: BLE001 - the next event may pass
-                _LOG.warning("hook %r failed on %s", self._hook, type(event).__name__, exc_info=True)
+                report_failure(self._hook, event)

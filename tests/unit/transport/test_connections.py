@@ -82,7 +82,7 @@ def test_an_order_seen_under_another_po_number_names_the_other_connection() -> N
     assert seen.record_of(2) is None
 
 
-def test_a_connection_that_names_an_order_twice_is_no_other_one() -> None:
+def test_one_connection_may_name_an_order_twice() -> None:
     """Its own poNumber again is no stray answer, and another poNumber is one, with its orders told once."""
     seen, of = SeenOrders(), record()
     assert seen.check(of, 1, "A", 0.0) is None
