@@ -63,7 +63,8 @@ class _Said(NamedTuple):
 
 
 _said_slow_at = -_SAY_SLOW_EVERY_S
-_said_failed: Final["weakref.WeakKeyDictionary[Hook, dict[str, _Said]]"] = weakref.WeakKeyDictionary()
+_said_failed: Final[dict[int, tuple["weakref.ref[Hook]", dict[str, _Said]]]] = {}
+"""By the id of each hook that is alive. Its hash and its comparison are code of the hook's, and may fail as well."""
 
 
 def notify(hooks: Sequence[Hook], event: Event) -> None:
@@ -91,10 +92,7 @@ def report_failure(hook: Hook, event: Event) -> None:
         hook: The hook that failed.
         event: What it was called with.
     """
-    kind, now = type(event).__name__, time.monotonic()
-    said: dict[str, _Said] = {}
-    with suppress(TypeError):  # a hook without a hash, or that no weak reference can lead to, is logged each time
-        said = _said_failed.setdefault(hook, {})
+    kind, now, said = type(event).__name__, time.monotonic(), _said_of(hook)
     last = said.get(kind)
     if last is not None and now - last.at < _SAY_FAILED_EVERY_S:
         said[kind] = last._replace(left_out=last.left_out + 1)
@@ -102,6 +100,18 @@ def report_failure(hook: Hook, event: Event) -> None:
     said[kind] = _Said(now)
     more = f"; {last.left_out:,} failures before this one are not in the log" if last and last.left_out else ""
     _LOG.warning("hook %r failed on %s%s", hook, kind, more, exc_info=True)
+
+
+def _said_of(hook: Hook) -> dict[str, _Said]:
+    """Return what the log has of a hook, to be changed; always nothing for one that no weak reference can lead to."""
+    key = id(hook)
+    known = _said_failed.get(key)
+    if known is not None and known[0]() is hook:
+        return known[1]
+    said: dict[str, _Said] = {}
+    with suppress(TypeError):
+        _said_failed[key] = weakref.ref(hook, lambda _gone: _said_failed.pop(key, None)), said
+    return said
 
 
 def _say_slow(hook: Hook, took: float, now: float) -> None:

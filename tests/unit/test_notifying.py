@@ -104,10 +104,19 @@ def test_a_failing_hook_does_not_fill_the_log(
     ]
 
 
-def test_an_unhashable_hook_is_logged_each_time(caplog: pytest.LogCaptureFixture) -> None:
-    """A hook may be any callable object, also one that has no hash."""
-    notify([Unhashable()], FINE)
-    notify([Unhashable()], FINE)
+class Slotted:
+    """A hook that no weak reference can lead to."""
+
+    __slots__ = ()
+
+    def __call__(self, _event: Event) -> None:
+        raise ValueError("of the observer")
+
+
+def test_a_hook_without_references_is_logged_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing can be known of it that would end with it."""
+    hook = Slotted()
+    notify([hook, hook], FINE)
     assert len(caplog.records) == 2
 
 
@@ -125,6 +134,7 @@ def test_a_failing_hook_is_not_kept_alive(monkeypatch: pytest.MonkeyPatch) -> No
     del hook
     gc.collect()
     assert of() is None
+    assert not [known for known, _ in notifying._said_failed.values() if known() is None]
 
 
 async def coroutine_hook(_event: Event) -> None: ...
@@ -142,3 +152,22 @@ def test_hooks_are_a_list(hooks: object) -> None:
     """One hook without a list is what people write first, and the error shows the list."""
     with pytest.raises(ConfigError, match="hooks must be"):
         checked_hooks(hooks)  # type: ignore[arg-type]
+
+
+class Unruly(Unhashable):
+    """A hook whose own methods fail, too."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        raise RuntimeError("of the observer")
+
+    def __eq__(self, _other: object) -> bool:
+        raise RuntimeError("of the observer")
+
+
+@pytest.mark.parametrize("kind", [Unhashable, Unruly])
+def test_no_method_of_a_hook_ends_the_call(kind: type[Unhashable], caplog: pytest.LogCaptureFixture) -> None:
+    """A hook may be any callable object; its failure is logged once all the same."""
+    hook = kind()
+    notify([hook], FINE)
+    notify([hook], FINE)
+    assert len(caplog.records) == 1

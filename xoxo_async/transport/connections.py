@@ -23,10 +23,10 @@ _MOST_ORDERS: Final = 200
 At the vendor's 200 look-ups a minute, that takes a minute at most. A new connection costs the CPU time of five orders
 on loopback, and more with TLS."""
 
-_SEEN_AT_MOST: Final = 10_000
+_SEEN_AT_LEAST: Final = 10_000
 _SEEN_FOR_S: Final = 3600.0
-"""How many order ids a client remembers at most, and for how long; half as many and as long at least. No connection to
-the vendor lives that long."""
+"""How many order ids a client remembers, or for how long: whichever ends first, and at most twice of both. No
+connection to the vendor lives that long."""
 
 
 class OrderAnswer(NamedTuple):
@@ -180,9 +180,9 @@ class Records:
 class SeenOrders:
     """The order ids that a client has met lately, over all its connections.
 
-    It keeps which connection named each of them; that one's record has the poNumber. They are in two halves: when the
-    newer one is full, or is half an hour old, the older one is forgotten. So an order costs an entry in a dictionary,
-    no object of its own, and no search for what is the oldest (measured: 2 % of an order's CPU time).
+    It keeps which connection named each of them; the record of that one has the poNumber. They are in two parts: when
+    the newer one is full, or an hour old, the older one is forgotten. So an order costs an entry in a dictionary, no
+    object of its own, and no search for the oldest one.
     """
 
     __slots__ = ("_newer", "_older", "_turn_at")
@@ -235,8 +235,8 @@ class SeenOrders:
             if named is not None:
                 return None if _same(named, po_number) else known
         self._newer[order_id] = record
-        if now > self._turn_at or len(self._newer) > _SEEN_AT_MOST // 2:
-            self._newer, self._older, self._turn_at = {}, self._newer, now + _SEEN_FOR_S / 2
+        if now > self._turn_at or len(self._newer) > _SEEN_AT_LEAST:
+            self._newer, self._older, self._turn_at = {}, self._newer, now + _SEEN_FOR_S
         return None
 
     def record_of(self, order_id: int) -> ConnectionRecord | None:

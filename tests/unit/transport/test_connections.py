@@ -93,21 +93,21 @@ def test_one_connection_may_name_an_order_twice() -> None:
 
 
 def test_what_was_seen_is_forgotten_in_number() -> None:
-    """A client that runs for months does not fill its memory, and the last 5,000 orders are there all the time."""
+    """A client that runs for months does not fill its memory, and the last 10,000 orders are there all the time."""
     seen, of = SeenOrders(), record()
-    for order_id in range(31_000):
+    for order_id in range(51_000):
         seen.check(of, order_id, f"P{order_id}", 0.0)
-        assert seen.record_of(max(order_id - 4_999, 0)) is of
-        assert seen.record_of(order_id - 10_001) is None
+        assert seen.record_of(max(order_id - 9_999, 0)) is of
+        assert seen.record_of(order_id - 20_002) is None
 
 
 def test_what_was_seen_is_forgotten_after_a_while() -> None:
-    """Half an hour is remembered, and an hour is not."""
+    """An hour is remembered, and two hours are not."""
     seen, of = SeenOrders(), record()
     for order_id in range(300):
         seen.check(of, order_id, f"P{order_id}", 60.0 * order_id)
-        assert seen.record_of(max(order_id - 29, 0)) is of
-        assert seen.record_of(order_id - 62) is None
+        assert seen.record_of(max(order_id - 59, 0)) is of
+        assert seen.record_of(order_id - 122) is None
 
 
 def test_an_order_remembered_is_no_object_of_its_own() -> None:
