@@ -51,7 +51,7 @@ def test_a_benchmark_runs_and_reports_in_full(bench: str) -> None:
 
 def test_a_table_shows_goals_beside_their_ratios() -> None:
     """For people: the table, each goal with reached or NOT reached, and a warning that a quick run means nothing."""
-    command = [sys.executable, str(ROOT / "benchmarks" / "bench_import.py"), "--quick"]
+    command = [sys.executable, str(ROOT / "benchmarks" / "bench_hooks.py"), "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert "A/A control" in done.stdout

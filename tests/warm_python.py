@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Self
 
 __all__ = ["WarmProcess", "run_warm"]
 
@@ -112,6 +112,17 @@ class WarmProcess:
             self.stderr = os.fdopen(read)
             theirs.append(err)
         return [out, err]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close its pipes and wait for its end, as `subprocess.Popen` does."""
+        for stream in (self.stdout, self.stderr, self.stdin):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+        self.wait()
 
     def _told(self) -> str:
         """Return the next word about the process: its pid, then its end."""
@@ -327,14 +338,39 @@ def _run(arguments: list[str]) -> None:
         runpy.run_path(arguments[0], run_name="__main__")
 
 
+def _end(code: int) -> None:
+    """End this fork as a Python ends, without taking all modules apart: that copies every page of the warm Python.
+
+    It takes 50 ms of CPU time, and a fork that does nothing else takes 10.
+    """
+    threading._shutdown()  # type: ignore[attr-defined] # private, and what `multiprocessing` ends its forks with
+    atexit._run_exitfuncs()
+    gc.collect()  # what was left open is told of; the objects of the warm Python are frozen
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):  # nobody reads it any more, or the program has closed it: Python says so in its way
+        sys.exit(code)
+    os._exit(code)
+
+
 def _main() -> None:
     _import_all()
     gc.collect()
     gc.freeze()  # so that a fork copies no pages for its garbage collection
     request = _serve(socket.socket(fileno=int(sys.argv[1])))
-    if request is not None:
-        _become(*request)
+    if request is None:
+        return
+    _become(*request)
+    try:
         _run(request[0]["arguments"])
+    except SystemExit as exit_:
+        if exit_.code is not None and not isinstance(exit_.code, int):
+            raise  # a text, which Python prints
+        code = exit_.code or 0
+    else:
+        code = 0
+    _end(code & 0xFF)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ This file is also the program that dies: it plans, claims and records, and appen
 import asyncio
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.broken_calls import run_traced
 from tests.crash.sampling import Sample
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
@@ -224,15 +224,9 @@ def test_a_death_at_any_statement_loses_nothing(tmp_path: Path, sample: Sample) 
         asyncio.run(check(place))
 
 
-def strace(place: Path, inject: str) -> subprocess.CompletedProcess[bytes]:
-    """Run the program with a fault in its system calls."""
-    tool = shutil.which("strace")
-    if tool is None:
-        pytest.skip("strace is not installed: system call faults cannot be injected")
-    calls = inject.partition(":")[0]
-    command = [tool, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={inject}"]
-    program = [sys.executable, __file__, "once", str(place / "march.db"), str(place / "log")]
-    return subprocess.run([*command, *program], capture_output=True, check=False, timeout=60)
+def program_in(place: Path) -> list[str | Path]:
+    """Return the program that dies, for a folder."""
+    return [__file__, "once", place / "march.db", place / "log"]
 
 
 async def make(path: Path) -> None:
@@ -253,10 +247,10 @@ def test_a_fault_at_a_system_call_loses_nothing(tmp_path: Path, sample: Sample, 
         place = tmp_path / point
         place.mkdir()
         asyncio.run(make(place / "march.db"))
-        ended = strace(place, f"{call}:{fault}:when={point}")
-        assert ended.returncode in {0, 3, -9, 137}, ended.stderr
-        assert b"Traceback" not in ended.stderr
-        ends.add(ended.returncode)
+        code, err = run_traced(program_in(place), call, fault=f"{fault}:when={point}")
+        assert code in {0, 3, -9, 137}, err
+        assert "Traceback" not in err
+        ends.add(code)
         asyncio.run(check(place))
     assert ends - {0}  # the program felt the fault
 
@@ -268,6 +262,6 @@ def test_a_fault_while_making_the_file_leaves_none(tmp_path: Path, fault: str) -
     for point in (1, 8, 15, 30):
         place = tmp_path / str(point)
         place.mkdir()
-        assert strace(place, f"pwrite64:{fault}:when={point}").returncode in {3, -9, 137}
+        assert run_traced(program_in(place), "pwrite64", fault=f"{fault}:when={point}")[0] in {3, -9, 137}
         assert said(place / "log") == []
         asyncio.run(check(place))

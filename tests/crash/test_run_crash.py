@@ -1,9 +1,6 @@
 """A run of fifty lines that is killed, or fails at a write or a sync of its ledger, and is run again."""
 
 import asyncio
-import shutil
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +8,7 @@ import pytest
 
 from tests.accounts import forget_accounts
 from tests.crash import fifty_orders
+from tests.crash.broken_calls import run_traced
 from tests.crash.sampling import Sample
 from xoxo_async.bulk import LineState, SqliteLedger
 from xoxo_async.sandbox import Sandbox
@@ -21,18 +19,10 @@ POINTS = 6
 """How many calls of a run fail, one after another, in each case. `make exhaustive` tries all of them."""
 
 
-def traced(sandbox: Sandbox, path: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    tool = shutil.which("strace")
-    if tool is None:
-        pytest.skip("strace is not installed: system call faults cannot be injected")
-    program = [sys.executable, fifty_orders.__file__, sandbox.base_url, str(path)]
-    return subprocess.run([tool, "-f", "-qq", *options, *program], capture_output=True, text=True, timeout=60)
-
-
 def calls_of_a_run(sandbox: Sandbox, path: Path, call: str) -> int:
     """Return how often the busiest thread makes the call in a normal run, because strace counts by thread."""
     log = path.with_suffix(".strace")
-    assert traced(sandbox, path, "-e", f"trace={call}", "-o", str(log)).returncode == 0
+    assert run_traced([fifty_orders.__file__, sandbox.base_url, path], call, log=str(log)) == (0, "")
     threads = Counter(line.split()[0] for line in log.read_text().splitlines() if call in line)
     return max(threads.values())
 
@@ -51,11 +41,11 @@ def test_a_run_survives_a_fault_at_any_call(tmp_path: Path, sample: Sample, call
         forget_accounts()  # among a hundred servers two may have had one port
         with Sandbox(latency_ms=1, unique_po_numbers=False).run_in_thread() as sandbox:
             path = tmp_path / f"{point}.db"
-            inject = f"inject={call}:{fault}:when={point}"
-            ended = traced(sandbox, path, "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
-            ends[ended.returncode] += 1
-            assert ended.returncode in {0, fifty_orders.DIED, -9, 137}, f"at call {point}: {ended.stderr}"
-            assert "Traceback" not in ended.stderr, f"at call {point}: {ended.stderr}"
+            program = [fifty_orders.__file__, sandbox.base_url, path]
+            code, err = run_traced(program, call, fault=f"{fault}:when={point}")
+            ends[code] += 1
+            assert code in {0, fifty_orders.DIED, -9, 137}, f"at call {point}: {err}"
+            assert "Traceback" not in err, f"at call {point}: {err}"
             check(sandbox, path)
     assert ends.total() > ends[0], "no fault was ever felt"
 

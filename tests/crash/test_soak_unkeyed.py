@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import anyio
 import pytest
 
 from tests.crash import people
+from tests.warm_python import WarmProcess, run_warm
 from xoxo_async.bulk import Decision, Delivery, LedgerLine, LineState, SqliteLedger, settle_cancels
 from xoxo_async.sandbox import Faults, Rule, Sandbox
 
@@ -42,9 +42,9 @@ class Trial:
     ledger: Path
     killed: set[str] = field(default_factory=set)
 
-    def start(self) -> "subprocess.Popen[str]":
-        program = [sys.executable, people.__file__, self.kind, self.sandbox.base_url, str(self.ledger)]
-        return subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def start(self) -> WarmProcess:
+        program = [people.__file__, self.kind, self.sandbox.base_url, self.ledger]
+        return WarmProcess(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def kill_after(self, calls: int) -> None:
         """Kill a run once the sandbox has had so many calls. What was in flight then is in doubt."""
@@ -106,16 +106,14 @@ class Trial:
         how = ["--resend"] if decision.resend else ["--done"]
         if decision.placed is not None:
             how = ["--placed", str(decision.placed)]
-        program = [sys.executable, "-m", "xoxo_async", "bulk", "resolve", key, *how, "--reason", decision.reason]
+        program = ["-m", "xoxo_async", "bulk", "resolve", key, *how, "--reason", decision.reason]
         environment = {
             **os.environ,
             "XOXO_BASE_URL": self.sandbox.base_url,
             "XOXO_CLIENT_ID": self.sandbox.client_id,
             "XOXO_CLIENT_SECRET": self.sandbox.client_secret,
         }
-        done = subprocess.run(
-            [*program, "--ledger", str(self.ledger)], env=environment, capture_output=True, text=True, timeout=120
-        )
+        done = run_warm([*program, "--ledger", str(self.ledger)], env=environment, timeout=120)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
 

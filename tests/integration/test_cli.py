@@ -403,7 +403,7 @@ def test_a_running_job_can_be_looked_at(tmp_path: Path) -> None:
         assert str(process.pid) in second.stderr
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130
-    assert xoxo("bulk", "resume", "--ledger", ledger, "--sandbox", cwd=tmp_path).returncode == 0
+    assert xoxo("bulk", "resume", "--ledger", ledger, "--sandbox", "--rate", "none", cwd=tmp_path).returncode == 0
     assert books(ledger).orders == ROWS
 
 
