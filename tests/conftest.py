@@ -14,6 +14,7 @@ from tests.redis_server import RedisServer, running_redis
 
 # Machines differ and are shared: an example may be slow without anything being wrong.
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", settings.get_profile("shared-machine"), max_examples=40)  # of `make fast`
 settings.load_profile("shared-machine")
 
 

@@ -1,0 +1,24 @@
+"""Print the folder in memory that tests may write into; nothing where there is none with enough room."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it
+_ROOM: Final = 2 << 30
+"""A run of all tests writes some 200 MB, and the servers of databases that it starts as much again."""
+
+
+def _runs_programs(folder: Path) -> bool:
+    """Return whether a program in this folder may be run: some tests write one."""
+    return not os.statvfs(folder).f_flag & os.ST_NOEXEC
+
+
+if (
+    _MEMORY.is_dir()
+    and os.access(_MEMORY, os.W_OK)
+    and shutil.disk_usage(_MEMORY).free >= _ROOM
+    and _runs_programs(_MEMORY)
+):
+    print(_MEMORY)
