@@ -47,7 +47,8 @@ demo: $(STAMP)  ## issue examples/orders.csv against the sandbox
 demo-cluster: $(STAMP)  ## three workers on one job in PostgreSQL, one killed half-way, and the books compared
 	$(BIN)/python .ci/demo_cluster.py demo-cluster
 
-# Four for two cores: the fast tests wait less, and each worker collects all tests before it runs its first.
+# Four for two cores: the fast tests wait less, and each worker collects all tests before it runs its first. They try
+# fewer examples of each property; `make test` tries all.
 fast: WORKERS = $(shell $(PYTHON) -c 'import os; print(2 * len(os.sched_getaffinity(0)))' 2>/dev/null || echo 4)
 fast: lint $(COMPILED)  ## lint, and the unit and contract tests that are not slow and start no database
 	$(PYTEST) -m "not slow and not database" --hypothesis-profile=fast $(ARGS) tests/unit tests/contract

@@ -1,4 +1,4 @@
-"""Print the folder in memory that tests may write into; nothing where there is none with enough room."""
+"""Print the folder in memory that tests may write into; nothing where it has no room, or where TMPDIR names another."""
 
 import os
 import shutil
@@ -16,7 +16,8 @@ def _runs_programs(folder: Path) -> bool:
 
 
 if (
-    _MEMORY.is_dir()
+    not os.environ.get("TMPDIR")
+    and _MEMORY.is_dir()
     and os.access(_MEMORY, os.W_OK)
     and shutil.disk_usage(_MEMORY).free >= _ROOM
     and _runs_programs(_MEMORY)
