@@ -125,8 +125,11 @@ class LedgerClock:
         self._offset: Final = self.anchor.now - self.anchor.seconds
 
     def now(self) -> float:
-        """Return the ledger's time, in seconds. It is near the wall clock, but it is no date."""
-        return self._offset + self._boot().seconds
+        """Return the ledger's time, in seconds. It is near the wall clock, but it is no date.
+
+        It is in milliseconds, as the ledger's stamps are. So it is never before a stamp that was made of it.
+        """
+        return round(self._offset + self._boot().seconds, 3)
 
     def wall(self) -> float:
         """Return the wall clock, in epoch seconds: for dates, and for people."""

@@ -127,8 +127,8 @@ class LedgerSession:
     # Time.
 
     def now(self) -> float:
-        """Return the ledger's time, rounded to milliseconds, so that a stored time compares equal."""
-        return round(self._clock.now(), 3)
+        """Return the ledger's time, in milliseconds, so that a stored time compares equal."""
+        return self._clock.now()
 
     def date(self) -> float:
         """Return the wall clock's time, for the journal."""

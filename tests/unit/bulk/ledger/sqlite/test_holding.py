@@ -215,6 +215,16 @@ async def absent(ledger: SqliteLedger) -> LedgerLine:
     return (await ledger.record([change]))[0]
 
 
+async def test_no_stamp_is_after_the_ledgers_clock(tmp_path: Path) -> None:
+    """Both are in milliseconds: what is due at once is due at the moment of its stamp, not half a millisecond later."""
+    machine = Machine()
+    machine.pass_s(0.0006)
+    async with ledger_on(machine, tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([line(1)]))
+        (one,) = await ledger.claim(1)
+        assert one.last_sent_tick == ledger.now()
+
+
 async def test_a_slow_clock_makes_no_send_look_old(tmp_path: Path) -> None:
     """The clock was an hour behind when the row was sent; it is right at the resume: absence is not yet believed."""
     machine, path = Machine(), tmp_path / "l.db"
