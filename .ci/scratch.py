@@ -7,7 +7,7 @@ from typing import Final
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it
 _ROOM: Final = 2 << 30
-"""A run of all tests writes some 200 MB, and the servers of databases that it starts as much again."""
+"""The folders of a run of all tests took 160 MB. The databases that tests start are in memory as well."""
 
 
 def _runs_programs(folder: Path) -> bool:

@@ -72,7 +72,7 @@ class Job:
         base_url: The server's address; by default the sandbox's own.
         client_id: The account's.
         program: The command, or a program that runs it under a wrong clock: what follows `python`.
-        started_with: The options of a Python of its own for each run; None is a fork of the warm one, in half the time.
+        started_with: The options of a Python of its own for each run; None: a fork of the warm Python.
         said: The output of all runs so far, which must have no codes.
     """
 

@@ -234,10 +234,7 @@ def check(rows: dict[str, dict[str, float]], count: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "case",
-    ["casualties-6000", "mixed", *(pytest.param(one, marks=pytest.mark.nightly) for one in ("casualties-600", "web"))],
-)
+@pytest.mark.parametrize("case", ["casualties-600", "casualties-6000", "web", "mixed"])
 def test_processes_share_a_file(tmp_path: Path, case: str) -> None:
     """Web processes and bulk runs, one killed and one stopped: nearly all of the allowance, no refusal, fair parts."""
     check(rows_of(f"file:{tmp_path / 'allowance'}", case), 1)

@@ -99,9 +99,7 @@ async def test_a_two_second_token_is_renewed_once_each(tmp_path: Path, kind: str
             while True:
                 await xoxo.account.get_balance()
                 calls["good"] += 1
-                await anyio.sleep(
-                    0.02
-                )  # some hundred calls a second meet each renewal, and leave other tests a processor
+                await anyio.sleep(0.02)  # some hundred calls a second meet each renewal; more only use the processor
 
         with anyio.move_on_after(5):
             async with anyio.create_task_group() as group:
