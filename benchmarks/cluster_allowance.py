@@ -45,7 +45,9 @@ class Row(NamedTuple):
 # What a process does. It runs until it is ended.
 
 
-def run_process(kind: str, number: int, url: str, store: str, account: str, per_minute: float, sent: Any) -> None:
+def run_process(
+    kind: str, number: int, url: str, store: str, account: str, per_minute: float, sent: Any, folder: str
+) -> None:
     """Send orders, and count them where the parent sees it."""
     logging.getLogger("xoxo_async").setLevel(logging.ERROR)
     limits = RateLimits(place_order=per_minute, balance=None, order_details=None)
@@ -64,9 +66,9 @@ def run_process(kind: str, number: int, url: str, store: str, account: str, per_
             for _ in range(CALLERS):
                 group.start_soon(call)
 
-    async def bulk(client: XoxoClient, folder: Path) -> None:
+    async def bulk(client: XoxoClient) -> None:
         rows = [OrderLine(key=str(n), product_id=1001, denomination=Decimal(500)) for n in range(int(per_minute * 3))]
-        async with SqliteLedger(folder / "ledger.db") as ledger:
+        async with SqliteLedger(Path(folder) / f"{number}.db") as ledger:
             issuer = BulkIssuer(client, ledger, job=f"j{number}-{os.getpid()}", check=False, settle_s=0.5)
             await issuer.plan(rows)
             await issuer.resume()
@@ -84,24 +86,22 @@ def run_process(kind: str, number: int, url: str, store: str, account: str, per_
             hooks=[count],
             allowance=allowance,
         ) as client:
-            if kind == "web":
-                await web(client)
-            else:
-                with tempfile.TemporaryDirectory(prefix="bench-cluster-") as folder:
-                    await bulk(client, Path(folder))
+            await (web if kind == "web" else bulk)(client)
 
     anyio.run(main)
 
 
 class Fleet:
-    """Processes of one account, and how many orders each has sent."""
+    """Processes of one account, and how many orders each has sent. Their ledgers are in one folder."""
 
-    def __init__(self, kinds: Sequence[str], url: str, store: str, account: str, per_minute: float) -> None:
+    def __init__(
+        self, kinds: Sequence[str], url: str, store: str, account: str, per_minute: float, folder: str
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self.sent = context.Array("l", len(kinds), lock=False)
         self.processes: list[SpawnProcess] = [
             context.Process(
-                target=run_process, args=(kind, number, url, store, account, per_minute, self.sent), daemon=True
+                target=run_process, args=(kind, number, url, store, account, per_minute, self.sent, folder), daemon=True
             )
             for number, kind in enumerate(kinds)
         ]
@@ -115,15 +115,17 @@ class Fleet:
 @contextmanager
 def fleet(kinds: Sequence[str], url: str, store: str, account: str, per_minute: float) -> Iterator[Fleet]:
     """Run processes, and end them."""
-    running = Fleet(kinds, url, store, account, per_minute)
-    for process in running.processes:
-        process.start()
-    try:
-        yield running
-    finally:
+    # The folder is this process's: the others are killed, and could not remove theirs.
+    with tempfile.TemporaryDirectory(prefix="bench-cluster-") as folder:
+        running = Fleet(kinds, url, store, account, per_minute, folder)
         for process in running.processes:
-            process.kill()
-            process.join()
+            process.start()
+        try:
+            yield running
+        finally:
+            for process in running.processes:
+                process.kill()
+                process.join()
 
 
 # Figures.

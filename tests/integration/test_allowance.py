@@ -235,9 +235,16 @@ def check(rows: dict[str, dict[str, float]], count: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["casualties-600", "casualties-6000", "web", "mixed"])
-def test_processes_share_a_file(tmp_path: Path, case: str) -> None:
-    """Web processes and bulk runs, one killed and one stopped: nearly all of the allowance, no refusal, fair parts."""
+def test_processes_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    """Web processes and bulk runs, one killed and one stopped: nearly all of the allowance, no refusal, fair parts.
+
+    The processes are killed at the end, and leave no ledger behind.
+    """
+    left = tmp_path / "left"
+    left.mkdir()
+    monkeypatch.setenv("TMPDIR", str(left))
     check(rows_of(f"file:{tmp_path / 'allowance'}", case), 1)
+    assert os.listdir(left) == []
 
 
 @pytest.mark.nightly
