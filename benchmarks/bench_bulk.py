@@ -3,10 +3,12 @@
 import asyncio
 import gc
 import importlib.util
+import os
 import random
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +28,8 @@ NONE: Final = "no ledger"
 PLAN: Final = "BulkIssuer, planning"
 SEND: Final = "BulkIssuer, sending"
 WHOLE: Final = "BulkIssuer, end to end"
+ONE_CORE: Final = "BulkIssuer, sending, one core"
+"""The loop and the ledger's thread share one core. The difference is what it costs to change from core to core."""
 
 _COLUMNS: Final = (
     "run", "loop", "answers in", "orders/s", "of no ledger", "CPU us/order", "CPU of no ledger", "CPU of by hand",
@@ -91,7 +95,18 @@ async def _timed(series: Series, orders: int, run: Callable[[], Awaitable[object
     series.cpu_s.append((time.process_time() - cpu) / orders)
 
 
-async def _with_ledger(xoxo: XoxoClient, orders: int, path: Path, series: dict[str, Series]) -> int:
+@contextmanager
+def _on_one_core() -> Iterator[None]:
+    """Keep this thread, and those that it starts meanwhile, on one core."""
+    free = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(free)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, free)
+
+
+async def _with_ledger(xoxo: XoxoClient, orders: int, path: Path, planning: Series, sending: Series) -> int:
     async with CountingLedger(path) as ledger:
         issuer = BulkIssuer(xoxo, ledger, job="bench", concurrency=IN_FLIGHT, check=False)
 
@@ -99,18 +114,16 @@ async def _with_ledger(xoxo: XoxoClient, orders: int, path: Path, series: dict[s
             done = await issuer.resume()
             assert (done.rows, done.issued) == (orders, orders), done
 
-        await _timed(series[PLAN], orders, lambda: issuer.plan(lines_of(orders)))
-        await _timed(series[SEND], orders, send)
-    for clock in ("cpu", "wall"):
-        series[WHOLE].of(clock).append(series[PLAN].of(clock)[-1] + series[SEND].of(clock)[-1])
+        await _timed(planning, orders, lambda: issuer.plan(lines_of(orders)))
+        await _timed(sending, orders, send)
     return ledger.most_armed
 
 
 async def _measure(url: str, orders: int, rounds: int, folder: Path) -> tuple[dict[str, Series], int]:
-    series = {name: Series(name) for name in (JSON, NONE, NONE + AGAIN, PLAN, SEND, WHOLE)}
+    series = {name: Series(name) for name in (JSON, NONE, NONE + AGAIN, PLAN, SEND, WHOLE, ONE_CORE)}
     most_armed = 0
     dice = random.Random(1)
-    names = [JSON, NONE, NONE + AGAIN, WHOLE]
+    names = [JSON, NONE, NONE + AGAIN, WHOLE, *([ONE_CORE] if hasattr(os, "sched_setaffinity") else [])]
     by_hand = BareJson()
     await by_hand.open(url)
     async with XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=RateLimits.unlimited()) as xoxo:
@@ -123,8 +136,13 @@ async def _measure(url: str, orders: int, rounds: int, folder: Path) -> tuple[di
             for name in names:
                 gc.collect()
                 if name == WHOLE:
-                    armed = await _with_ledger(xoxo, orders, folder / f"{number}.db", series)
+                    armed = await _with_ledger(xoxo, orders, folder / f"{number}.db", series[PLAN], series[SEND])
                     most_armed = max(most_armed, armed)
+                    for clock in ("cpu", "wall"):
+                        series[name].of(clock).append(series[PLAN].of(clock)[-1] + series[SEND].of(clock)[-1])
+                elif name == ONE_CORE:
+                    with _on_one_core():
+                        await _with_ledger(xoxo, orders, folder / f"{number}-1.db", Series(PLAN), series[name])
                 elif name == JSON:
                     await _timed(series[name], orders, lambda: place_many(by_hand, orders))
                 else:
@@ -180,7 +198,8 @@ def main() -> None:
             with stub_server(latency_s) as url, tempfile.TemporaryDirectory(dir=asked.folder) as folder:
                 series, armed = run(_measure(url, orders, rounds, Path(folder)))
             what = _answers_in(latency_s)
-            rows.extend(_row(name, loop, what, series, armed) for name in (JSON, NONE, PLAN, SEND, WHOLE))
+            measured = [name for name in (JSON, NONE, PLAN, SEND, WHOLE, ONE_CORE) if series[name].cpu_s]
+            rows.extend(_row(name, loop, what, series, armed) for name in measured)
             again = _row(NONE + AGAIN, loop, what, series, armed)
             rows.append(again)
             control = control or again
