@@ -70,13 +70,15 @@ class TextLines:
 
     def __init__(self, file: io.BufferedReader, form: Form, given: str | None = None) -> None:
         self._head: Final = file.peek(4096)[:4096]
-        codec = _codec_of(self._head)
+        codec = shown = _codec_of(self._head)
         if given and not _completes(codec, given):
             codec = given
         if codec == "utf-8":  # a mark at the start is no letter of the first name
             codec = "utf-8-sig"
         self._may_be_western = codec == "utf-8-sig" and not given
         self._wide: Final = codec.startswith(("utf-16", "utf-32"))
+        # Such a codec reads a mark first. What Python raises where there is none depends on its version.
+        self._is_unmarked: Final = codec in {"utf-16", "utf-32"} and codec != shown
         self._zero: Final = "zero character" if self._wide else "zero byte"
         # A line end is kept as it is, because a quoted cell may hold it. Bytes that cannot be decoded are kept too: the
         # lines name the row. UTF-16 has no such bytes.
@@ -153,14 +155,15 @@ class TextLines:
                         f"a {self._zero} is in it, which no text has: write the file once more{self._hint_of_zeros()}"
                     )
                 yield line
-        except UnicodeDecodeError as error:
-            raise UnreadableError(f"not {self._form.encoding} ({error.reason}); {self._hint}") from None
-        except UnicodeError:  # of utf-16 and utf-32 without a mark; it holds no more than a sentence
-            codec = self._text.encoding
-            raise UnreadableError(
-                f"not {self._form.encoding} (no mark at its start says which byte comes first); save it as UTF-8, or"
-                f" add --encoding {codec}-le or {codec}-be"
-            ) from None
+        except UnicodeError as error:
+            if self._is_unmarked:
+                codec = self._text.encoding
+                raise UnreadableError(
+                    f"not {self._form.encoding} (no mark at its start says which byte comes first); save it as UTF-8,"
+                    f" or add --encoding {codec}-le or {codec}-be"
+                ) from None
+            reason = getattr(error, "reason", "it cannot be decoded")
+            raise UnreadableError(f"not {self._form.encoding} ({reason}); {self._hint}") from None
         finally:
             if not self._text.closed:
                 self._text.detach()  # otherwise it closes the file, which is not its own
