@@ -1,5 +1,6 @@
 """A pgbouncer for tests, in front of the server of the tests. It is the real program: there is no other one."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -50,6 +51,7 @@ def running_pgbouncer(server: PostgresServer, mode: str, *settings: str) -> Iter
                     "auth_type = trust",
                     f"auth_file = {folder / 'users'}",
                     f"pool_mode = {mode}",
+                    *_keeps_no_statements(),
                     *settings,
                     "",
                 ]
@@ -64,6 +66,15 @@ def running_pgbouncer(server: PostgresServer, mode: str, *settings: str) -> Iter
         finally:
             process.kill()
             process.wait(30)
+
+
+def _keeps_no_statements() -> list[str]:
+    """Return the setting by which a pgbouncer is as one before 1.21: from 1.24 on it keeps prepared statements."""
+    assert PGBOUNCER is not None
+    said = subprocess.run([PGBOUNCER, "--version"], capture_output=True, text=True, check=True, timeout=30).stdout
+    version = re.search(r"(\d+)\.(\d+)", said)
+    assert version, said
+    return ["max_prepared_statements = 0"] if (int(version[1]), int(version[2])) >= (1, 21) else []
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -71,15 +72,15 @@ def test_only_equal_neighbours_share_a_row(connection: sqlite3.Connection) -> No
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 5)), max_size=8), st.integers(1, 4))
 def test_chunks_of_any_size_read_the_same(parts: list[tuple[int, int]], size: int) -> None:
     """A row of many entries may be read in parts."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
     journal = Journal()
-    make_tables(connection)
-    for first, lines in parts:
-        journal.note_moves(connection, [move(first + at) for at in range(lines)], 5.0)
-    whole, read = all_of(connection), []
-    while chunk := read_journal(connection, None, read[-1].id if read else 0, size):
-        assert len(chunk) <= size
-        read += chunk
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        make_tables(connection)
+        for first, lines in parts:
+            journal.note_moves(connection, [move(first + at) for at in range(lines)], 5.0)
+        whole, read = all_of(connection), []
+        while chunk := read_journal(connection, None, read[-1].id if read else 0, size):
+            assert len(chunk) <= size
+            read += chunk
     assert read == whole
     assert [entry.seq for entry in whole] == [first + at for first, lines in parts for at in range(lines)]
     assert [entry.id for entry in whole] == list(range(1, len(whole) + 1))
