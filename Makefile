@@ -15,7 +15,7 @@ SCRATCH ?= $(shell $(PYTHON) .ci/scratch.py 2>/dev/null)
 PYTEST = $(if $(SCRATCH),TMPDIR=$(SCRATCH) )$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster fast test exhaustive mutants coverage lint types lowest newest pythons guard wheel image dist lock bench bench-peers bench-report site docs clean
+.PHONY: help demo demo-cluster fast test exhaustive mutants coverage lint types lowest newest sqlite pythons guard wheel image dist lock bench bench-peers bench-report site docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -90,6 +90,11 @@ lowest:  ## run the command and a bulk run under the lowest versions that pyproj
 
 newest:  ## run the tests of the network under the newest aiohttp
 	.ci/newest
+
+# test_failures is about error codes, which Python's own module knows and the wheel's does not.
+sqlite: $(STAMP)  ## run the ledger's tests with SQLite 3.46, for which some bytes are binary JSON; half a minute
+	PYTHONPATH=tests/another_sqlite $(PYTEST) -m "not slow" -k "not postgres" --ignore tests/unit/bulk/ledger/sqlite/test_failures.py \
+	  $(ARGS) tests/unit/bulk/ledger/sqlite tests/unit/bulk/ledger/conformance
 
 pythons:  ## run the tests under Python 3.11 and 3.13, those that are to be had
 	.ci/pythons 3.11 3.13

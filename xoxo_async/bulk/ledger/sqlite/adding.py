@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
+from xoxo_async.bulk.ledger.sqlite.passing import passed
 from xoxo_async.bulk.ledger.sqlite.shapes import Shapes
-from xoxo_async.bulk.ledger.sqlite.statements import passed
 
 __all__ = ["NewOrder", "add_orders"]
 

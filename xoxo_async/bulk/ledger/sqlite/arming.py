@@ -6,9 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from xoxo_async.bulk.ledger.bookkeeping import StoredLine
+from xoxo_async.bulk.ledger.sqlite.passing import as_json
 
 __all__ = ["find_stored"]
 
@@ -21,7 +20,6 @@ _STORED: Final = " UNION ALL ".join(
         ("old.pack", "old.first", "packed_lines", " WHERE old.unpacked = 0"),
     )
 )
-_encode: Final = msgspec.json.Encoder().encode
 
 
 def find_stored(connection: sqlite3.Connection, lines: Sequence[tuple[str, str]]) -> list[StoredLine]:
@@ -31,4 +29,4 @@ def find_stored(connection: sqlite3.Connection, lines: Sequence[tuple[str, str]]
         connection: To read with.
         lines: Key and poNumber of each line; `place` counts them from 0.
     """
-    return [StoredLine(*row) for row in connection.execute(_STORED, (_encode(lines),))]
+    return [StoredLine(*row) for row in connection.execute(_STORED, (as_json(lines),))]

@@ -6,8 +6,6 @@ import sqlite3
 from decimal import Decimal
 from typing import Final
 
-import msgspec
-
 from xoxo_async.bulk.ledger.backlog import (
     DOUBTED,
     OrderKind,
@@ -20,6 +18,7 @@ from xoxo_async.bulk.ledger.backlog import (
     states_to_send,
 )
 from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.sqlite.passing import as_json
 from xoxo_async.bulk.ledger.sqlite.statements import IS_OPEN
 from xoxo_async.bulk.ledger.terms import Pricing, Share
 
@@ -38,8 +37,6 @@ _REPRICE: Final = (
     "UPDATE packed_lines SET worth = repriced('planned', worth, body) WHERE unpacked = 0",
 )
 
-_encode: Final = msgspec.json.Encoder().encode
-
 
 def read_backlog(connection: sqlite3.Connection, *, doubted: bool = False) -> list[Share]:
     """Return the planned orders, summed by product, denomination and quantity.
@@ -50,7 +47,7 @@ def read_backlog(connection: sqlite3.Connection, *, doubted: bool = False) -> li
     """
     connection.create_function("piece", 1, _piece_text, deterministic=True)
     kinds: list[OrderKind] = []
-    for piece, worth, orders, rows in connection.execute(_BACKLOG, (_encode(states_to_send(doubted=doubted)),)):
+    for piece, worth, orders, rows in connection.execute(_BACKLOG, (as_json(states_to_send(doubted=doubted)),)):
         product_id, denomination, quantity, addressed, mailed = piece.split()
         bought = Piece(int(product_id), Decimal(denomination), int(quantity))
         kinds.append(OrderKind(bought, worth, orders, rows, rows * int(addressed), rows * int(mailed)))
@@ -74,5 +71,5 @@ def reprice(connection: sqlite3.Connection, pricing: Pricing) -> None:
 
     connection.create_function("repriced", 3, today, deterministic=True)
     orders, packed = _REPRICE
-    connection.execute(orders, (_encode((LineState.PLANNED, *DOUBTED)),))
+    connection.execute(orders, (as_json((LineState.PLANNED, *DOUBTED)),))
     connection.execute(packed)

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.ledger.dealing import Claim
+from xoxo_async.bulk.ledger.sqlite.passing import as_json
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 
 __all__ = [
@@ -76,17 +77,17 @@ def unpacked(codes: bytes) -> bytes:
 
 def write_codes(connection: sqlite3.Connection, sealed: Sequence[tuple[int, str]]) -> None:
     """Keep voucher codes; each line's replace its earlier ones."""
-    connection.execute(_KEEP, (_encode(dict(sealed)),))
+    connection.execute(_KEEP, (as_json(dict(sealed)),))
 
 
 def read_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> dict[int, str]:
     """Return the stored codes of some lines."""
-    return dict(_CODES.decode(connection.execute(_READ, (_encode(list(seqs)),)).fetchone()[0]))
+    return dict(_CODES.decode(connection.execute(_READ, (as_json(list(seqs)),)).fetchone()[0]))
 
 
 def drop_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> None:
     """Delete the voucher codes, and their marks, of lines whose order turned out to be another line's."""
-    encoded = _encode(list(seqs))
+    encoded = as_json(list(seqs))
     for statement in _DROP:
         connection.execute(statement, (encoded,))
 
@@ -102,7 +103,7 @@ def take_marks(connection: sqlite3.Connection, claims: Sequence[Claim]) -> dict[
         The refused claims, each with the line that has the mark.
     """
     wanted = dict(reversed(claims))  # the first claim of a mark counts
-    if connection.execute(_TAKE, (_encode(wanted),)).rowcount == len(claims):
+    if connection.execute(_TAKE, (as_json(wanted),)).rowcount == len(claims):
         return {}
     return owners_of_marks(connection, claims)  # some of them may be the line's own, of an earlier look-up
 
@@ -114,5 +115,5 @@ def owners_of_marks(connection: sqlite3.Connection, claims: Sequence[Claim]) -> 
         connection: To read with.
         claims: The marks, and the lines that claim them.
     """
-    owners: dict[int, int] = dict(connection.execute(_OWNERS, (_encode([mark for mark, _ in claims]),)).fetchall())
+    owners: dict[int, int] = dict(connection.execute(_OWNERS, (as_json([mark for mark, _ in claims]),)).fetchall())
     return {claim: owners[claim[0]] for claim in claims if owners.get(claim[0], claim[1]) != claim[1]}

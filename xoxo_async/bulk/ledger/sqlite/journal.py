@@ -14,7 +14,7 @@ from typing import Final
 
 from xoxo_async.bulk.ledger.lines import JournalRow
 from xoxo_async.bulk.ledger.moves import ALARM, Move
-from xoxo_async.bulk.ledger.sqlite.statements import passed
+from xoxo_async.bulk.ledger.sqlite.passing import passed
 
 __all__ = ["Journal", "last_row", "read_journal"]
 

@@ -4,10 +4,9 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from typing import Final
 
-import msgspec
-
 from xoxo_async.bulk.ledger.kept import decode_kept
 from xoxo_async.bulk.ledger.lines import PlannedLine
+from xoxo_async.bulk.ledger.sqlite.passing import as_json
 
 __all__ = ["insert_kept", "read_kept"]
 
@@ -22,7 +21,6 @@ _KEEP: Final = (
     " WHERE true ON CONFLICT DO NOTHING"
 )
 _READ: Final = "SELECT key, value FROM kept WHERE key IN (SELECT value FROM json_each(?))"
-_encode: Final = msgspec.json.Encoder().encode
 
 
 def insert_kept(connection: sqlite3.Connection, lines: Iterable[PlannedLine]) -> list[str]:
@@ -43,7 +41,7 @@ def insert_kept(connection: sqlite3.Connection, lines: Iterable[PlannedLine]) ->
     if connection.execute(_IS_MADE).fetchone() is None:
         for statement in _MAKE:
             connection.execute(statement)
-    connection.execute(_KEEP, (_encode(rows),))
+    connection.execute(_KEEP, (as_json(rows),))
     return [kept for _, kept in rows]
 
 
@@ -56,4 +54,4 @@ def read_kept(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str
     """
     if connection.execute(_IS_MADE).fetchone() is None:
         return {}
-    return {key: decode_kept(value) for key, value in connection.execute(_READ, (_encode(list(keys)),))}
+    return {key: decode_kept(value) for key, value in connection.execute(_READ, (as_json(list(keys)),))}

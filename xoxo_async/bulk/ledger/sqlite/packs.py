@@ -11,6 +11,7 @@ import msgspec
 from xoxo_async.bulk.ledger.budget import units
 from xoxo_async.bulk.ledger.lines import Pack, PackedLine, PlannedLine
 from xoxo_async.bulk.ledger.packing import with_places
+from xoxo_async.bulk.ledger.sqlite.passing import as_json
 
 __all__ = [
     "has_packs",
@@ -21,7 +22,6 @@ __all__ = [
     "unpack",
 ]
 
-_encode: Final = msgspec.json.Encoder().encode
 _PACKED: Final = msgspec.json.Decoder(list[PackedLine])
 
 _COLUMNS: Final = ("pack", "first", "pieces", "key", "po_number", "digest", "body", "row", "worth")
@@ -61,7 +61,7 @@ def insert_packed(connection: sqlite3.Connection, packs: Sequence[Pack], last: i
     for seq, (_, packed) in enumerate(packs, last + 1):
         for first, line in with_places(packed):
             lines.append((seq, first, line.pieces, *_fixed(line), units(line.worth)))
-    connection.execute(_PACK, (_encode(lines),))
+    connection.execute(_PACK, (as_json(lines),))
 
 
 def _fixed(line: PlannedLine) -> tuple[str, str, str, str, int]:
@@ -75,7 +75,7 @@ def unpack(connection: sqlite3.Connection, seqs: Collection[int]) -> int:
         connection: In a transaction.
         seqs: The refused orders.
     """
-    refused = _encode(list(seqs))
+    refused = as_json(list(seqs))
     planned = connection.execute(_UNPACK, (refused,)).rowcount
     connection.execute(_UNPACKED, (refused,))
     return planned
@@ -83,7 +83,7 @@ def unpack(connection: sqlite3.Connection, seqs: Collection[int]) -> int:
 
 def read_packed(connection: sqlite3.Connection, seqs: Collection[int]) -> list[PackedLine]:
     """Return the lines that travel in some orders, in the order in which their codes are dealt."""
-    return _PACKED.decode(connection.execute(_READ, (_encode(list(seqs)),)).fetchone()[0])
+    return _PACKED.decode(connection.execute(_READ, (as_json(list(seqs)),)).fetchone()[0])
 
 
 def pack_of(connection: sqlite3.Connection, key: str) -> int | None:
@@ -94,4 +94,4 @@ def pack_of(connection: sqlite3.Connection, key: str) -> int | None:
 
 def keys_of(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str, tuple[int, bool]]:
     """Return the place of the lines of some keys: the order's `seq`, and whether the line is an order by itself."""
-    return {key: (seq, bool(alone)) for key, seq, alone in connection.execute(_KEYS, (_encode(list(keys)),))}
+    return {key: (seq, bool(alone)) for key, seq, alone in connection.execute(_KEYS, (as_json(list(keys)),))}

@@ -7,8 +7,6 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from typing import Any, Final, Protocol
 
-import msgspec
-
 from xoxo_async.bulk.ledger.bookkeeping import StoredLine, state_for_all
 from xoxo_async.bulk.ledger.budget import units
 from xoxo_async.bulk.ledger.facts import KIND, PLANNED_AT
@@ -27,6 +25,7 @@ from xoxo_async.bulk.ledger.sqlite.adding import NewOrder
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, set_identity, set_metas
 from xoxo_async.bulk.ledger.sqlite.packs import has_packs, insert_packed
+from xoxo_async.bulk.ledger.sqlite.passing import as_json
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.statements import IS_OPEN, fields, last_seq, read_doubted
 from xoxo_async.bulk.ledger.terms import Planned, PlanTerms, Share
@@ -62,8 +61,6 @@ _PLANNED: Final = (
 )
 _PACKED: Final = "SELECT first, key, row FROM packed_lines WHERE pack = ? AND unpacked = 0 ORDER BY first"
 _WANT_AGAIN: Final = "UPDATE lines SET unwanted = 0 WHERE seq IN (SELECT value FROM json_each(?))"
-
-_encode: Final = msgspec.json.Encoder().encode
 
 
 class PlanStep(Protocol):
@@ -187,7 +184,7 @@ class _Plan:
         if self._mixed is None:
             added = self._insert_alone(session, lines)
             if self._seen is not None and added < len(lines):
-                for (seq,) in connection.execute(_FOUND, (_encode([line.key for line in lines]),)):
+                for (seq,) in connection.execute(_FOUND, (as_json([line.key for line in lines]),)):
                     self._seen.add(seq)
         else:
             additions = self._mixed.add(lines, _find_stored(connection, lines))
@@ -209,7 +206,7 @@ class _Plan:
         added = session.add(_new([(line, 1) for line in lines]), self._now, only_new=True)
         if added < len(lines):
             connection = session.connection
-            rows = _encode([(line.key, line.po_number, line.digest, line.row) for line in lines])
+            rows = as_json([(line.key, line.po_number, line.digest, line.row) for line in lines])
             found: tuple[str, int, str, int, int] | None = connection.execute(_CLASH, (rows,)).fetchone()
             if found:
                 key, row, old_key, old_row, same_po = found
@@ -283,7 +280,7 @@ def _has(connection: sqlite3.Connection, question: str) -> bool:
 
 def _find_stored(connection: sqlite3.Connection, lines: Sequence[PlannedLine]) -> list[StoredLine]:
     """Return the stored lines, packed or not, with the keys and poNumbers of some lines."""
-    wanted = _encode([(line.key, line.po_number) for line in lines])
+    wanted = as_json([(line.key, line.po_number) for line in lines])
     return [StoredLine(*row) for row in connection.execute(_STORED, (wanted,))]
 
 
@@ -302,4 +299,4 @@ def _missing_rows(connection: sqlite3.Connection, seen: Seen, last: int) -> Iter
 
 def _want_again(connection: sqlite3.Connection, seqs: Collection[int]) -> None:
     """Unmark lines that the input has again, so that they are sent again once they are proven absent."""
-    connection.execute(_WANT_AGAIN, (_encode(list(seqs)),))
+    connection.execute(_WANT_AGAIN, (as_json(list(seqs)),))

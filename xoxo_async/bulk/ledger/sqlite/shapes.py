@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.ledger.lines import LedgerLine
+from xoxo_async.bulk.ledger.sqlite.passing import as_json
 
 __all__ = ["Shapes", "cut"]
 
@@ -28,8 +29,6 @@ _ADD: Final = "INSERT OR IGNORE INTO shapes (body) SELECT value FROM json_each(?
 _FIND: Final = "SELECT body, shape FROM shapes WHERE body IN (SELECT value FROM json_each(?))"
 _TEXTS: Final = "SELECT shape, body FROM shapes WHERE shape IN (SELECT value FROM json_each(?))"
 _COUNT: Final = "SELECT coalesce(max(shape), 0) FROM shapes"
-
-_encode: Final = msgspec.json.Encoder().encode
 
 
 def cut(request: str, po_number: str) -> tuple[str, str] | None:
@@ -118,7 +117,7 @@ class Shapes:
             shapes: The number of each line's shape; 0 where `body` is the whole request.
         """
         if new := set(shapes).difference(self._texts, (0,)):
-            self._texts.update(connection.execute(_TEXTS, (_encode(list(new)),)).fetchall())
+            self._texts.update(connection.execute(_TEXTS, (as_json(list(new)),)).fetchall())
         for line, shape in zip(lines, shapes, strict=True):
             if shape:
                 request = self._texts[shape].replace(_PO_HOLE, line.po_number).replace(_OWN_HOLE, line.body)
@@ -130,6 +129,6 @@ class Shapes:
             return
         room = _MOST - int(connection.execute(_COUNT).fetchone()[0])
         if room > 0:
-            connection.execute(_ADD, (_encode(wanted[:room]),))
+            connection.execute(_ADD, (as_json(wanted[:room]),))
         self._full = room <= len(wanted)
-        self._known.update(connection.execute(_FIND, (_encode(wanted),)).fetchall())
+        self._known.update(connection.execute(_FIND, (as_json(wanted),)).fetchall())

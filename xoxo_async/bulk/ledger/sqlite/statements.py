@@ -8,14 +8,13 @@ would take half a second. SQLite reads and writes the JSON while the lock is rel
 # ruff: noqa: S608 - the only names put into SQL are this module's own column names
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
-from enum import StrEnum
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
 
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
+from xoxo_async.bulk.ledger.sqlite.passing import as_json, passed
 
 __all__ = [
     "DIGEST",
@@ -24,7 +23,6 @@ __all__ = [
     "OrderTakenError",
     "fields",
     "last_seq",
-    "passed",
     "read_doubted",
     "read_key",
     "read_lines",
@@ -76,7 +74,6 @@ _FREE_ORDERS: Final = "UPDATE lines SET order_id = NULL WHERE seq IN (SELECT val
 _OWNERS: Final = "SELECT order_id, seq FROM lines WHERE order_id IN (SELECT value FROM json_each(?))"
 _SHAPES: Final = msgspec.json.Decoder(list[int])
 _LINES: Final = msgspec.json.Decoder(list[LedgerLine], strict=False)  # SQLite has no booleans: 0 and 1
-_encode: Final = msgspec.json.Encoder(decimal_format="string").encode
 
 
 def last_seq(connection: sqlite3.Connection) -> int:
@@ -86,12 +83,12 @@ def last_seq(connection: sqlite3.Connection) -> int:
 
 def read_lines(connection: sqlite3.Connection, seqs: Collection[int]) -> list[LedgerLine]:
     """Return lines by number, in no order; unknown numbers are left out."""
-    return _LINES.decode(connection.execute(_READ_SEQS, (_encode(list(seqs)),)).fetchone()[0])
+    return _LINES.decode(connection.execute(_READ_SEQS, (as_json(list(seqs)),)).fetchone()[0])
 
 
 def read_po_numbers(connection: sqlite3.Connection, po_numbers: Collection[str]) -> list[LedgerLine]:
     """Return the orders of some poNumbers, in no order; unknown poNumbers are left out."""
-    encoded = _encode(list(po_numbers))
+    encoded = as_json(list(po_numbers))
     seqs = connection.execute("SELECT seq FROM lines WHERE po_number IN (SELECT value FROM json_each(?))", (encoded,))
     return read_lines(connection, [seq for (seq,) in seqs])
 
@@ -172,7 +169,7 @@ def write_lines(connection: sqlite3.Connection, ends: Sequence[tuple[LedgerLine,
     if freed:
         # An order may move from one line to another, and the unique index holds within a statement, too: free it first.
         connection.execute("SAVEPOINT freed")
-        connection.execute(_FREE_ORDERS, (_encode(freed),))
+        connection.execute(_FREE_ORDERS, (as_json(freed),))
     try:
         if _update(connection, ends) != len(ends):
             return False
@@ -208,54 +205,6 @@ def _update(connection: sqlite3.Connection, ends: Sequence[tuple[LedgerLine, Led
     return connection.execute(f"UPDATE lines SET {sets} {rows} {asks}", values).rowcount
 
 
-def passed(columns: Mapping[str, Sequence[object]], *, keyed: bool = False) -> tuple[dict[str, str], list[object]]:
-    """Return the words and the parameters by which SQL gets many rows: from `json_each(?1) AS new`.
-
-    Rows that are written together mostly have the same values. Such a value is bound once, and only what differs from
-    row to row is passed as JSON: to pass all of it takes SQLite twice the time.
-
-    Args:
-        columns: The values of each column, in the order of the rows.
-        keyed: Whether `new.key` need not be the place of the row.
-    """
-    words: dict[str, str] = {}
-    bound: list[object] = []
-    differ: dict[str, Sequence[object]] = {}
-    number = len(next(iter(columns.values())))
-    for name, column in columns.items():
-        # Equal amounts may be written as 500 and as 500.00.
-        values = _texts(column) if isinstance(column[0], Decimal) else column
-        first = values[0]
-        if values.count(first) == number:
-            bound.append(first.value if isinstance(first, StrEnum) else first)
-            words[name] = f"?{len(bound) + 1}"
-        else:
-            differ[name] = values
-    rows, of_rows = _rows(differ, number, keyed=keyed)
-    return words | of_rows, [_encode(rows), *bound]
-
-
-def _rows(columns: Mapping[str, Sequence[object]], number: int, *, keyed: bool) -> tuple[object, dict[str, str]]:
-    """Return rows as they are passed, and the words by which SQL gets their columns.
-
-    One column is passed as a list, and two as an object if the first one is made of different numbers: SQLite parses
-    each row of a list of lists a second time.
-    """
-    values = list(columns.values())
-    if len(values) == 1:
-        return values[0], dict.fromkeys(columns, "new.value")
-    if keyed and len(values) == 2:
-        pairs = dict(zip(*values, strict=True))
-        if len(pairs) == number and all(type(key) is int for key in pairs):
-            return pairs, dict(zip(columns, ("CAST(new.key AS INTEGER)", "new.value"), strict=True))
-    rows = list(zip(*values, strict=True)) if values else [()] * number
-    return rows, {name: f"json_extract(new.value, '$[{at}]')" for at, name in enumerate(columns)}
-
-
-def _texts(amounts: Sequence[object]) -> Sequence[str | None]:
-    return [None if amount is None else str(amount) for amount in amounts]
-
-
 def read_owners(connection: sqlite3.Connection, order_ids: Collection[int]) -> dict[int, int]:
     """Return the lines that have some orders: `seq` by order id."""
-    return dict(connection.execute(_OWNERS, (_encode(list(order_ids)),)).fetchall())
+    return dict(connection.execute(_OWNERS, (as_json(list(order_ids)),)).fetchall())

@@ -9,6 +9,7 @@ import msgspec
 
 from xoxo_async.bulk.ledger.lines import Counts, Delivery, LineState
 from xoxo_async.bulk.ledger.sqlite.meta import get_meta
+from xoxo_async.bulk.ledger.sqlite.passing import as_json
 from xoxo_async.bulk.ledger.sqlite.sums import count_groups
 from xoxo_async.bulk.ledger.tallying import TallyRow, groups_of
 
@@ -24,7 +25,6 @@ _Group = tuple[LineState, Delivery, str, bool]
 _Total = tuple[int, int, Decimal]
 _NOTHING: Final[_Total] = (0, 0, Decimal(0))
 _DECODER: Final = msgspec.json.Decoder(list[TallyRow])
-_encode: Final = msgspec.json.Encoder(decimal_format="string").encode
 
 
 def read_tally(connection: sqlite3.Connection) -> list[TallyRow] | None:
@@ -110,7 +110,7 @@ class Tally:
         if not self._changed or self._sums is None:
             return {}
         self._changed = False
-        return {_TALLY: _encode(_rows(self._sums)).decode()}
+        return {_TALLY: as_json(_rows(self._sums))}
 
 
 def _rows(sums: dict[_Group, _Total]) -> list[TallyRow]:

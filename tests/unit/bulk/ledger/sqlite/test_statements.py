@@ -15,7 +15,6 @@ from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.sqlite.statements import (
     OrderTakenError,
     last_seq,
-    passed,
     read_lines,
     read_owners,
     read_state,
@@ -116,28 +115,6 @@ def test_a_move_that_changes_nothing_is_written(connection: sqlite3.Connection) 
     (line,) = read_lines(connection, [1])
     assert write_lines(connection, ends_of([moved(line, line.state)]))
     assert not write_lines(connection, ends_of([moved(msgspec.structs.replace(line, epoch=1), line.state, epoch=1)]))
-
-
-@pytest.mark.parametrize("keyed", [False, True])
-@pytest.mark.parametrize(
-    "columns",
-    [
-        {"a": [1, 1], "b": ["x", "x"]},
-        {"a": [1, 2], "b": ["x", "x"]},
-        {"a": [1, 2], "b": ["x", None]},
-        {"a": [1, 1, 2], "b": [0.5, 1.5, 2.5]},
-        {"a": ["p", "q"], "b": [2**63 - 1, -5]},
-        {"a": [3, 2, 1], "b": [Decimal(500), Decimal("500.00"), None], "c": [True, False, True]},
-    ],
-)
-def test_rows_reach_sql_as_they_are(
-    connection: sqlite3.Connection, columns: dict[str, list[object]], keyed: bool
-) -> None:
-    """However many of their columns differ."""
-    words, values = passed(columns, keyed=keyed)
-    query = f"SELECT {', '.join(words[name] for name in columns)} FROM json_each(?1) AS new"  # noqa: S608
-    told = [[str(one) if isinstance(one, Decimal) else one for one in column] for column in columns.values()]
-    assert connection.execute(query, values).fetchall() == list(zip(*told, strict=True))
 
 
 def test_an_order_of_another_line_is_refused_alone(connection: sqlite3.Connection) -> None:
