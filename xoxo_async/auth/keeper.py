@@ -19,6 +19,7 @@ from xoxo_async.notifying import notify
 from xoxo_async.pacing import TOKEN_REQUEST, Pacing
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.transport.receiving import without_locals
+from xoxo_async.waiting import read_error, shielded
 from xoxo_async.wire.secrets import Secret
 
 __all__ = ["Keeper"]
@@ -203,7 +204,7 @@ class Keeper:
         """
         renewal, caller = self._start(), asyncio.current_task()
         try:
-            await asyncio.shield(renewal)
+            await shielded(renewal)
         except asyncio.CancelledError:
             if renewal.cancelled() and (caller is None or not caller.cancelling()):
                 raise ConfigError("this client was closed while a call waited for its token") from None
@@ -237,8 +238,7 @@ class Keeper:
 
         Its error counts as retrieved, or asyncio logs it. The keeper has recorded it, and no caller may wait.
         """
-        if not renewal.cancelled():
-            renewal.exception()
+        read_error(renewal)
         if self._renewal is renewal:
             self._renewal = None
 

@@ -12,6 +12,7 @@ from tests.unit.auth.endpoints import Vendor
 from xoxo_async import ClientCredentials, MemoryTokenStore, RateLimits, RefreshToken, RetryPolicy, Timeouts, errors
 from xoxo_async.auth import ExchangeAnswer, TokenProvider
 from xoxo_async.auth.keeper import Keeper
+from xoxo_async.auth.troubles import TROUBLES
 from xoxo_async.hooks import Event, TokenNotRenewed, TokenRenewed
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
 
@@ -178,9 +179,10 @@ async def test_a_failure_keeps_its_cause() -> None:
         assert (endpoint.asked, caught.value.__cause__) == (asked, failure.__cause__)
 
 
-async def test_an_outage_causes_few_token_requests() -> None:
+async def test_an_outage_causes_few_token_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten minutes without an endpoint and a new client each second cause some forty requests."""
     now, endpoint = [0.0], Played(DOWN["500"])
+    monkeypatch.setattr(TROUBLES, "clock", lambda: now[0])  # no client is there when the next one comes
     for _ in range(600):
         with pytest.raises(errors.AuthError):
             await keeper(endpoint, clock=lambda: now[0]).within(10)

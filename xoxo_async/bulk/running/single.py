@@ -12,7 +12,6 @@ from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine,
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
 from xoxo_async.bulk.ledger.vouchers import codes_of
-from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.bulk.running.line_lookup import LineLookUp
 from xoxo_async.bulk.running.recorder import Recorder
 from xoxo_async.bulk.running.rounds import MAX_FAILURES, given_up, next_due
@@ -20,6 +19,7 @@ from xoxo_async.bulk.running.sender import send_line
 from xoxo_async.consequences import NextOrders, is_answer, next_orders
 from xoxo_async.errors import AuthError, LedgerConflictError, LedgerError, LineBusyError, RateLimitedError, XoxoError
 from xoxo_async.services.orders.operations import PLACE_ORDER
+from xoxo_async.waiting import outlast
 
 __all__ = ["SingleLine"]
 

@@ -1,7 +1,7 @@
 """The replies about the account: balance, payments, tokens."""
 
+import datetime as dt
 import time
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -53,7 +53,7 @@ class Payment(Part, frozen=True, kw_only=True, omit_defaults=True):
     date_: Any = msgspec.field(default=None, name="date")
 
     @property
-    def date(self) -> date | None:
+    def date(self) -> dt.date | None:
         """The day of the payment."""
         return parse_date(self.date_)
 
@@ -76,12 +76,12 @@ class TokenInfo(Reply, frozen=True, kw_only=True, omit_defaults=True):
     received_at_: float = msgspec.field(default_factory=time.time)
 
     @property
-    def expires_at(self) -> datetime | None:
+    def expires_at(self) -> dt.datetime | None:
         """When the token expires, in UTC, to the second; None where the vendor sends no time or an impossible one."""
         for value in (self.access_token_expiry_, self.expires_in_):
             seconds = _epoch_seconds(value, self.received_at_)
             if seconds is not None:
-                return datetime.fromtimestamp(int(seconds), UTC)
+                return dt.datetime.fromtimestamp(int(seconds), dt.UTC)
         return None
 
 

@@ -50,12 +50,12 @@ from xoxo_async.bulk.ledger.protocol import NO_TERMS, Holder, Identity, Planned,
 from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.vouchers import StoredCode
-from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import DatabaseError
 from xoxo_async.secret_sources import secret_variable
+from xoxo_async.waiting import outlast, shielded
 
 __all__ = ["PostgresLedger"]
 
@@ -458,7 +458,7 @@ class PostgresLedger:
         """Wait for lines; they go back if the caller is cancelled meanwhile."""
         writer = self._open_writer()
         try:
-            return await asyncio.shield(future)
+            return await shielded(future)
         except asyncio.CancelledError:
             self._given_up.add(future)
             future.add_done_callback(lambda done: writer.give_back([] if done.exception() else taken(done.result())))
@@ -486,11 +486,7 @@ class PostgresLedger:
         self._writing()
         await self._found()
         written = self._open_writer().record(tuple(changes), rules, tuple(doubts))
-        try:
-            return await asyncio.shield(written)
-        except asyncio.CancelledError:
-            written.add_done_callback(_read)
-            raise
+        return await shielded(written)
 
     async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
         """Return the codes that placed lines may get, for a ledger that does not keep codes.
@@ -799,9 +795,3 @@ class PostgresLedger:
         if work.job is not None:
             name = work.job.name
             work.job = await self._read(lambda c: find_job(c, name))
-
-
-def _read(done: "asyncio.Future[Any]") -> None:
-    """Read an error that nobody waits for: asyncio would report it. What is not written stays with the writer."""
-    if not done.cancelled():
-        done.exception()

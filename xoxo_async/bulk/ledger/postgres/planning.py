@@ -38,10 +38,10 @@ from xoxo_async.bulk.ledger.postgres.whole import Whole, read_backlog, undisturb
 from xoxo_async.bulk.ledger.postgres.work import bound_wait
 from xoxo_async.bulk.ledger.protocol import Identity, Planned, PlanTerms, Share
 from xoxo_async.bulk.ledger.tallying import PLANNER, planned_rows
-from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.errors import LedgerConflictError
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN
+from xoxo_async.waiting import outlast
 
 __all__ = ["run_plan"]
 

@@ -47,11 +47,11 @@ from xoxo_async.bulk.ledger.sqlite.tally import count
 from xoxo_async.bulk.ledger.sqlite.view import LedgerView
 from xoxo_async.bulk.ledger.terms import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share
 from xoxo_async.bulk.ledger.vouchers import StoredCode
-from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.errors import ConfigError, LedgerConflictError, LedgerError
 from xoxo_async.file_locks import POSIX
 from xoxo_async.file_names import address_in, way_out
 from xoxo_async.secret_sources import secret_variable
+from xoxo_async.waiting import outlast, shielded
 
 if TYPE_CHECKING:
     import anyio
@@ -456,7 +456,7 @@ class SqliteLedger:
     ) -> T:
         """Wait for lines to send; if the caller is cancelled meanwhile, give them back."""
         try:
-            return await asyncio.shield(future)
+            return await shielded(future)
         except asyncio.CancelledError:
             self._given_up.add(future)
             future.add_done_callback(lambda done: writer.give_back([] if done.exception() else lines_of(done.result())))

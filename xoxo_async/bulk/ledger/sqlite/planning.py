@@ -29,6 +29,7 @@ from xoxo_async.bulk.ledger.sqlite.passing import as_json
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.statements import IS_OPEN, fields, last_seq, read_doubted
 from xoxo_async.bulk.ledger.terms import Planned, PlanTerms, Share
+from xoxo_async.waiting import shielded
 
 __all__ = ["PlanStep", "run_plan"]
 
@@ -101,7 +102,7 @@ async def run_plan(
         committing = ask(lambda _session: None, last=True)
         # Also if the caller is cancelled now: the plan is committed.
         committing.add_done_callback(lambda ended: None if ended.exception() else then())
-        await asyncio.shield(committing)
+        await shielded(committing)
     finally:
         if not done:
             ask(None)

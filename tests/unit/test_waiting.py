@@ -1,27 +1,66 @@
-"""`sqlite.waiting`: work ends before its caller goes on, also if the caller is cancelled."""
+"""`waiting`: work goes on if its caller is cancelled, and the caller gives it up or waits for its end."""
 
 import asyncio
+import gc
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import anyio
 import pytest
 
-from xoxo_async.bulk.ledger.waiting import outlast
+from xoxo_async.waiting import outlast, shielded
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_result_is_the_works() -> None:
+Wait = Callable[["asyncio.Future[int]"], Coroutine[Any, Any, int]]
+
+
+@pytest.mark.parametrize("wait", [outlast, shielded])
+async def test_the_result_is_the_works(wait: Wait) -> None:
     """Without a cancellation, the caller gets the result or the error, also if it is there already."""
     work: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    waiting = asyncio.create_task(outlast(work))
+    waiting = asyncio.create_task(wait(work))
     await asyncio.sleep(0)
     work.set_result(7)
     assert await waiting == 7
-    assert await outlast(work) == 7
+    assert await wait(work) == 7
     failed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     failed.set_exception(ValueError("no"))
     with pytest.raises(ValueError, match="no"):
-        await outlast(failed)
+        await wait(failed)
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_work_that_is_given_up_fails_silently(late: bool) -> None:
+    """Python 3.14 reports "exception in shielded future" for `asyncio.shield`."""
+    told: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: told.append(context))
+    work: asyncio.Future[int] = loop.create_future()
+    waiting = asyncio.create_task(shielded(work))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    if late:
+        await asyncio.wait([waiting])
+    assert not work.done()
+    work.set_exception(ValueError("no"))
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await asyncio.sleep(0)
+    del work
+    gc.collect()
+    assert told == []
+
+
+async def test_work_that_is_cancelled_cancels_its_caller() -> None:
+    """As without a shield."""
+    work: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(shielded(work))
+    await asyncio.sleep(0)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 @pytest.mark.parametrize("fails", [False, True])
