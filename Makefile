@@ -96,8 +96,8 @@ sqlite: $(STAMP)  ## run the ledger's tests with SQLite 3.46, for which some byt
 	PYTHONPATH=tests/another_sqlite $(PYTEST) -m "not slow" -k "not postgres" --ignore tests/unit/bulk/ledger/sqlite/test_failures.py \
 	  $(ARGS) tests/unit/bulk/ledger/sqlite tests/unit/bulk/ledger/conformance
 
-pythons:  ## run the tests under Python 3.11, 3.13 and 3.14, those that are to be had
-	.ci/pythons 3.11 3.13 3.14
+pythons:  ## run the tests under Python 3.11 to 3.14, those that are to be had
+	.ci/pythons 3.11 3.12 3.13 3.14
 
 guard: $(STAMP)  ## an order costs what it did: instructions, or with ARGS=--cpu CPU time, beside a hand-written one; a minute
 	$(BIN)/python .ci/guard.py $(ARGS)
