@@ -91,8 +91,8 @@ lowest:  ## run the command and a bulk run under the lowest versions that pyproj
 newest:  ## run the tests of the network under the newest aiohttp
 	.ci/newest
 
-# test_failures is about error codes, which Python's own module knows and the wheel's does not.
-sqlite: $(STAMP)  ## run the ledger's tests with SQLite 3.46, for which some bytes are binary JSON; half a minute
+# test_failures names error codes that the wheel's module does not list.
+sqlite: $(STAMP)  ## run the ledger's tests with SQLite 3.46, for which some bytes are binary JSON; some fifteen seconds
 	PYTHONPATH=tests/another_sqlite $(PYTEST) -m "not slow" -k "not postgres" --ignore tests/unit/bulk/ledger/sqlite/test_failures.py \
 	  $(ARGS) tests/unit/bulk/ledger/sqlite tests/unit/bulk/ledger/conformance
 

@@ -77,8 +77,8 @@ class TextLines:
             codec = "utf-8-sig"
         self._may_be_western = codec == "utf-8-sig" and not given
         self._wide: Final = codec.startswith(("utf-16", "utf-32"))
-        # Such a codec reads a mark first. What Python raises where there is none depends on its version.
-        self._is_unmarked: Final = codec in {"utf-16", "utf-32"} and codec != shown
+        # Such a codec needs a mark. It is looked for here, because what Python raises depends on its version.
+        self._is_unmarked: Final = codec in {"utf-16", "utf-32"} and codec != shown and bool(self._head)
         self._zero: Final = "zero character" if self._wide else "zero byte"
         # A line end is kept as it is, because a quoted cell may hold it. Bytes that cannot be decoded are kept too: the
         # lines name the row. UTF-16 has no such bytes.
@@ -137,6 +137,12 @@ class TextLines:
         readline = self._text.readline
         seen_utf_8 = western = False
         try:
+            if self._is_unmarked:
+                codec = self._text.encoding
+                raise UnreadableError(
+                    f"not {self._form.encoding} (no mark at its start says which byte comes first); save it as UTF-8,"
+                    f" or add --encoding {codec}-le or {codec}-be"
+                )
             while line := readline(LONGEST_LINE + 1):
                 if not line.isascii():
                     bad = _ESCAPED.search(line)
@@ -155,15 +161,8 @@ class TextLines:
                         f"a {self._zero} is in it, which no text has: write the file once more{self._hint_of_zeros()}"
                     )
                 yield line
-        except UnicodeError as error:
-            if self._is_unmarked:
-                codec = self._text.encoding
-                raise UnreadableError(
-                    f"not {self._form.encoding} (no mark at its start says which byte comes first); save it as UTF-8,"
-                    f" or add --encoding {codec}-le or {codec}-be"
-                ) from None
-            reason = getattr(error, "reason", "it cannot be decoded")
-            raise UnreadableError(f"not {self._form.encoding} ({reason}); {self._hint}") from None
+        except UnicodeDecodeError as error:
+            raise UnreadableError(f"not {self._form.encoding} ({error.reason}); {self._hint}") from None
         finally:
             if not self._text.closed:
                 self._text.detach()  # otherwise it closes the file, which is not its own

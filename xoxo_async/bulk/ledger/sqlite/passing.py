@@ -1,8 +1,7 @@
 """How rows get into SQL: as one JSON text, and never as bytes.
 
 SQLite takes bytes as JSON, too. But if the first byte fits their number, as in `[1000]` and in `{"1":23}`, SQLite 3.45
-to 3.49 takes them for its own binary JSON, and refuses them as malformed. Debian 13, Ubuntu 24.04 and many builds of
-Python 3.12 and 3.13 have such a version.
+to 3.49 takes them for its own binary JSON, and refuses them as malformed. Debian 13 has 3.46, Ubuntu 24.04 has 3.45.
 """
 
 from collections.abc import Mapping, Sequence
